@@ -1,0 +1,3 @@
+"""Watchfloor: the operations room of a small team, in one terminal."""
+
+__version__ = "0.1.0"

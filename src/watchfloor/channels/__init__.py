@@ -1,0 +1,10 @@
+"""Kinds of notification channels, one file each.
+
+A kind is a module registered under the entry-point group ``watchfloor.channels``. It declares
+
+* ``Settings``: a `watchfloor.config.base.Settings` model;
+* ``async def deliver(settings, message: Message) -> None``: one attempt. It returns when the receiver has taken
+  the message and raises `watchfloor.channels.message.DeliveryError` when it has not.
+
+Delivery is at least once: a receiver may see a message again, always with the same id and the same bytes.
+"""

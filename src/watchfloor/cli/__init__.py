@@ -1,0 +1,1 @@
+"""Commands: the only place that puts a console and an engine together."""

@@ -1,0 +1,185 @@
+"""The desk: boards and operations of one database, for a console or a command.
+
+It keeps the health board between readings and asks the database only for what changed, so that ten thousand
+services cost a refresh little more than the few that moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from watchfloor.domain.boards import (
+    AlertDetail,
+    AlertRow,
+    ComponentRow,
+    ConfigFileRow,
+    HealthRow,
+    LogRow,
+    NodeRow,
+    ServiceDetail,
+    SettingRow,
+    StatusLine,
+    TaskRunRow,
+)
+from watchfloor.operations import alerts as alert_operations
+from watchfloor.operations import services as service_operations
+from watchfloor.operations import settings as setting_operations
+from watchfloor.operations.actor import Actor
+from watchfloor.store import alerts, health, logs, nodes, pulse, settings, tasks
+from watchfloor.store.database import Database
+from watchfloor.store.logs import LogFilter
+
+UPTIME_EVERY = timedelta(seconds=10)
+OVERLAP = timedelta(seconds=1.5)
+"""Rows are stamped before they are visible, so this much is read again; a batch that took longer to commit is seen
+when the whole board is next read, at the latest after `UPTIME_EVERY`."""
+
+
+class Desk:
+    """Reads boards and carries out operations for one actor."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Database]],
+        label: Callable[[], str],
+        actor: Actor,
+        board_read: Callable[[], None] = lambda: None,
+        trouble: Callable[[], str] = lambda: "",
+    ) -> None:
+        """``connect`` gives the database, waiting until there is one; ``label`` names it on screen, once known.
+
+        ``board_read`` hears of each reading of the health board; ``trouble`` says why the engine of this process
+        does not run.
+        """
+        self._connect = connect
+        self._label = label
+        self._actor = actor
+        self._board_read = board_read
+        self._trouble = trouble
+        self._rows: dict[int, HealthRow] = {}
+        self._uptime: dict[int, float | None] = {}
+        self._uptime_at: datetime | None = None
+        self._read_at: datetime | None = None
+        self._mark: tuple[object, ...] = ()
+
+    async def pulses(self) -> AsyncIterator[frozenset[str]]:
+        """Sets of changed topics, for ever; everything after a reconnection."""
+        async for topics in pulse.listen(await self._connect()):
+            yield topics
+
+    async def status(self) -> StatusLine:
+        """What the status bar shows."""
+        async with (await self._connect()).transaction() as connection:
+            line = await health.status_line(connection, self._label())
+        return replace(line, trouble=self._trouble() or line.trouble)
+
+    async def health(self) -> Sequence[HealthRow]:
+        """Every service that is not retired."""
+        async with (await self._connect()).transaction() as connection:
+            now = await health.clock(connection)
+            mark = await health.definitions_mark(connection)
+            whole = self._read_at is None or mark != self._mark
+            if whole or self._uptime_at is None or now - self._uptime_at > UPTIME_EVERY:
+                self._uptime = await health.uptimes(connection, now, timedelta(days=1))
+                self._uptime_at, whole = now, True
+            since = None if whole or self._read_at is None else self._read_at - OVERLAP
+            rows = await health.board(connection, now, self._uptime, since)
+        if whole:
+            self._rows = {}
+        self._rows.update((row.id, row) for row in rows)
+        self._read_at, self._mark = now, mark
+        self._board_read()
+        return list(self._rows.values())
+
+    async def service(self, service_id: int) -> ServiceDetail | None:
+        """One service; None when it is gone."""
+        async with (await self._connect()).transaction() as connection:
+            return await health.service_detail(connection, service_id, await health.clock(connection))
+
+    async def alerts(self, *, resolved: bool) -> Sequence[AlertRow]:
+        """Open alerts, followed by recently resolved ones if asked."""
+        async with (await self._connect()).transaction() as connection:
+            rows = await alerts.active(connection)
+            if resolved:
+                rows += await alerts.resolved(connection)
+        return rows
+
+    async def alert(self, alert_id: int) -> AlertDetail | None:
+        """One alert; None when it is gone."""
+        async with (await self._connect()).transaction() as connection:
+            return await alerts.detail(connection, alert_id)
+
+    async def task_runs(self) -> Sequence[TaskRunRow]:
+        """Latest runs of the program's own tasks, newest first."""
+        async with (await self._connect()).transaction() as connection:
+            return await tasks.task_runs(connection, await health.clock(connection))
+
+    async def logs(
+        self, wanted: LogFilter, before: tuple[datetime, int] | None = None, limit: int = 200
+    ) -> Sequence[LogRow]:
+        """Records newest first, older than the key ``before``."""
+        async with (await self._connect()).transaction() as connection:
+            return await logs.newest(connection, await health.clock(connection), wanted, before, limit)
+
+    async def settings(self) -> Sequence[SettingRow]:
+        """Every product setting."""
+        async with (await self._connect()).transaction() as connection:
+            return await settings.rows(connection)
+
+    async def config_files(self) -> Sequence[ConfigFileRow]:
+        """The config file of each live node."""
+        async with (await self._connect()).transaction() as connection:
+            return await nodes.config_files(connection)
+
+    async def nodes(self) -> Sequence[NodeRow]:
+        """Engines that run or ran."""
+        async with (await self._connect()).transaction() as connection:
+            return await nodes.nodes(connection)
+
+    async def components(self) -> Sequence[ComponentRow]:
+        """The loops inside the nodes."""
+        async with (await self._connect()).transaction() as connection:
+            return await nodes.components(connection)
+
+    async def preferences(self) -> Mapping[str, object]:
+        """What this operator's console remembers."""
+        async with (await self._connect()).transaction() as connection:
+            return await settings.preferences(connection, self._actor.name)
+
+    async def acknowledge(
+        self, alert_ids: Sequence[int], note: str, lasts: timedelta | None, *, sticky: bool = False
+    ) -> None:
+        """Acknowledge firing alerts. Raises `Refused`."""
+        await alert_operations.acknowledge(
+            await self._connect(), self._actor, alert_ids, note, lasts, sticky=sticky
+        )
+
+    async def unacknowledge(self, alert_ids: Sequence[int]) -> None:
+        """Take acknowledgements back. Raises `Refused`."""
+        await alert_operations.unacknowledge(await self._connect(), self._actor, alert_ids)
+
+    async def resolve(self, alert_ids: Sequence[int], note: str) -> None:
+        """Close alerts by hand. Raises `Refused`."""
+        await alert_operations.resolve(await self._connect(), self._actor, alert_ids, note)
+
+    async def set_paused(self, service_id: int, paused: bool) -> None:
+        """Stop watching a service, or watch it again. Raises `Refused`."""
+        await service_operations.set_paused(await self._connect(), self._actor, service_id, paused)
+
+    async def check_now(self, service_id: int) -> None:
+        """Ask for a check out of turn. Raises `Refused`."""
+        await service_operations.check_now(await self._connect(), self._actor, service_id)
+
+    async def change_setting(self, key: str, value: object) -> None:
+        """Change a product setting. Raises `Refused`."""
+        await setting_operations.change(await self._connect(), self._actor, key, value)
+
+    async def reset_setting(self, key: str) -> None:
+        """Go back to the default of a setting. Raises `Refused`."""
+        await setting_operations.reset(await self._connect(), self._actor, key)
+
+    async def save_preference(self, key: str, value: object) -> None:
+        """Remember something for this operator."""
+        await setting_operations.save_preference(await self._connect(), self._actor, key, value)

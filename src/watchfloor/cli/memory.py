@@ -1,0 +1,18 @@
+"""How the garbage collector is set for a process that runs for months and must answer at once."""
+
+from __future__ import annotations
+
+import gc
+
+COLLECT_AT = (5_000, 20, 50)
+"""Objects made before the youngest generation is collected, and collections before the next older one is."""
+
+
+def settle_memory() -> None:
+    """Take what was imported out of the collector's sight: it lives as long as the process.
+
+    Without that every full collection looks at all of it, which holds up keys and checks for tens of milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AT)

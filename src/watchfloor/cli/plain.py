@@ -1,0 +1,266 @@
+"""The screens as plain text or JSON: the same boards, for scripts, pipes and screen readers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar, cast
+
+from watchfloor.cli.desk import Desk
+from watchfloor.cli.ground import stand
+from watchfloor.cli.options import Options
+from watchfloor.cli.place import place_for
+from watchfloor.domain import settings as definitions
+from watchfloor.domain.boards import (
+    AlertDetail,
+    AlertRow,
+    HealthRow,
+    LogRow,
+    NodeRow,
+    SettingRow,
+    StatusLine,
+    TaskRunRow,
+)
+from watchfloor.domain.durations import compact_duration, parse_duration
+from watchfloor.domain.shape import plain
+from watchfloor.domain.text import one_line
+from watchfloor.operations.actor import Actor, Refused, this_person
+from watchfloor.store.database import Database
+from watchfloor.store.logs import LogFilter
+from watchfloor.store.schema import require_schema
+
+Answer = TypeVar("Answer")
+
+
+def ask(options: Options, question: Callable[[Desk], Awaitable[Answer]]) -> Answer:
+    """Answer one question at a desk. Raises what the store raises, `Refused` for what may not be."""
+    ground = stand(place_for(options), lambda line: print(line, file=sys.stderr))
+
+    async def answer() -> Answer:
+        database = Database(ground.dsn, name="command", size=1, statement_timeout=10.0)
+        try:
+            await require_schema(database)
+
+            async def connect() -> Database:
+                return database
+
+            actor = Actor(this_person().name, options.read_only)
+            return await question(Desk(connect, lambda: ground.label, actor))
+        finally:
+            await database.close()
+
+    try:
+        return asyncio.run(answer())
+    finally:
+        ground.leave()
+
+
+async def health(desk: Desk) -> tuple[Sequence[HealthRow], StatusLine]:
+    """The health board and the time it is from."""
+    return await desk.health(), await desk.status()
+
+
+async def nodes(desk: Desk) -> tuple[Sequence[NodeRow], StatusLine]:
+    """The nodes and the time they are from."""
+    return await desk.nodes(), await desk.status()
+
+
+async def task_runs(desk: Desk) -> tuple[Sequence[TaskRunRow], StatusLine]:
+    """The latest task runs and the time they are from."""
+    return await desk.task_runs(), await desk.status()
+
+
+def alerts(resolved: bool) -> Callable[[Desk], Awaitable[tuple[Sequence[AlertRow], StatusLine]]]:
+    """The question for alerts and the time they are from."""
+
+    async def question(desk: Desk) -> tuple[Sequence[AlertRow], StatusLine]:
+        return await desk.alerts(resolved=resolved), await desk.status()
+
+    return question
+
+
+LEVELS = {"trace": 1, "debug": 5, "info": 9, "warning": 13, "error": 17, "fatal": 21}
+
+
+def logs(level: str, text: str, limit: int) -> Callable[[Desk], Awaitable[Sequence[LogRow]]]:
+    """The question for log records. Raises `Refused` for a level that does not exist."""
+    if level not in LEVELS:
+        raise Refused(f"there is no level {one_line(level, 40)}; allowed: {', '.join(LEVELS)}")
+    return lambda desk: desk.logs(LogFilter(LEVELS[level], "", text), None, limit)
+
+
+def one_by_one(
+    alert_ids: Sequence[int], act: Callable[[Desk, int], Awaitable[None]]
+) -> Callable[[Desk], Awaitable[tuple[list[int], list[str]]]]:
+    """The request to do something to each alert: which ones it was done to, and why not to the others."""
+
+    async def request(desk: Desk) -> tuple[list[int], list[str]]:
+        done: list[int] = []
+        refusals: list[str] = []
+        for alert_id in dict.fromkeys(alert_ids):
+            try:
+                await act(desk, alert_id)
+            except Refused as refused:
+                refusals.append(str(refused))
+            else:
+                done.append(alert_id)
+        return done, refusals
+
+    return request
+
+
+def acknowledge(note: str, lasts: str, sticky: bool) -> Callable[[Desk, int], Awaitable[None]]:
+    """How to acknowledge one alert; an empty ``lasts`` is for as long as the product settings say.
+
+    Raises `Refused` for a duration that cannot be read.
+    """
+    try:
+        given = parse_duration(lasts) if lasts not in ("", "resolved") else None
+    except ValueError as error:
+        raise Refused(f"--for: {error}") from None
+
+    async def act(desk: Desk, alert_id: int) -> None:
+        seconds = given if lasts else await _usual_expiry(desk)
+        until = None if seconds is None else timedelta(seconds=seconds)
+        await desk.acknowledge([alert_id], note, until, sticky=sticky)
+
+    return act
+
+
+async def _usual_expiry(desk: Desk) -> float:
+    found = next(row.value for row in await desk.settings() if row.key == "alerts.ack_expiry")
+    return cast(float, found)
+
+
+def show_json(value: object) -> None:
+    """Print a board as JSON."""
+    unicode = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    print(json.dumps(plain(value), indent=2, ensure_ascii=not unicode))
+
+
+def show_health(rows: Sequence[HealthRow], now: datetime) -> None:
+    """Print the health board, the worst first."""
+    order = {"failing": 0, "degraded": 1, "unknown": 2, "pending": 3, "paused": 4, "ok": 5}
+    table = [
+        (
+            state_word(row),
+            row.name,
+            row.kind,
+            "-" if row.latency is None else f"{row.latency * 1000:.1f} ms",
+            "-" if row.uptime_24h is None else f"{row.uptime_24h * 100:.2f} %",
+            age(row.since, now),
+            row.summary,
+        )
+        for row in sorted(rows, key=lambda row: (order[state_word(row)], row.name))
+    ]
+    show_table(("STATE", "SERVICE", "KIND", "LATENCY", "UP 24H", "SINCE", "SUMMARY"), table)
+
+
+def state_word(row: HealthRow) -> str:
+    """The one word for the state of a service."""
+    if row.paused:
+        return "paused"
+    return "pending" if row.hard is None else row.hard.word
+
+
+NOTE_SHOWN = 60
+
+
+def show_alerts(rows: Sequence[AlertRow], now: datetime) -> None:
+    """Print alerts as the list shows them."""
+    table = [
+        (
+            f"#{row.id}",
+            row.severity.word,
+            row.state,
+            row.title,
+            age(row.fired_at or row.active_at, now),
+            one_line(f"{row.acked_by}: {row.note}".rstrip(": "), NOTE_SHOWN) if row.acked_by else "",
+        )
+        for row in rows
+    ]
+    show_table(("ID", "SEVERITY", "STATE", "WHAT", "SINCE", "ACKNOWLEDGED"), table)
+
+
+def show_nodes(rows: Sequence[NodeRow], now: datetime) -> None:
+    """Print nodes, live ones first."""
+    table = [
+        (
+            row.name,
+            row.state if row.live or row.state in ("stopped", "error") else "lost",
+            row.machine,
+            str(row.pid),
+            row.version,
+            f"{row.stats.get('services', 0):.0f}",
+            f"{row.stats['lag_p99_ms']:.1f} ms" if "lag_p99_ms" in row.stats else "-",
+            age(row.beat_at, now),
+        )
+        for row in rows
+    ]
+    show_table(("NODE", "STATE", "MACHINE", "PID", "VERSION", "SERVICES", "LAG P99", "BEAT"), table)
+
+
+def show_task_runs(rows: Sequence[TaskRunRow], now: datetime) -> None:
+    """Print task runs, the newest first."""
+    table = [
+        (
+            row.task,
+            row.node,
+            row.outcome,
+            age(row.started_at, now),
+            f"{row.duration * 1000:.0f} ms",
+            row.error,
+        )
+        for row in rows
+    ]
+    show_table(("TASK", "NODE", "OUTCOME", "STARTED", "TOOK", "ERROR"), table)
+
+
+def show_logs(rows: Sequence[LogRow]) -> None:
+    """Print log records in the order in which they happened."""
+    words = {number: word for word, number in LEVELS.items()}
+    for row in reversed(rows):
+        word = words[max(number for number in words if number <= row.severity)]
+        moment = row.at.astimezone().isoformat(sep=" ", timespec="milliseconds")
+        print(f"{moment} {word:<7} {row.node} {row.channel}: {one_line(row.message, 2000)}")
+
+
+def show_settings(rows: Sequence[SettingRow]) -> None:
+    """Print settings by category."""
+    table = [
+        (row.key, definitions.shown(definitions.get(row.key), cast(definitions.Value, row.value)), row.source,
+         definitions.shown(definitions.get(row.key), cast(definitions.Value, row.default)), row.description)
+        for row in rows
+    ]  # fmt: skip
+    show_table(("SETTING", "VALUE", "SOURCE", "DEFAULT", "MEANING"), table)
+
+
+def show_alert(detail: AlertDetail) -> None:
+    """Print one alert with its history."""
+    row = detail.row
+    print(f"#{row.id} {row.severity.word} {row.state}: {row.title}")
+    print(f"  {detail.summary}")
+    print(f"  rule: {row.rule}" + (f"  runbook: {detail.runbook}" if detail.runbook else ""))
+    for event in detail.events:
+        moment = event.at.astimezone().isoformat(sep=" ", timespec="seconds")
+        print(f"  {moment}  {event.kind:<18} {event.actor}" + (f": {event.note}" if event.note else ""))
+    for delivery in detail.deliveries:
+        print(f"  to {delivery.channel}: {delivery.kind} {delivery.state} {delivery.last_error}".rstrip())
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    """How long ago, compact."""
+    return "-" if moment is None else compact_duration(max(0.0, (now - moment).total_seconds()))
+
+
+def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns as wide as they need to be; the last one is not padded."""
+    from rich.cells import cell_len  # a wide character takes two columns of a terminal
+
+    widths = [max([len(head[at]), *(cell_len(row[at]) for row in rows)]) for at in range(len(head) - 1)]
+    for row in (head, *rows):
+        cells = [cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=False)]
+        print("  ".join([*cells, row[-1]]).rstrip())

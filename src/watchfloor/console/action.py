@@ -1,0 +1,146 @@
+"""What an action is, where it may be used, and the reasons why it may be impossible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from watchfloor.domain.boards import HealthRow, SettingRow
+
+
+class Scope(StrEnum):
+    """What a screen is able to do; a screen names several, and gets the actions of all of them."""
+
+    ROOM = "every screen"
+    LIST = "lists"
+    TEXT = "text"
+    OPENS = "lists that open"
+    SERVICE = "services"
+    ALERT = "alerts"
+    ALERTS = "the list of alerts"
+    LOGS = "logs"
+    SETTINGS = "settings"
+    DIALOG = "dialogs"
+    CHOICE = "dialogs with a choice"
+    PICKER = "pickers"
+    FILTER = "the filter line"
+    TYPING = "typing"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a screen has under its cursor; decides which actions are possible."""
+
+    row: bool = False
+    service: HealthRow | None = None
+    alert_id: int | None = None
+    alert_state: str = ""
+    setting: SettingRow | None = None
+    opens: str = ""  # why the row cannot be opened; empty: it can
+    filtered: bool = False
+    deep: bool = False  # there is a screen to go back to
+    verb: str = ""  # what enter does to the row, where that differs
+    undo: str = ""  # what `u` would take back
+    read_only: bool = False
+    away: bool = False  # the database is away
+
+
+Why = Callable[[Context], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action. `handler` names a method of the screen, without its ``do_``.
+
+    `rank` orders the footer (0: not shown there); a `fleeting` one is shown there only while it is possible.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    label: str
+    help: str
+    group: str
+    scopes: frozenset[Scope]
+    handler: str
+    rank: int = 0
+    writes: bool = False
+    danger: bool = False
+    fleeting: bool = False
+    why: Why | None = None
+    relabel: Callable[[Context], str] | None = None
+
+    def why_disabled(self, context: Context) -> str | None:
+        """Why this is impossible now, as a sentence for a person; None where it is possible."""
+        if self.writes and context.read_only:
+            return "this console is read-only"
+        if self.writes and context.away:
+            return "the database is away"
+        return self.why(context) if self.why else None
+
+    def label_in(self, context: Context) -> str:
+        """The label, which may depend on what is selected."""
+        return self.relabel(context) if self.relabel else self.label
+
+
+def needs_row(context: Context) -> str | None:
+    return None if context.row else "nothing is selected"
+
+
+def needs_openable(context: Context) -> str | None:
+    return needs_row(context) or context.opens or None
+
+
+def needs_service(context: Context) -> str | None:
+    return None if context.service else "no service is selected"
+
+
+def needs_active_service(context: Context) -> str | None:
+    if context.service and context.service.paused:
+        return f"{context.service.name} is paused; resume it first"
+    return needs_service(context)
+
+
+def needs_firing(context: Context) -> str | None:
+    if context.alert_id is None:
+        return "no alert is open here"
+    if context.alert_state == "firing":
+        return None
+    return f"alert #{context.alert_id} is {context.alert_state}; only a firing alert can be acknowledged"
+
+
+def needs_open_alert(context: Context) -> str | None:
+    if context.alert_id is None:
+        return "no alert is open here"
+    return f"alert #{context.alert_id} is resolved already" if context.alert_state == "resolved" else None
+
+
+def needs_undo(context: Context) -> str | None:
+    return None if context.undo else "there is nothing to undo; an undo is offered for 10 s"
+
+
+def needs_depth(context: Context) -> str | None:
+    return None if context.deep or context.filtered else "this is the first screen"
+
+
+def needs_setting(context: Context) -> str | None:
+    return None if context.setting else "no setting is selected"
+
+
+def needs_changed_setting(context: Context) -> str | None:
+    if context.setting and context.setting.source == "default":
+        return f"{context.setting.key} has its default value already"
+    return needs_setting(context)
+
+
+def pause_label(context: Context) -> str:
+    return "resume" if context.service and context.service.paused else "pause"
+
+
+def change_label(context: Context) -> str:
+    """What enter does in the settings."""
+    return context.verb or "open"
+
+
+def undo_label(context: Context) -> str:
+    return f"undo {context.undo}" if context.undo else "undo"

@@ -1,0 +1,146 @@
+"""The feed: turns pulses into refreshes, one at a time, never closer together than they can be seen.
+
+It survives everything: while the database is away it keeps trying, and says since when. It must never draw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from time import monotonic
+
+from watchfloor.store.errors import explain, is_away
+
+log = logging.getLogger(__name__)
+
+PACE_S = 0.25
+"""Refreshes caused by pulses are at least this far apart."""
+HURRY_S = 0.05
+"""The same for what people wait for: alerts."""
+TICK_S = 5.0
+"""Without any pulse the boards are looked at again after this time, so that silence is noticed."""
+SHARE = 0.2
+"""Refreshes take at most this share of the time: a board of ten thousand rows is drawn less often."""
+READ_LIMIT_S = 5.0
+"""A reading that takes longer counts as failed: the database may be behind a dead connection."""
+RETRY_S = (0.5, 1.0, 2.0, 5.0)
+"""Waits between attempts while the database is away; the last one repeats."""
+
+ALL = frozenset({"*"})
+"""Everything may have changed."""
+VIEW = frozenset({"view"})
+"""Somebody looks at something else: only what is on the screen must be read."""
+
+
+class Feed:
+    """Listens for pulses and calls `refresh` with the topics that changed since the last call.
+
+    `refresh` reads and shows; it gets the empty set when only time has passed. `report` gets a sentence when
+    reading fails and None when it works again.
+    """
+
+    def __init__(
+        self,
+        pulses: Callable[[], AsyncIterator[frozenset[str]]],
+        refresh: Callable[[frozenset[str]], Awaitable[None]],
+        report: Callable[[str | None], None],
+        *,
+        pace: float = PACE_S,
+        tick: float = TICK_S,
+    ) -> None:
+        self._pulses, self._refresh, self._report = pulses, refresh, report
+        self._pace, self._tick = pace, tick
+        self._dirty: frozenset[str] = ALL
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._hurry = asyncio.Event()
+        self._busy = False
+        self._failures = 0
+        self._deaf: str | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is being read and nothing waits to be."""
+        return not self._busy and not self._dirty
+
+    def mark(self, topics: frozenset[str] = ALL, *, hurry: bool = False) -> None:
+        """Note that `topics` changed; with `hurry` they are read without keeping the distance."""
+        self._dirty |= topics
+        if hurry or "alerts" in topics:
+            self._hurry.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Listen and refresh until cancelled."""
+        listener = asyncio.create_task(self._listen(), name="pulses")
+        try:
+            while True:
+                await self._step()
+        finally:
+            listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listener
+
+    async def _step(self) -> None:
+        await _wait(self._wake, self._tick)
+        self._wake.clear()
+        self._hurry.clear()
+        topics, self._dirty = self._dirty, frozenset()
+        started = monotonic()
+        self._busy = True
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                await self._refresh(topics)
+        except Exception as error:
+            # Whatever goes wrong while reading, the console stays and says so; what was asked for is kept.
+            self._dirty |= topics
+            self._report(sentence(error))
+            await asyncio.sleep(RETRY_S[min(self._failures, len(RETRY_S) - 1)])
+            self._failures += 1
+            self._wake.set()
+        else:
+            self._failures = 0
+            self._report(self._deaf)
+            self._busy = False
+            await self._keep_distance(started)
+        finally:
+            self._busy = False
+
+    async def _keep_distance(self, started: float) -> None:
+        took = monotonic() - started
+        await asyncio.sleep(min(HURRY_S, self._pace) - took)
+        rest = max(self._pace, took / SHARE if self._pace else 0.0) - (monotonic() - started)
+        if rest > 0:
+            await _wait(self._hurry, rest)
+
+    async def _listen(self) -> None:
+        failures = 0
+        while True:
+            try:
+                async for topics in self._pulses():
+                    failures, self._deaf = 0, None
+                    self.mark(topics)
+            except Exception as error:
+                self._deaf = sentence(error)
+            self.mark()  # what changed while nobody listened is read now
+            await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+            failures += 1
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, at most so long. Not `asyncio.wait_for`, which in Python 3.11 may lose a cancellation."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, for a person; what is no matter of waiting also goes to the log."""
+    if isinstance(error, TimeoutError):
+        return f"the database does not answer within {READ_LIMIT_S:.0f} s"
+    if is_away(error):
+        return explain(error)
+    log.error("the console met a mistake of the program", exc_info=error)
+    return f"this failed ({type(error).__name__}: {error})"

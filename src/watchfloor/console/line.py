@@ -1,0 +1,237 @@
+"""Lines of styled text: measuring, clipping, aligning, comparing.
+
+A line is a tuple of spans; a span is a text and the name of a role of the theme. Everything the console
+draws is a line, so whatever comes from outside passes through `clean` exactly once, here. This module
+must never know colours or widgets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rich.cells import cell_len, split_text
+
+from watchfloor.domain.text import one_line
+
+Span: TypeAlias = tuple[str, str]
+Line: TypeAlias = tuple[Span, ...]
+
+EMPTY: Line = ()
+
+
+# Terminals disagree about how many cells joined emoji, variation selectors and skin tones take; without
+# them every character has one width everywhere and columns stay straight.
+_UNSURE = re.compile("[\u200c\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
+_LONGEST = 2_000
+
+
+def clean(text: str) -> str:
+    """`text` as one line that is safe to draw: nothing invisible, nothing of doubtful width."""
+    if text.isascii() and text.isprintable() and len(text) <= _LONGEST:
+        return text
+    line = _UNSURE.sub("", one_line(text, _LONGEST))
+    return line if line.isprintable() else "".join(c if c.isprintable() else "�" for c in line)
+
+
+def says(text: str, role: str = "text") -> Line:
+    """A line of one span."""
+    return ((text, role),)
+
+
+def plain(line: Line) -> str:
+    """The characters of a line without their roles."""
+    return "".join(text for text, _ in line)
+
+
+def width(line: Line) -> int:
+    """The cells a line takes on the screen."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def clip(text: str, cells: int) -> str:
+    """`text` cut to at most `cells` cells, the cut marked by an ellipsis."""
+    if cells <= 0:
+        return ""
+    if cell_len(text) <= cells:
+        return text
+    if cells == 1:
+        return "…"
+    head, _ = split_text(text, cells - 1)
+    return head.rstrip() + "…"
+
+
+def fit(text: str, cells: int, align: str = "left") -> str:
+    """`text` in exactly `cells` cells, clipped or padded; `align` is ``left`` or ``right``."""
+    text = clip(text, cells)
+    padding = " " * max(0, cells - cell_len(text))
+    return padding + text if align == "right" else text + padding
+
+
+def clip_line(line: Line, cells: int) -> Line:
+    """`line` cut to at most `cells` cells, the cut marked by an ellipsis."""
+    if width(line) <= cells:
+        return line
+    kept: list[Span] = []
+    left = cells
+    for index, (text, role) in enumerate(line):
+        size = cell_len(text)
+        more = any(rest for rest, _ in line[index + 1 :])
+        if size < left or (size == left and not more):
+            kept.append((text, role))
+            left -= size
+            continue
+        kept.append((clip(text + "…" if size == left else text, left), role))
+        break
+    return tuple(span for span in kept if span[0])
+
+
+def fit_line(line: Line, cells: int, align: str = "left") -> Line:
+    """`line` in exactly `cells` cells, clipped or padded on the side opposite to `align`."""
+    line = clip_line(line, cells)
+    padding = cells - width(line)
+    if padding <= 0:
+        return line
+    blank: Span = (" " * padding, "text")
+    return (blank, *line) if align == "right" else (*line, blank)
+
+
+def join(lines: Iterable[Line], gap: str = "  ", role: str = "muted") -> Line:
+    """The lines one after another, with `gap` between those that are not empty."""
+    spans: list[Span] = []
+    for line in lines:
+        if line and spans:
+            spans.append((gap, role))
+        spans.extend(line)
+    return tuple(spans)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a one-line bar: its forms from the longest to the shortest, and how much it matters.
+
+    Where room is short every piece first takes its shorter forms, then those of lower `rank` disappear. A
+    `stiff` piece keeps its long form until all of lower rank have gone.
+    """
+
+    forms: tuple[Line, ...]
+    rank: int
+    stiff: bool = False
+
+
+def bar(left: Sequence[Piece], right: Sequence[Piece], cells: int, gap: str = "  ") -> Line:
+    """One line of exactly `cells` cells with `left` pieces at its left end and `right` ones at its right."""
+    pieces = [*left, *right]
+    sizes = [[width(form) for form in piece.forms] for piece in pieces]
+    chosen = _choose(pieces, sizes, cells, len(gap))
+    lines = [
+        piece.forms[form] if form is not None else EMPTY for piece, form in zip(pieces, chosen, strict=True)
+    ]
+    start, end = join(lines[: len(left)], gap), join(lines[len(left) :], gap)
+    if not end:
+        return fit_line(start, cells)
+    return fit_line((*start, (" " * max(0, cells - width(start) - width(end)), "text"), *end), cells)
+
+
+def _choose(
+    pieces: Sequence[Piece], sizes: Sequence[Sequence[int]], cells: int, gap: int
+) -> list[int | None]:
+    """Which form each piece takes; None: it is left out."""
+    chosen: list[int | None] = [0 if piece.forms else None for piece in pieces]
+
+    def fits() -> bool:
+        used = [sizes[index][form] for index, form in enumerate(chosen) if form is not None]
+        return sum(used) + gap * max(0, len(used) - 1) <= cells
+
+    while not fits() and (steps := _steps(pieces, chosen)):
+        _, _, negative = min(steps)
+        form = chosen[-negative] or 0
+        chosen[-negative] = form + 1 if form + 1 < len(pieces[-negative].forms) else None
+    for index in sorted(range(len(pieces)), key=lambda index: -pieces[index].rank):
+        kept = chosen[index]
+        for form in range(len(pieces[index].forms) if kept is None else kept):
+            chosen[index] = form
+            if fits():
+                break
+            chosen[index] = kept
+    return chosen
+
+
+def _steps(pieces: Sequence[Piece], chosen: Sequence[int | None]) -> list[tuple[int, int, int]]:
+    """What each piece can still give: how late it should, its rank, its place (negative). One piece stays."""
+    present = [(index, form) for index, form in enumerate(chosen) if form is not None]
+    steps = []
+    for index, form in present:
+        piece = pieces[index]
+        drops = form + 1 == len(piece.forms)
+        if not drops or len(present) > 1:
+            steps.append((int(drops) + int(piece.stiff), piece.rank, -index))
+    return steps
+
+
+def beside(left: Sequence[Line], right: Sequence[Line], left_cells: int, gap: int = 3) -> list[Line]:
+    """Two columns of lines as one, the left one `left_cells` wide."""
+    rows = max(len(left), len(right))
+    blank: Span = (" " * gap, "text")
+    return [
+        (
+            *fit_line(left[row] if row < len(left) else EMPTY, left_cells),
+            blank,
+            *(right[row] if row < len(right) else EMPTY),
+        )
+        for row in range(rows)
+    ]
+
+
+def wrap(text: str, cells: int, role: str = "text", limit: int = 12) -> list[Line]:
+    """`text` folded at spaces into lines of at most `cells` cells; at most `limit` lines, the last clipped."""
+    words, lines, current = clean(text).split(), [], ""
+    for position, word in enumerate(words):
+        candidate = f"{current} {word}" if current else word
+        if cell_len(candidate) <= cells or not current:
+            current = candidate
+        else:
+            lines.append(current)
+            current = word
+        if len(lines) == limit - 1:
+            current = " ".join([current, *words[position + 1 :]])
+            break
+    if current:
+        lines.append(current)
+    return [((clip(line, cells), role),) for line in lines]
+
+
+def changed(old: Line, new: Line) -> tuple[int, int] | None:
+    """The cells ``(first, end)`` in which `new` differs from `old`; None where they look the same."""
+    before, after = _cells(old), _cells(new)
+    if before == after:
+        return None
+    first = next(
+        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
+        min(len(before), len(after)),
+    )
+    if len(before) != len(after):
+        return first, max(len(before), len(after))
+    end = len(after)
+    while end > first and before[end - 1] == after[end - 1]:
+        end -= 1
+    return first, end
+
+
+def _cells(line: Line) -> list[Span]:
+    """A line cell by cell; the second half of a wide character is an empty cell."""
+    cells: list[Span] = []
+    for text, role in line:
+        if text.isascii():
+            cells.extend((character, role) for character in text)
+            continue
+        for character in text:
+            size = cell_len(character)
+            if size == 0 and cells:
+                cells[-1] = (cells[-1][0] + character, role)
+            else:
+                cells.append((character, role))
+                cells.extend([("", role)] * (size - 1))
+    return cells

@@ -1,0 +1,67 @@
+"""One alert in full, with its history."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from watchfloor.console.action import Context, Scope
+from watchfloor.console.glyphs import CRUMB, SEVERITY
+from watchfloor.console.keys import bindings_for
+from watchfloor.console.line import Line, Piece, clean
+from watchfloor.console.screens.acts import AlertActs
+from watchfloor.console.screens.detail import DetailRoom
+from watchfloor.console.views.alert import alert_lines
+from watchfloor.console.widgets.summary_strip import Summary
+from watchfloor.domain.boards import AlertDetail
+
+
+class AlertRoom(AlertActs, DetailRoom, inherit_bindings=False):
+    """What happened, who did what, which messages left the house."""
+
+    ROOM: ClassVar[str] = "alerts"
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.ALERT)
+    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
+    TOPICS: ClassVar[frozenset[str]] = frozenset({"alerts", "outbox"})
+
+    def __init__(self, alert_id: int) -> None:
+        super().__init__()
+        self._alert_id = alert_id
+        self._detail: AlertDetail | None = None
+        self._gone = False
+
+    async def load(self) -> None:
+        self._detail = await self.console_app.reader.alert(self._alert_id)
+        self._gone = self._detail is None
+
+    def show(self) -> None:
+        detail, moment = self._detail, self.console_app.moment
+        if detail is not None:
+            self.pane.show(lambda cells: alert_lines(detail, moment, cells))
+        elif self._gone:
+            self.pane.show(lambda _: [(("This alert is gone: it ended before it fired.", "muted"),)])
+        super().show()
+
+    def summary(self) -> Summary:
+        if self._detail is None:
+            return [], []
+        row = self._detail.row
+        words: Line = ((f"#{row.id} ", "key"), (clean(row.title), "title"))
+        trail: Line = (("Alerts ", "muted"), (f"{CRUMB} ", "border"), *words)
+        return [Piece((trail, words), 9)], self.conditions()
+
+    def rule(self, cells: int) -> Line:
+        if self._detail is None or self._detail.row.state != "firing":
+            return (("━" * cells, "border"),)
+        return (("━" * cells, SEVERITY[self._detail.row.severity].role),)
+
+    def context(self) -> Context:
+        if self._detail is None:
+            return replace(super().context(), row=False)
+        row = self._detail.row
+        return replace(super().context(), alert_id=row.id, alert_state=row.state)
+
+    def alert_title(self) -> str:
+        return self._detail.row.title if self._detail else ""

@@ -1,0 +1,188 @@
+"""What every screen of the console shares: bars above and below, one entrance for all actions.
+
+A room reads in `load`, draws in `show`, and says in `context` what is under its cursor. It must never decide
+which key does what: that is the table's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from watchfloor.console.action import Context, Scope
+from watchfloor.console.feed import ALL, VIEW
+from watchfloor.console.line import Line
+from watchfloor.console.screens.commands import CommandPicker, HelpPicker
+from watchfloor.console.screens.host import ActionHost
+from watchfloor.console.widgets.banner import Banner
+from watchfloor.console.widgets.footer import Footer
+from watchfloor.console.widgets.status_bar import StatusBar
+from watchfloor.console.widgets.summary_strip import Summary, SummaryStrip, plain_rule
+from watchfloor.console.widgets.tab_bar import TabBar
+
+SHORT = 14
+"""Below this height the summary and the status bar make room for the list."""
+
+
+class RoomFooter(Footer):
+    """The footer of a room; on low terminals it also shows what just happened."""
+
+    def shows_notices(self) -> bool:
+        room = self.screen
+        return isinstance(room, Room) and room.is_short
+
+
+class Room(ActionHost, Screen[None], inherit_bindings=False):
+    """A screen with the bars. `ROOM` is the tab it belongs to, `TOPICS` what makes it read again."""
+
+    ROOM: ClassVar[str] = ""
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM,)
+    TOPICS: ClassVar[frozenset[str]] = frozenset()
+    DEFAULT_CSS: ClassVar[str] = """
+    Room { background: $wf-background; color: $wf-text; layout: vertical; }
+    """
+    AUTO_FOCUS: ClassVar[str | None] = "#body"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tab_bar = TabBar(self.tab)
+        self.banner = Banner()
+        self.strip = SummaryStrip(self.summary, self.rule)
+        self.status_bar = StatusBar(self.position)
+        self.footer_bar = RoomFooter(self.scopes, self.context)
+
+    def compose(self) -> ComposeResult:
+        yield self.tab_bar
+        yield self.banner
+        yield self.strip
+        yield from self.body()
+        yield self.status_bar
+        yield self.footer_bar
+
+    # For subclasses
+
+    def tab(self) -> str:
+        """The room this screen belongs to."""
+        return self.ROOM
+
+    def body(self) -> ComposeResult:
+        """The widgets between the bars; the one with id ``body`` gets the focus."""
+        raise NotImplementedError
+
+    async def load(self) -> None:
+        """Read what the screen shows."""
+
+    def show(self) -> None:
+        """Draw what was read, by the present time."""
+        self.renew_bars()
+
+    def summary(self) -> Summary:
+        """The pieces of the summary strip."""
+        return [], []
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is about to be read because of what was done last."""
+        return True
+
+    def rule(self, cells: int) -> Line:
+        """The line under the summary."""
+        return plain_rule(cells)
+
+    def position(self) -> str:
+        """Where the cursor is, in words for the status bar."""
+        return ""
+
+    def scopes(self) -> Sequence[Scope]:
+        """Whose keys the footer shows."""
+        return self.SCOPES
+
+    def base_context(self) -> Context:
+        """The parts of the context that every screen has."""
+        app = self.console_app
+        return Context(
+            deep=len(app.screen_stack) > 1,
+            undo=app.undo.label if app.undo else "",
+            read_only=app.read_only,
+            away=app.away is not None,
+        )
+
+    # Shared machinery
+
+    def wants(self, topics: frozenset[str]) -> bool:
+        """Whether any of `topics` concerns this screen."""
+        return bool(topics & (self.TOPICS | VIEW | ALL))
+
+    def look_again(self) -> None:
+        """Read what this screen shows again, at once."""
+        self.console_app.feed.mark(VIEW, hurry=True)
+
+    def renew_bars(self) -> None:
+        """Draw again what differs on the bars."""
+        for bar in (self.tab_bar, self.banner, self.strip, self.status_bar, self.footer_bar):
+            bar.renew()
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        self.renew_bars()
+        self.look_again()
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the terminal is too low for all the bars."""
+        return self.app.size.height < SHORT
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.strip.display = not self.is_short
+        self.status_bar.display = not self.is_short
+
+    # Actions of every screen
+
+    def do_show_health(self) -> None:
+        self.console_app.go("health")
+
+    def do_show_jobs(self) -> None:
+        self.console_app.go("jobs")
+
+    def do_show_alerts(self) -> None:
+        self.console_app.go("alerts")
+
+    def do_show_logs(self) -> None:
+        self.console_app.go("logs")
+
+    def do_show_settings(self) -> None:
+        self.console_app.go("settings")
+
+    def do_undo(self) -> None:
+        self.console_app.take_back()
+
+    def do_back(self) -> None:
+        if len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
+
+    def do_close(self) -> None:
+        if len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
+        else:
+            self.console_app.leave("quit")
+
+    def do_quit(self) -> None:
+        self.console_app.leave("quit")
+
+    def do_redraw(self) -> None:
+        self.refresh(layout=True)
+
+    def do_toggle_times(self) -> None:
+        app = self.console_app
+        app.absolute = not app.absolute
+        app.remember("times", "absolute" if app.absolute else "relative")
+        self.show()
+
+    def do_help(self) -> None:
+        self.app.push_screen(HelpPicker(self))
+
+    def do_commands(self) -> None:
+        self.app.push_screen(CommandPicker(self))

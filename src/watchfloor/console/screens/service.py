@@ -1,0 +1,84 @@
+"""One service in full."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import monotonic
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from watchfloor.console.action import Context, Scope
+from watchfloor.console.glyphs import CRUMB, health
+from watchfloor.console.keys import bindings_for
+from watchfloor.console.line import Line, Piece, clean
+from watchfloor.console.screens.acts import AlertActs, ServiceActs
+from watchfloor.console.screens.detail import DetailRoom
+from watchfloor.console.views.service import service_lines
+from watchfloor.console.widgets.summary_strip import Summary
+from watchfloor.domain.boards import ServiceDetail
+
+PACE_S = 1.0
+
+
+class ServiceRoom(ServiceActs, AlertActs, DetailRoom, inherit_bindings=False):
+    """History, phases, incidents, facts and settings of a service."""
+
+    ROOM: ClassVar[str] = "health"
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.SERVICE, Scope.ALERT)
+    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
+    TOPICS: ClassVar[frozenset[str]] = frozenset({"health", "services", "alerts", "checks"})
+
+    def __init__(self, service_id: int) -> None:
+        super().__init__()
+        self._service_id = service_id
+        self._detail: ServiceDetail | None = None
+        self._gone = False
+        self._read_at = 0.0
+
+    async def load(self) -> None:
+        self._detail = await self.console_app.reader.service(self._service_id)
+        self._gone = self._detail is None
+        self._read_at = monotonic()
+
+    def wants(self, topics: frozenset[str]) -> bool:
+        """Pulses tell of all services; this one need not be read in full for each of them."""
+        urgent = topics - {"health", "checks"}
+        return super().wants(urgent) or monotonic() - self._read_at >= PACE_S
+
+    def show(self) -> None:
+        detail, moment = self._detail, self.console_app.moment
+        if detail is not None:
+            self.pane.show(lambda cells: service_lines(detail, moment, cells))
+        elif self._gone:
+            self.pane.show(
+                lambda _: [(("This service is gone: it is no longer in the configuration.", "muted"),)]
+            )
+        super().show()
+
+    def summary(self) -> Summary:
+        if self._detail is None:
+            return [], []
+        row = self._detail.row
+        mark = health(row)
+        state: Line = mark.line
+        trail: Line = (("Health ", "muted"), (f"{CRUMB} ", "border"), (clean(row.name), "title"))
+        labels = " · ".join(clean(word) for word in (row.kind, row.group, *row.tags) if word)
+        return [Piece((trail, ((clean(row.name), "title"),)), 9), Piece((state,), 8)], [
+            *self.conditions(),
+            Piece((((labels, "muted"),),), 2),
+        ]
+
+    def rule(self, cells: int) -> Line:
+        role = health(self._detail.row).role if self._detail else "border"
+        return (("━" * cells, "border" if role == "muted" else role),)
+
+    def context(self) -> Context:
+        if self._detail is None:
+            return replace(super().context(), row=False)
+        row = self._detail.row
+        state = "acknowledged" if row.acknowledged else "firing"
+        return replace(super().context(), service=row, alert_id=row.alert_id, alert_state=state)
+
+    def alert_title(self) -> str:
+        return f"{self._detail.row.name} is {health(self._detail.row).word}" if self._detail else ""

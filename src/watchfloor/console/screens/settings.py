@@ -1,0 +1,223 @@
+"""The Settings room: what is configured and where that comes from, who runs, how the console looks."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass, replace
+from datetime import datetime
+from typing import Any, ClassVar
+
+from textual.binding import BindingType
+
+from watchfloor.console.action import Context, Scope
+from watchfloor.console.filters import Fields
+from watchfloor.console.format import Moment, clock, value
+from watchfloor.console.keys import bindings_for
+from watchfloor.console.line import Line, Piece, Span, clean
+from watchfloor.console.screens.board import BoardRoom
+from watchfloor.console.screens.dialogs import ChangeDialog, ConfirmDialog, shown_setting
+from watchfloor.console.screens.sections import (
+    COMPONENTS,
+    CONFIGURATION,
+    FILES,
+    NODES,
+    Named,
+    Section,
+    about,
+    named_section,
+)
+from watchfloor.console.screens.text import TextRoom
+from watchfloor.console.themes import theme_directories
+from watchfloor.console.views.sections import paragraphs
+from watchfloor.console.widgets.table import Column, Table
+from watchfloor.domain.boards import SettingRow
+
+THEMES = "Themes"
+
+
+class SettingsRoom(BoardRoom[Any], inherit_bindings=False):
+    """Six tables, one at a time."""
+
+    ROOM: ClassVar[str] = "settings"
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.SETTINGS)
+    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
+    TOPICS: ClassVar[frozenset[str]] = frozenset({"settings", "nodes"})
+    FIELDS: ClassVar[frozenset[str]] = frozenset(
+        {"key", "category", "source", "text", "node", "name", "machine", "state", "component", "value"}
+    )
+
+    def __init__(self) -> None:
+        self._sections: tuple[Section, ...] = (
+            CONFIGURATION,
+            FILES,
+            NODES,
+            COMPONENTS,
+            named_section(THEMES, "theme", self._themes),
+            named_section("About", "line", self._about),
+        )
+        self._place = 0
+        self._kept_theme = ""
+        super().__init__()
+
+    def _themes(self) -> Sequence[Named]:
+        app = self.console_app
+        return [Named(name, label, note) for name, label, note in app.theme_list(self._kept_theme)]
+
+    def _about(self) -> Sequence[Named]:
+        status = self.console_app.status
+        return about(status.database if status else "", [str(path) for path in theme_directories()])
+
+    @property
+    def section(self) -> Section:
+        """The section on the screen."""
+        return self._sections[self._place]
+
+    @property
+    def table(self) -> Table[Any]:
+        return self.tables[self._place]
+
+    def make_tables(self) -> Sequence[Table[Any]]:
+        tables: list[Table[Any]] = []
+        for place, section in enumerate(self._sections):
+            tables.append(
+                Table(section.columns, section.key, id="body" if place == 0 else f"section-{place}")
+            )
+            tables[-1].display = place == 0
+        return tables
+
+    async def load(self) -> None:
+        self._kept_theme = self._kept_theme or self.console_app.theme_in_use.name
+        first = not self.table.rows.all
+        self.show_rows(await self.section.read(self.console_app.reader))
+        if first and self.section.name == THEMES:
+            self.table.select(self._kept_theme)  # a preview of another one begins only when somebody moves
+
+    def columns(self) -> Sequence[Column[Any]]:
+        return self.section.columns
+
+    def key(self, row: Any) -> Hashable:
+        return self.section.key(row)
+
+    def fields(self, row: Any) -> Fields:
+        return self.section.fields(row)
+
+    def is_fault(self, row: Any) -> bool:
+        return self.section.is_fault(row)
+
+    def empty(self) -> Line:
+        return ((self.section.empty, "muted"),)
+
+    def noun(self) -> str:
+        return self.section.noun
+
+    def pieces(self) -> Sequence[Piece]:
+        def form(words: Sequence[str]) -> Line:
+            spans: list[Span] = []
+            for place, word in enumerate(words):
+                spans.append((f" {word} ", "choice" if place == self._place else "text"))
+            return tuple(spans)
+
+        names = [section.name for section in self._sections]
+        short = [name if place == self._place else name[:4] for place, name in enumerate(names)]
+        return [Piece((form(names), form(short), ((f" {self.section.name} ", "choice"),)), 9)]
+
+    def context(self) -> Context:
+        row = self.selected
+        setting = row if isinstance(row, SettingRow) else None
+        verb = "use" if self.section.name == THEMES else "change" if setting else "open"
+        return replace(super().context(), setting=setting, verb=verb)
+
+    # Sections
+
+    def do_next_section(self) -> None:
+        self._go(1)
+
+    def do_previous_section(self) -> None:
+        self._go(-1)
+
+    def _go(self, step: int) -> None:
+        self._drop_preview()
+        self.table.display = False
+        self._place = (self._place + step) % len(self._sections)
+        self.filter_text, self.faults_only = "", False
+        self.table.display = True
+        self.table.focus()
+        self._apply_filter()
+        self.look_again()
+
+    # Changing
+
+    def do_change(self) -> None:
+        row = self.selected
+        if isinstance(row, SettingRow):
+            self._change(row)
+        elif self.section.name == THEMES and isinstance(row, Named):
+            self._kept_theme = row.name
+            self.console_app.choose_theme(row.name)
+            self.look_again()
+        elif row is not None:
+            trail = ("Settings", self.section.name, clean(str(getattr(row, "name", self.section.noun))))
+            self.app.push_screen(TextRoom("settings", trail, lambda m, cells: row_lines(row, m, cells)))
+
+    def _change(self, row: SettingRow) -> None:
+        app, operator = self.console_app, self.console_app.operator
+        reason = "this console is read-only" if app.read_only else "the database is away" if app.away else ""
+        if reason:
+            app.say(((f"change: {reason}", "degraded"),))
+            return
+
+        def done(answer: tuple[object] | None) -> None:
+            if answer is not None:
+                words = shown_setting(row, answer[0])
+                app.operate(lambda: operator.change_setting(row.key, answer[0]), f"{row.key} is {words} now")
+
+        app.push_screen(ChangeDialog(row), done)
+
+    def do_reset(self) -> None:
+        row = self.selected
+        if not isinstance(row, SettingRow):
+            return
+        app, operator = self.console_app, self.console_app.operator
+        default = shown_setting(row, row.default)
+
+        def done(sure: bool | None) -> None:
+            if sure:
+                app.operate(lambda: operator.reset_setting(row.key), f"{row.key} is {default} again")
+
+        title: Line = (("Reset ", "muted"), (clean(row.key), "title"))
+        words = [f"from {shown_setting(row, row.value)} to its default {default}. One setting changes."]
+        app.push_screen(ConfirmDialog(title, words), done)
+
+    # The theme under the cursor is shown at once, and kept only by enter
+
+    def selected_changed(self) -> None:
+        row = self.selected
+        if self.section.name == THEMES and isinstance(row, Named):
+            self.console_app.use_theme(row.name)
+
+    def _drop_preview(self) -> None:
+        if self.section.name == THEMES and self._kept_theme:
+            self.console_app.use_theme(self._kept_theme)
+
+    def on_screen_suspend(self) -> None:
+        self._drop_preview()
+
+
+def row_lines(row: object, moment: Moment, cells: int) -> list[Line]:
+    """Every field of a row, for rows whose table has not room for all."""
+    if not is_dataclass(row):
+        return []
+    items = [
+        (field.name.replace("_", " "), _words(getattr(row, field.name), moment))
+        for field in dataclass_fields(row)
+    ]
+    return paragraphs([(name, words) for name, words in items if words], cells)
+
+
+def _words(thing: object, moment: Moment) -> str:
+    if isinstance(thing, datetime):
+        return clock(thing, moment.now, moment.zone)
+    if is_dataclass(thing):
+        return ""
+    return clean(value(thing))

@@ -1,0 +1,40 @@
+"""A detail screen for what its board holds completely already: a run, a log record, a node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from watchfloor.console.action import Scope
+from watchfloor.console.format import Moment
+from watchfloor.console.glyphs import CRUMB
+from watchfloor.console.keys import bindings_for
+from watchfloor.console.line import Line, Piece
+from watchfloor.console.screens.detail import DetailRoom
+from watchfloor.console.widgets.summary_strip import Summary
+
+
+class TextRoom(DetailRoom, inherit_bindings=False):
+    """Lines made by a function of the moment and the width."""
+
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT)
+    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
+
+    def __init__(self, room: str, trail: Sequence[str], lines: Callable[[Moment, int], list[Line]]) -> None:
+        super().__init__()
+        self._tab, self._trail, self._make_lines = room, trail, lines
+
+    def tab(self) -> str:
+        return self._tab
+
+    def show(self) -> None:
+        moment = self.console_app.moment
+        self.pane.show(lambda cells: self._make_lines(moment, cells))
+        super().show()
+
+    def summary(self) -> Summary:
+        *lead, name = self._trail
+        way: Line = tuple(span for word in lead for span in ((f"{word} ", "muted"), (f"{CRUMB} ", "border")))
+        return [Piece(((*way, (name, "title")), ((name, "title"),)), 9)], self.conditions()

@@ -1,0 +1,203 @@
+"""What the console says about one service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from statistics import median, quantiles
+
+from watchfloor.console.draw.chart import Sample, chart
+from watchfloor.console.draw.uptime import uptime_bar
+from watchfloor.console.draw.waterfall import waterfall
+from watchfloor.console.format import Moment, clock, latency, number, share, span, value
+from watchfloor.console.glyphs import STATUS, health
+from watchfloor.console.line import EMPTY, Line, beside, clean, clip, wrap
+from watchfloor.console.views.facts import fact_lines
+from watchfloor.console.views.sections import column, folded, heading, pairs
+from watchfloor.domain.boards import IncidentRow, ResultPoint, ServiceDetail
+from watchfloor.domain.outcome import PHASES, Status
+
+TWO_COLUMNS = 116
+GAP = 4
+RESULTS = 12
+INCIDENTS = 6
+
+
+def service_lines(detail: ServiceDetail, moment: Moment, cells: int, *, titled: bool = False) -> list[Line]:
+    """Everything about a service, in two columns where there is room; `titled` when nothing above names it."""
+    head = [*(_title(detail, cells) if titled else []), *_state(detail, moment, cells)]
+    if cells < TWO_COLUMNS:
+        return [
+            *head,
+            *_history(detail, moment, cells),
+            *_recent(detail, moment, cells),
+            *_rest(detail, moment, cells),
+        ]
+    left = cells * 3 // 5
+    right = cells - left - GAP
+    columns = beside(
+        _history(detail, moment, left),
+        [*_recent(detail, moment, right), *_rest(detail, moment, right)],
+        left,
+        GAP,
+    )
+    return [*head, *columns]
+
+
+def _title(detail: ServiceDetail, cells: int) -> list[Line]:
+    row = detail.row
+    labels = " · ".join(clean(word) for word in (row.kind, row.group) if word)
+    return [((clip(clean(row.name), max(8, cells - len(labels) - 2)), "title"), (f"  {labels}", "muted"))]
+
+
+def _state(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
+    """The state in one line, then what the last check said and what people wrote about the service."""
+    row, mark = detail.row, health(detail.row)
+    parts: list[Line] = [mark.line]
+    if row.since is not None:
+        parts.append((("since " if moment.absolute else "for ", "muted"), (moment.when(row.since), "text")))
+    if row.soft and row.status is not None:
+        status = STATUS[row.status]
+        parts.append(((f"{status.word} {row.attempt} of {row.max_attempts}", status.role),))
+    if row.alert_id is not None:
+        words = " acknowledged" if row.acknowledged else " is firing"
+        parts.append(((f"#{row.alert_id}", "key"), (words, "accent" if row.acknowledged else "failing")))
+    parts.append((("checked ", "muted"), (_ago(row.checked_at, moment), "text")))
+    parts.append((("every ", "muted"), (span(row.every), "text")))
+    lines = folded(parts, cells)
+    if row.summary:
+        lines += wrap(row.summary, cells, "text" if row.hard is Status.OK else mark.role, limit=3)
+    if detail.description:
+        lines += wrap(detail.description, cells, "muted", limit=3)
+    if detail.runbook:
+        lines += [((("runbook  "), "muted"), (clip(clean(detail.runbook), cells - 9), "accent"))]
+    return lines
+
+
+def _ago(at: datetime | None, moment: Moment) -> str:
+    words = moment.when(at)
+    return words if moment.absolute or words in ("now", "—") else f"{words} ago"
+
+
+def _history(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
+    return [
+        *_latency(detail.results, moment, cells),
+        *_phases(detail.results, cells),
+        *_uptime(detail, moment, cells),
+        *_incidents(detail.incidents, moment, cells),
+    ]
+
+
+def _latency(results: Sequence[ResultPoint], moment: Moment, cells: int) -> list[Line]:
+    values = [result.latency for result in results if result.latency is not None]
+    if len(values) < 2:
+        return []
+    p95 = quantiles(values, n=20)[-1]
+    note: Line = tuple(
+        span_
+        for name, figure in (("median ", median(values)), ("  p95 ", p95), ("  max ", max(values)))
+        for span_ in ((name, "muted"), (latency(figure), "text"))
+    )
+    samples = [Sample(result.at, result.latency, result.status) for result in results]
+    times = lambda at: clock(at, moment.now, moment.zone, seconds=False)  # noqa: E731
+    return [*heading("LATENCY", cells, note), *chart(samples, cells, 7 if cells < 90 else 11, latency, times)]
+
+
+def _phases(results: Sequence[ResultPoint], cells: int) -> list[Line]:
+    """The phases of the newest check that measured them."""
+    newest = next((result for result in results if any(result.phases)), None)
+    if newest is None:
+        return []
+    phases = [(name.replace("_", " "), seconds) for name, seconds in zip(PHASES, newest.phases, strict=False)]
+    total: Line = (("in all ", "muted"), (latency(sum(newest.phases)), "text"))
+    return [*heading("PHASES OF THE LATEST CHECK", cells, total), *waterfall(phases, cells)]
+
+
+def _uptime(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
+    note: Line = tuple(
+        part
+        for window, up in detail.uptime.items()
+        for part in ((f"  {window} ", "muted"), (share(up), "text"))
+    )
+    if detail.uptime.get("24h") is None:
+        return heading("UPTIME", cells, note)
+    observed = min(
+        [result.at for result in detail.results[-1:]]
+        + [incident.opened_at for incident in detail.incidents]
+        + [at for at in (detail.row.since,) if at is not None],
+        default=None,
+    )
+    bar = uptime_bar(detail.incidents, observed, moment.now, timedelta(hours=24), min(cells, 96))
+    size = min(cells, 96)
+    scale: Line = (("24 h ago" + "now".rjust(size - 8), "muted"),)
+    return [*heading("UPTIME", cells, note), bar, scale]
+
+
+def _incidents(incidents: Sequence[IncidentRow], moment: Moment, cells: int) -> list[Line]:
+    if not incidents:
+        return [*heading("INCIDENTS", cells), (("none on record", "muted"),)]
+    lines = heading("INCIDENTS", cells, ((f"{len(incidents)}", "muted"),))
+    times = column([moment.when(incident.opened_at) for incident in incidents[:INCIDENTS]])
+    for time, incident in zip(times, incidents, strict=False):
+        mark = STATUS[incident.worst]
+        end = incident.closed_at or moment.now
+        lasted = span((end - incident.opened_at).total_seconds())
+        lines.append(
+            (
+                (f"{mark.glyph} {mark.word:<9}", mark.role),
+                (f"{time}  ", "text"),
+                (f"{'open ' if incident.closed_at is None else 'took '}{lasted:<8} ", "muted"),
+                (clip(clean(incident.cause), max(4, cells - 28 - len(time))), "text"),
+            )
+        )
+    return lines
+
+
+def _recent(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
+    lines = heading("LATEST CHECKS", cells)
+    if not detail.results:
+        return [*lines, (("none yet", "muted"),)]
+    times = column([clock(result.at, moment.now, moment.zone) for result in detail.results[:RESULTS]])
+    for time, result in zip(times, detail.results, strict=False):
+        mark = STATUS[result.status]
+        lines.append(
+            (
+                (f"{time}  ", "muted"),
+                (f"{mark.glyph} {mark.word:<9}", mark.role),
+                (f"{latency(result.latency):>9}  ", "text"),
+                (
+                    clip(clean(result.summary), max(4, cells - 24 - len(time))),
+                    "muted" if result.status is Status.OK else "text",
+                ),
+            )
+        )
+    return lines
+
+
+def _rest(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
+    return [
+        *fact_lines(detail.facts, moment, cells),
+        *_metrics(detail.metrics, cells),
+        *_settings(detail, cells),
+    ]
+
+
+def _metrics(metrics: Mapping[str, float], cells: int) -> list[Line]:
+    if not metrics:
+        return []
+    items = [(name, ((number(figure), "text"),)) for name, figure in sorted(metrics.items())]
+    return [
+        *heading("METRICS", cells),
+        *pairs([(name, line) for name, line in items], cells, label=min(34, cells // 2)),
+    ]
+
+
+def _settings(detail: ServiceDetail, cells: int) -> list[Line]:
+    note: Line = EMPTY
+    if detail.origin:
+        words = clean(detail.origin) + ("" if detail.editable else ", not editable here")
+        note = (("owned by ", "muted"), (words, "accent"))
+    items: list[tuple[str, Line]] = [
+        (name, ((clean(value(setting)), "text"),)) for name, setting in detail.settings.items()
+    ]
+    return [*heading("SETTINGS", cells, note), *pairs(items, cells)]

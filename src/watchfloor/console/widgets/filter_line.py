@@ -1,0 +1,73 @@
+"""One line of input, without blinking and without keys of its own: its editing keys are in the table of actions."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widgets import Input
+
+from watchfloor.console.action import Scope
+from watchfloor.console.keys import bindings_for, typing_bindings
+from watchfloor.console.line import Line
+from watchfloor.console.widgets.lines import Bar
+
+
+class TextLine(Input, inherit_bindings=False):
+    """A line to type in."""
+
+    BINDINGS: ClassVar[list[BindingType]] = typing_bindings()
+    DEFAULT_CSS: ClassVar[str] = """
+    TextLine, TextLine:focus {
+        height: 1; border: none; padding: 0;
+        background: $wf-surface; background-tint: $wf-surface 0%; color: $wf-text;
+    }
+    TextLine > .input--placeholder { color: $wf-muted; }
+    """
+
+    def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
+        super().__init__(
+            value, placeholder=placeholder, id=id, compact=True, select_on_focus=False, max_length=500
+        )
+        self.cursor_blink = False
+
+
+class FilterLine(TextLine, inherit_bindings=False):
+    """Where a filter is typed; what it says takes effect at each key."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*typing_bindings(), *bindings_for({Scope.FILTER})]
+
+
+class _Prompt(Bar):
+    DEFAULT_CSS: ClassVar[str] = "_Prompt { width: 3; }"
+    ground: ClassVar[str] = "panel"
+
+    def content(self, cells: int) -> Line:
+        return ((" / ", "key"),)
+
+
+class FilterBar(Horizontal):
+    """The filter line with its prompt; takes the place of the status bar while it is open."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    FilterBar { display: none; height: 1; }
+    FilterBar.-shown { display: block; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield _Prompt()
+        yield FilterLine(placeholder="words  !without  field:value")
+
+    def open(self, text: str) -> None:
+        """Show it with `text` and give it the focus."""
+        self.add_class("-shown")
+        line = self.query_one(FilterLine)
+        line.value = text
+        line.cursor_position = len(text)
+        line.focus()
+
+    def close(self) -> None:
+        """Hide it; whoever calls moves the focus."""
+        self.remove_class("-shown")

@@ -1,0 +1,57 @@
+"""The bottom line: the keys that matter most here, as many as fit, never a clipped one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from watchfloor.console.action import Action, Context, Scope
+from watchfloor.console.keys import actions_for, shown_key
+from watchfloor.console.line import EMPTY, Line, clip_line, fit_line, width
+from watchfloor.console.widgets.lines import Bar
+
+GAP = "  "
+
+
+def footer(actions: Sequence[Action], context: Context, cells: int) -> Line:
+    """The actions with a rank, by rank, as many as fit whole; what is not possible now is dimmed.
+
+    The key of the help keeps its place at the right end, so that every other key can be found.
+    """
+    ranked = sorted((action for action in actions if action.rank), key=lambda action: action.rank)
+    last = next((_item(action, context) for action in ranked if action.id == "help"), EMPTY)
+    room = cells - width(last) - (len(GAP) if last else 0)
+    line: Line = EMPTY
+    for action in ranked:
+        if action.id == "help" or (action.fleeting and action.why_disabled(context) is not None):
+            continue
+        item = _item(action, context)
+        candidate = (*line, (GAP, "text"), *item) if line else item
+        if width(candidate) <= room:
+            line = candidate
+    return (*fit_line(line, cells - width(last)), *last) if last else line
+
+
+def _item(action: Action, context: Context) -> Line:
+    possible = action.why_disabled(context) is None
+    return (
+        (shown_key(action.keys[0]), "key" if possible else "muted"),
+        (f" {action.label_in(context)}", "text" if possible else "muted"),
+    )
+
+
+class Footer(Bar):
+    """Shows the keys of what has the focus."""
+
+    def __init__(self, scopes: Callable[[], Sequence[Scope]], context: Callable[[], Context]) -> None:
+        super().__init__()
+        self._scopes_now, self._context_now = scopes, context
+
+    def shows_notices(self) -> bool:
+        """Whether notices are shown here, because no other bar is there for them."""
+        return False
+
+    def content(self, cells: int) -> Line:
+        notice = self.console_app.notice
+        if notice is not None and self.shows_notices():
+            return ((" ", "text"), *clip_line(notice, cells - 2))
+        return ((" ", "text"), *footer(actions_for(self._scopes_now()), self._context_now(), cells - 2))

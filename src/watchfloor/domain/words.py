@@ -1,0 +1,9 @@
+"""Words that depend on a number."""
+
+from __future__ import annotations
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number with its noun, as in ``1 alert`` and ``1 200 alerts``."""
+    noun = one if number == 1 else many or one + "s"
+    return f"{number:,} {noun}".replace(",", " ")  # a narrow gap reads calmer than a comma

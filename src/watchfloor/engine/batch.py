@@ -1,0 +1,195 @@
+"""Turns a batch of findings and the states found in the database into what must be written. No I/O.
+
+A batch holds one finding per service, so that every step of every service has its consequences.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from watchfloor.domain import spark
+from watchfloor.domain.check_state import Change, ChangeKind, CheckState, Policy, advance
+from watchfloor.domain.outcome import PHASES, Status
+from watchfloor.domain.rules import Subject
+from watchfloor.domain.spans import SpanState, booking, gap_after, span_state
+from watchfloor.engine.prober import Finding
+from watchfloor.store.results import (
+    CertificateRow,
+    IncidentChange,
+    ResultRow,
+    SpanStart,
+    StateRow,
+    Stored,
+)
+from watchfloor.store.services import Service
+
+HARD = (ChangeKind.HARD_PROBLEM, ChangeKind.HARD_CHANGE, ChangeKind.RECOVERY)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A service whose hard status changed in this batch, as rules see it."""
+
+    service_id: int
+    subject: Subject
+    status: Status
+    at: datetime  # from when the new status is booked
+    summary: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything one transaction of the recorder writes."""
+
+    states: list[StateRow] = field(default_factory=list)
+    results: list[ResultRow] = field(default_factory=list)
+    metrics: list[tuple[int, datetime, str, float]] = field(default_factory=list)
+    facts: list[tuple[int, datetime, Mapping[str, object], Mapping[str, float]]] = field(default_factory=list)
+    certificates: list[CertificateRow] = field(default_factory=list)
+    gaps: list[SpanStart] = field(default_factory=list)
+    spans: list[SpanStart] = field(default_factory=list)
+    problems: list[IncidentChange] = field(default_factory=list)
+    recovered: list[tuple[int, datetime]] = field(default_factory=list)
+    confirmed: list[Confirmed] = field(default_factory=list)
+    discarded: int = 0
+
+
+def rounds(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """The findings in batches of one per service, each service's in the order in which its checks started."""
+    batches: list[list[Finding]] = []
+    seen: Counter[int] = Counter()
+    for finding in sorted(findings, key=_start):
+        at = seen[finding.service_id]
+        seen[finding.service_id] += 1
+        if at == len(batches):
+            batches.append([])
+        batches[at].append(finding)
+    return batches
+
+
+def _start(finding: Finding) -> datetime:
+    return finding.started
+
+
+def judge(
+    findings: Iterable[Finding],
+    stored: Mapping[int, Stored],
+    services: Mapping[int, Service],
+    node_id: int,
+    now: datetime,
+) -> Batch:
+    """Advance every service of a batch by its finding; what belongs to no stored service is left out."""
+    batch = Batch()
+    for finding in findings:
+        found = stored.get(finding.service_id)
+        if found is not None:
+            _judge_one(batch, services[finding.service_id], finding, found, node_id, now)
+    return batch
+
+
+def _judge_one(
+    batch: Batch, service: Service, finding: Finding, stored: Stored, node_id: int, now: datetime
+) -> None:
+    outcome = finding.outcome
+    policy = Policy(service.max_attempts, service.recover_attempts)
+    step = advance(stored.state, outcome.status, finding.started, finding.ended, policy, now)
+    if step.discarded:
+        batch.discarded += 1
+        return
+    batch.results.append(_result(finding, node_id))
+    _book_detail(batch, finding)
+    _book_spans(batch, service, step.state, stored, finding)
+    if step.change is not None and step.change.kind in HARD:
+        _book_change(batch, service, step.change, finding)
+    batch.states.append(
+        StateRow(
+            service_id=service.id,
+            state=step.state,
+            last_ended=finding.ended,
+            latency_us=_microseconds(outcome.latency),
+            summary=outcome.summary,
+            recent=bytes((spark.encode(outcome.status, outcome.latency),)),
+        )
+    )
+
+
+def _result(finding: Finding, node_id: int) -> ResultRow:
+    outcome = finding.outcome
+    return ResultRow(
+        service_id=finding.service_id,
+        ts=finding.started,
+        node_id=node_id,
+        status=int(outcome.status),
+        latency_us=_microseconds(outcome.latency),
+        lag_us=int(finding.lag_s * 1e6),
+        phases=[int(outcome.phases.get(name, 0.0) * 1e6) for name in PHASES] if outcome.phases else None,
+        summary=None if outcome.status is Status.OK else outcome.summary,
+    )
+
+
+def _microseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds * 1e6)
+
+
+def _book_detail(batch: Batch, finding: Finding) -> None:
+    outcome, service_id = finding.outcome, finding.service_id
+    batch.metrics.extend(
+        (service_id, finding.started, name, value) for name, value in outcome.metrics.items()
+    )
+    if outcome.facts or outcome.metrics:
+        batch.facts.append((service_id, finding.ended, outcome.facts, outcome.metrics))
+    certificate = outcome.facts.get("certificate")
+    row = _certificate(service_id, finding.ended, certificate) if isinstance(certificate, Mapping) else None
+    if row is not None:
+        batch.certificates.append(row)
+
+
+def _certificate(service_id: int, seen_at: datetime, facts: Mapping[str, Any]) -> CertificateRow | None:
+    """A row of the certificate log; None where the certificate could not be read."""
+    try:
+        return CertificateRow(
+            service_id=service_id,
+            seen_at=seen_at,
+            fingerprint=str(facts["fingerprint_sha256"]),
+            subject=str(facts["subject"]),
+            issuer=str(facts["issuer"]),
+            not_before=datetime.fromisoformat(facts["not_before"]),
+            not_after=datetime.fromisoformat(facts["not_after"]),
+            detail=facts,
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _book_spans(batch: Batch, service: Service, after: CheckState, stored: Stored, finding: Finding) -> None:
+    if stored.last_ended is not None:
+        silent_from = gap_after(stored.last_ended, service.every_ms / 1000, service.timeout_ms / 1000)
+        if silent_from < finding.started:
+            batch.gaps.append(SpanStart(service.id, silent_from, SpanState.UNKNOWN))
+            batch.spans.append(SpanStart(service.id, finding.started, span_state(after)))
+            return
+    booked = booking(stored.state, after)
+    if booked is not None:
+        batch.spans.append(SpanStart(service.id, *booked))
+
+
+def _book_change(batch: Batch, service: Service, change: Change, finding: Finding) -> None:
+    batch.confirmed.append(
+        Confirmed(
+            service_id=service.id,
+            subject=Subject(service.name, service.kind, service.group_name, frozenset(service.tags)),
+            status=change.to_status,
+            at=change.at,
+            summary=finding.outcome.summary,
+        )
+    )
+    if change.kind is ChangeKind.RECOVERY:
+        batch.recovered.append((service.id, change.at))
+    else:
+        batch.problems.append(
+            IncidentChange(service.id, change.to_status, change.at, finding.ended, finding.outcome.summary)
+        )

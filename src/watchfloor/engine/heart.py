@@ -1,0 +1,65 @@
+"""The node's heart: renews the lease, keeps the lock, measures the database's clock, learns who else is live."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from watchfloor.engine.node import Node, steady_ns
+from watchfloor.engine.registration import NameLock
+from watchfloor.engine.supervisor import Beat
+from watchfloor.store import nodes as store
+from watchfloor.store.errors import StoreError
+from watchfloor.store.nodes import Entry
+
+log = logging.getLogger(__name__)
+
+BEAT_S = 2.0
+JUMP_S = 2.0
+
+
+class Heart:
+    """Beats for one node."""
+
+    def __init__(
+        self,
+        node: Node,
+        entry: Entry,
+        lock: NameLock,
+        stats: Callable[[], Mapping[str, float]],
+        shared_anew: Callable[[], None],
+    ) -> None:
+        """``stats`` gives the node's figures; ``shared_anew`` hears that the set of live nodes changed."""
+        self._node = node
+        self._entry = entry
+        self._lock = lock
+        self._stats = stats
+        self._shared_anew = shared_anew
+
+    async def run(self, beat: Beat) -> None:
+        """Beat for ever. Raises when the database is away, `StoreError` when another engine took the name."""
+        while True:
+            beat()
+            await self.once("running")
+            await asyncio.sleep(BEAT_S)
+
+    async def once(self, state: str) -> None:
+        """One beat."""
+        if not await self._lock.hold(self._node.id):
+            log.warning("another connection holds the lock of node %s; trying again", self._node.name)
+        asked, believed = steady_ns(), self._node.clock.now()
+        async with self._node.database.transaction() as connection:
+            database_now = await store.beat(connection, self._entry, state, self._stats())
+            answered = steady_ns()
+            live = tuple(await store.live_node_ids(connection))
+        if database_now is None:
+            raise StoreError(f"another engine runs as node {self._node.name} now; this one gives way")
+        self._node.clock.measured(database_now, asked, answered)
+        jump = (database_now - believed).total_seconds()
+        if abs(jump) > JUMP_S + (answered - asked) / 1e9:
+            self._node.count("clock_jumps")
+            log.warning("the database's clock jumped by %.1f s; following it", jump)
+        if live != self._node.live_ids:
+            self._node.live_ids = live
+            self._shared_anew()

@@ -1,0 +1,106 @@
+"""This node's share of the services: read from the database, handed to the prober and the recorder.
+
+A reload costs little more than what changed, because it happens at every pulse about services and checks go on
+meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from watchfloor.config.kinds import Kind
+from watchfloor.domain.sharing import owner
+from watchfloor.engine.node import Node
+from watchfloor.engine.prober import Prober, Watch
+from watchfloor.engine.recorder import Recorder
+from watchfloor.engine.supervisor import Beat
+from watchfloor.engine.watches import watch_of
+from watchfloor.store import settings
+from watchfloor.store.rules import load_rules
+from watchfloor.store.services import Service, load_services, never_checked, take_check_requests
+
+IDLE_S = 2.0
+CHUNK = 100
+"""Services prepared in one go; between two such chunks checks may start."""
+
+
+class Share:
+    """What one node watches."""
+
+    def __init__(
+        self, node: Node, probes: Mapping[str, Kind], base_dir: Path, prober: Prober, recorder: Recorder
+    ) -> None:
+        """``base_dir`` is where relative references to files start."""
+        self._node = node
+        self._probes = probes
+        self._base_dir = base_dir
+        self._prober = prober
+        self._recorder = recorder
+        self._watches: dict[int, Watch] = {}
+        self._values: Mapping[str, object] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._stale = asyncio.Event()
+
+    def shared_anew(self) -> None:
+        """The set of live nodes changed."""
+        self._stale.set()
+
+    async def run(self, beat: Beat) -> None:
+        """Take over what other nodes left, give away what new ones take, for ever. Raises when the database is away."""
+        while True:
+            beat()
+            if not self._stale.is_set():
+                await self._wait()
+                continue
+            await self.reload()
+
+    async def _wait(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_S):
+                await self._stale.wait()
+
+    async def reload(self, *, anew: bool = False) -> None:
+        """Take services, rules and settings from the database; ``anew``: what references lead to may have changed."""
+        async with self._one_at_a_time:
+            self._stale.clear()
+            try:
+                await self._reload(anew)
+            except BaseException:
+                self._stale.set()  # whoever runs next does it
+                raise
+
+    async def _reload(self, anew: bool) -> None:
+        node = self._node
+        async with node.database.transaction() as connection:
+            services = await load_services(connection)
+            rules = await load_rules(connection)
+            values = await settings.values(connection)
+            new = await never_checked(connection)
+        if anew or values != self._values:
+            self._watches = {}
+        sharing = node.live_ids or (node.id,)
+        mine: list[Watch] = []
+        for number, service in enumerate(services):
+            if owner(str(service.uuid), sharing) == node.id:
+                mine.append(self._watch(service, values))
+            if number % CHUNK == CHUNK - 1:
+                await asyncio.sleep(0)
+        self._watches = {watch.service.id: watch for watch in mine}
+        self._values = node.settings = values
+        self._recorder.rules = rules
+        self._recorder.services = {service.id: service for service in services}
+        self._prober.assign(mine, new)
+
+    def _watch(self, service: Service, values: Mapping[str, object]) -> Watch:
+        known = self._watches.get(service.id)
+        if known is not None and known.service == service and not known.broken:
+            return known
+        return watch_of(service, self._probes, self._base_dir, values)
+
+    async def take_requests(self) -> None:
+        """Check at once what operators asked for."""
+        async with self._node.database.transaction() as connection:
+            self._prober.check_now(await take_check_requests(connection, self._prober.service_ids))

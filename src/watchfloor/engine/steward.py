@@ -1,0 +1,135 @@
+"""Keeps the configuration in force: reads the file when it changes, applies what is good, reports what is not.
+
+A bad file changes nothing: the one in force stays, its mistakes go to every screen. Checks go on while a file is
+applied, and those whose rhythm did not change keep it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from watchfloor.config.kinds import Kinds
+from watchfloor.config.loader import load
+from watchfloor.config.model import Configuration, Loaded
+from watchfloor.config.problems import render
+from watchfloor.config.watch import ConfigWatch
+from watchfloor.domain.alert import SYSTEM
+from watchfloor.engine import definitions
+from watchfloor.engine.node import Node
+from watchfloor.engine.supervisor import Beat
+from watchfloor.operations.retiring import end_services
+from watchfloor.store import audit
+from watchfloor.store.database import Connection
+from watchfloor.store.health import clock
+from watchfloor.store.nodes import save_config_file
+from watchfloor.store.pulse import pulse
+from watchfloor.store.rules import apply_channels, apply_rules
+from watchfloor.store.services import apply_definitions, file_in_force, lock_definitions
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+NAMES_AUDITED = 200
+
+
+class Steward:
+    """The configuration of one node."""
+
+    def __init__(
+        self,
+        node: Node,
+        configuration: Configuration,
+        probes: Kinds,
+        channels: Kinds,
+        applied: Callable[[], Awaitable[None]],
+    ) -> None:
+        """``configuration`` is valid; ``applied`` hears that new definitions are in the database."""
+        self._node = node
+        self._configuration = configuration
+        self._probes = probes.models
+        self._channels = channels.models
+        self._applied = applied
+        self._due = asyncio.Event()  # stays set until a reading went all the way through
+        path, files, digest = configuration.path, configuration.files, configuration.digest
+        self._watch = None if path is None else ConfigWatch(path, files, digest)
+
+    @property
+    def base_dir(self) -> Path:
+        """Where relative ``${file:…}`` references start."""
+        path = self._configuration.path
+        return Path.cwd() if path is None else path.parent
+
+    def reread(self) -> None:
+        """Read the file again now, changed or not."""
+        self._due.set()
+
+    async def run(self, beat: Beat) -> None:
+        """Follow the file for ever. Raises when the database is away; the next run goes on where this one ended."""
+        while True:
+            beat()
+            path, watch = self._configuration.path, self._watch
+            if path is not None and watch is not None:
+                if watch.changed():
+                    self._due.set()
+                if self._due.is_set():
+                    await self._read(path, watch, beat)
+                    self._due.clear()
+            await asyncio.sleep(LOOK_S)
+
+    async def _read(self, path: Path, watch: ConfigWatch, beat: Beat) -> None:
+        loaded = await self._load(path, beat)
+        watch.follow(loaded.files)
+        problems = render(loaded.problems)
+        if loaded.configuration is None:
+            log.error("%s has %d mistakes; what was in force stays: %s", path, len(problems), problems[0])
+            async with self._node.database.transaction() as connection:
+                digest = self._configuration.digest
+                await save_config_file(connection, self._node.id, str(path), digest, problems, applied=False)
+                await pulse(connection, "settings", "nodes", "health")
+            return
+        self._configuration = loaded.configuration
+        await self.apply()
+
+    async def _load(self, path: Path, beat: Beat) -> Loaded:
+        """Load in a thread of its own: twenty thousand services take longer than a loop may be silent."""
+        loading = asyncio.create_task(asyncio.to_thread(load, path, self._probes, self._channels, os.environ))
+        while not (await asyncio.wait({loading}, timeout=LOOK_S))[0]:
+            beat()
+        return loading.result()
+
+    async def apply(self) -> None:
+        """Put the configuration into force, in one transaction.
+
+        The built-in one takes nothing from a file: it applies only where none has a word.
+        """
+        async with self._node.database.transaction() as connection:
+            await lock_definitions(connection)
+            built_in = self._configuration.path is None
+            if built_in and await file_in_force(connection):
+                log.info("this node has no config file; what another node's file defined stays in force")
+            else:
+                await self._define(connection, built_in)
+            path, digest = str(self._configuration.path or ""), self._configuration.digest
+            await save_config_file(connection, self._node.id, path, digest, (), applied=True)
+            await pulse(connection, "services", "settings", "nodes", "health", "alerts", "outbox")
+        await self._applied()
+
+    async def _define(self, connection: Connection, built_in: bool) -> None:
+        configuration = self._configuration
+        changed, retired = await apply_definitions(
+            connection, definitions.services(configuration), built_in=built_in
+        )
+        await apply_channels(connection, definitions.channels(configuration))
+        told = [channel.name for channel in configuration.channels if channel.enabled]
+        await apply_rules(connection, definitions.rules(configuration), told)
+        if retired:
+            await end_services(connection, retired, await clock(connection))
+        if changed or retired:
+            after = {"changed": changed[:NAMES_AUDITED], "retired": retired[:NAMES_AUDITED]}
+            path = str(configuration.path or definitions.BUILT_IN)
+            await audit.record(connection, [audit.Line(SYSTEM, "apply", "config", path, None, after)])
+        log.info("configuration applied: %d services changed, %d retired", len(changed), len(retired))

@@ -1,0 +1,1 @@
+"""Kinds of log sources, one file each."""

@@ -1,0 +1,1 @@
+"""Kinds of watched databases, one file each."""

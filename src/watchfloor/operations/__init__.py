@@ -1,0 +1,1 @@
+"""What a person (or a rule) can do: one function = permission check, one transaction, audit, outbox, pulse."""

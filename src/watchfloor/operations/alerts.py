@@ -1,0 +1,112 @@
+"""What a person can do to alerts: acknowledge, take that back, resolve.
+
+One transaction each, audited, with the pulse sent at its commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from watchfloor.domain import alert as life
+from watchfloor.domain.alert import Alert, NotPossible, Transition
+from watchfloor.domain.text import one_line
+from watchfloor.operations.actor import Actor, Refused, may_change
+from watchfloor.operations.transitions import carry_out
+from watchfloor.store import alerts as store
+from watchfloor.store import settings
+from watchfloor.store.alerts import ChangedAlert
+from watchfloor.store.database import Database
+from watchfloor.store.health import clock
+from watchfloor.store.pulse import pulse
+
+NOTE_LIMIT = 500
+REASONS_SHOWN = 5
+
+
+async def acknowledge(
+    database: Database,
+    actor: Actor,
+    alert_ids: Sequence[int],
+    note: str,
+    lasts: timedelta | None,
+    *,
+    sticky: bool = False,
+) -> list[int]:
+    """Take charge of firing alerts for ``lasts`` (None: until they resolve); returns the ids that changed.
+
+    Raises `Refused` when none of them could be acknowledged, with the reason.
+    """
+    may_change(actor)
+    text = one_line(note, NOTE_LIMIT)
+    if not text and await _note_required(database):
+        raise Refused("An acknowledgement needs a note here (setting alerts.ack_note_required).")
+
+    def step(alert: Alert, now: datetime) -> Transition:
+        return life.acknowledge(alert, actor.name, text, None if lasts is None else now + lasts, sticky, now)
+
+    return await _change(database, actor, "acknowledge", alert_ids, step)
+
+
+async def _note_required(database: Database) -> bool:
+    async with database.transaction() as connection:
+        return (await settings.values(connection))["alerts.ack_note_required"] is True
+
+
+async def unacknowledge(database: Database, actor: Actor, alert_ids: Sequence[int]) -> list[int]:
+    """Take acknowledgements back: the alerts fire again. Raises `Refused`."""
+    return await _change(
+        database,
+        actor,
+        "unacknowledge",
+        alert_ids,
+        lambda alert, now: life.unacknowledge(alert, actor.name, now),
+    )
+
+
+async def resolve(database: Database, actor: Actor, alert_ids: Sequence[int], note: str) -> list[int]:
+    """Declare alerts over; they come back only after their condition was false once. Raises `Refused`."""
+    text = one_line(note, NOTE_LIMIT)
+    return await _change(
+        database,
+        actor,
+        "resolve",
+        alert_ids,
+        lambda alert, now: life.resolve_by_hand(alert, actor.name, now, text),
+    )
+
+
+def _together(refusals: Sequence[str]) -> str:
+    """The reasons as one text that fits on a screen."""
+    more = len(refusals) - REASONS_SHOWN
+    shown = [*refusals[:REASONS_SHOWN], *([f"And {more} more."] if more > 0 else [])]
+    return " ".join(shown) or "No alert was given."
+
+
+async def _change(
+    database: Database,
+    actor: Actor,
+    action: str,
+    alert_ids: Sequence[int],
+    step: Callable[[Alert, datetime], Transition],
+) -> list[int]:
+    may_change(actor)
+    refusals: list[str] = []
+    changed: list[ChangedAlert] = []
+    async with database.transaction() as connection:
+        now = await clock(connection)
+        found = await store.lock(connection, alert_ids)
+        for stored in found:
+            try:
+                alert, events = step(stored.alert, now)
+            except NotPossible as error:
+                refusals.append(f"#{stored.id}: {error.reason}")
+                continue
+            changed.append(ChangedAlert(stored, alert, events))
+        missing = sorted(set(alert_ids) - {stored.id for stored in found})
+        refusals.extend(f"#{alert_id}: there is no such alert." for alert_id in missing)
+        if not changed:
+            raise Refused(_together(refusals))
+        await carry_out(connection, (), changed, now, action)
+        await pulse(connection, "alerts", "health", "outbox")
+    return [c.stored.id for c in changed]

@@ -1,0 +1,318 @@
+"""HTTP and HTTPS checks: one fresh connection per check, judged by status, body, speed and certificate.
+
+The phases are summed over all redirects, so that together they are the latency. This module must never send
+a secret header to an origin it was not written for, and never show one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from time import perf_counter, time
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from watchfloor.domain.outcome import Outcome, Status
+from watchfloor.probes import certificate, target
+from watchfloor.probes.assertions import JsonAssertion, as_text, parsed_json
+from watchfloor.probes.checking import EMPTY, Check, Fault, conduct
+from watchfloor.probes.exchange import Exchange, decompressed
+from watchfloor.probes.limits import TimedSettings
+from watchfloor.probes.net import Host, connect, place
+from watchfloor.probes.pattern import Pattern
+from watchfloor.probes.secure import connect_tls
+from watchfloor.probes.target import Target
+from watchfloor.probes.text import days, seconds, size, spoken_secrets
+from watchfloor.probes.tls_layer import TlsLayer
+
+MIB = 1024 * 1024
+_STATUSES = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str | int) else value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=256)
+def _accepted(entries: tuple[int | str, ...]) -> frozenset[int]:
+    """The codes that are meant; one set for all services that write the same."""
+    codes: set[int] = set()
+    for entry in entries:
+        match = _STATUSES.fullmatch(str(entry).replace(" ", ""))
+        if match is None or (match[2] and match[2] < match[1]):
+            raise ValueError("a status is a code or a range, such as 204 or 200-299")
+        codes.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return frozenset(codes)
+
+
+def _checked_statuses(entries: list[int | str]) -> list[int | str]:
+    _accepted(tuple(entries))
+    return entries
+
+
+def _requestable(url: str) -> str:
+    target.parse(url)
+    return url
+
+
+def _searchable(source: str) -> str:
+    Pattern(source)
+    return source
+
+
+Statuses = Annotated[list[int | str], BeforeValidator(_as_list), AfterValidator(_checked_statuses)]
+Texts = Annotated[list[str], BeforeValidator(_as_list)]
+
+
+class Settings(TimedSettings):
+    """An HTTP or HTTPS address and what its answer must be like."""
+
+    url: Annotated[str, AfterValidator(_requestable)] = Field(
+        description="The address, such as `https://example.com/health`."
+    )
+    method: Annotated[
+        Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], BeforeValidator(_upper)
+    ] = Field("GET", description="The request method.")
+    headers: Annotated[dict[str, SecretStr], AfterValidator(target.sendable)] = Field(
+        {}, description="Headers to send. Their values are never shown.", max_length=50
+    )
+    body: str | None = Field(
+        None, max_length=64 * 1024, description="The body to send. Its lines are never shown."
+    )
+    expect_status: Statuses = Field(
+        ["200-299"],
+        min_length=1,
+        max_length=50,
+        description="Accepted status codes and ranges. A redirect that is listed here is not followed.",
+    )
+    body_contains: Texts = Field(
+        [], description="Texts that the body must hold, each of them.", max_length=50
+    )
+    body_not_contains: Texts = Field([], description="Texts that the body must not hold.", max_length=50)
+    body_regex: Annotated[str, AfterValidator(_searchable)] | None = Field(
+        None,
+        description="A pattern that must match somewhere in the first 64 KiB of the body; Python's syntax "
+        "without back-references and look-around.",
+    )
+    body_json: list[JsonAssertion] = Field([], description="Demands on values of a JSON body.", max_length=50)
+    max_body: int = Field(
+        MIB,
+        ge=1024,
+        le=8 * MIB,
+        description="How much of the body is read, in bytes. What follows is not looked at.",
+    )
+    max_redirects: int = Field(5, ge=0, le=20, description="How many redirects are followed.")
+    verify: bool = Field(True, description="Whether the server must prove its identity (HTTPS).")
+    ca_file: str | None = Field(
+        None, description="A PEM file of authorities to trust instead of the system's (HTTPS)."
+    )
+    server_name: Host | None = Field(
+        None, description="The name the certificate must be for, when it is not the host of `url` (HTTPS)."
+    )
+    certificate_warn_days: float = Field(
+        14, ge=0, le=3650, description="Degraded when the certificate expires within this many days (HTTPS)."
+    )
+
+    @cached_property
+    def plan(self) -> _Plan:
+        """What follows from the settings once and for all; the hot path only looks it up."""
+        return _Plan.of(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    target: Target
+    request: bytes
+    headers: dict[str, str]
+    body: bytes | None
+    accepted: frozenset[int]
+    pattern: Pattern | None
+    reads_body: bool
+    secrets: tuple[str, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> _Plan:
+        headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
+        where = target.parse(settings.url)
+        sent = settings.body.encode("utf-8", "replace") if settings.body is not None else None
+        return cls(
+            target=where,
+            request=target.request_bytes(where, settings.method, headers, sent),
+            headers=headers,
+            body=sent,
+            accepted=_accepted(tuple(settings.expect_status)),
+            pattern=Pattern(settings.body_regex) if settings.body_regex is not None else None,
+            reads_body=bool(
+                settings.body_contains
+                or settings.body_not_contains
+                or settings.body_regex is not None
+                or settings.body_json
+            ),
+            secrets=spoken_secrets([*target.secrets_in(headers), settings.body or ""]),
+        )
+
+
+async def probe(settings: Settings, timeout: float) -> Outcome:
+    """Request the address once, following redirects, and judge the answer within ``timeout`` seconds."""
+    check = Check(settings.plan.secrets)
+    return await conduct(check, timeout, _request(settings, check, timeout))
+
+
+async def _request(settings: Settings, check: Check, timeout: float) -> Outcome:
+    plan = settings.plan
+    where, request, method = plan.target, plan.request, settings.method
+    visited = {(method, where.url)}
+    downgraded = False
+    while True:
+        answer, seen = await _ask(settings, check, timeout, where, request, method)
+        if answer.status not in _REDIRECTS or answer.status in plan.accepted or not settings.max_redirects:
+            break
+        following = _follow(check, where, answer)
+        if len(visited) > settings.max_redirects:
+            raise Fault(f"more than {settings.max_redirects} redirects, the last to {following.shown}")
+        downgraded |= (where.scheme, following.scheme) == ("https", "http")
+        headers, body = plan.headers, plan.body
+        if following.origin != plan.target.origin:
+            headers, body = target.without_secrets(headers), None
+        if answer.status == 303 or (answer.status in (301, 302) and method == "POST"):
+            method, body = ("HEAD" if method == "HEAD" else "GET"), None
+        if (method, following.url) in visited:
+            raise Fault(f"redirects in a circle, back to {following.shown}")
+        visited.add((method, following.url))
+        where, request = following, target.request_bytes(following, method, headers, body)
+    latency = check.latency
+    facts = _facts(check, answer, seen)
+    if len(visited) > 1:
+        facts |= {"redirects": len(visited) - 1, "final_url": where.shown, "downgraded": downgraded}
+    return await _judge(settings, check, answer, seen, latency, facts)
+
+
+async def _ask(
+    settings: Settings, check: Check, timeout: float, where: Target, request: bytes, method: str
+) -> tuple[Exchange, TlsLayer | None]:
+    """Make one request on one fresh connection and return the answer, the connection closed again."""
+
+    def exchange() -> Exchange:
+        return Exchange(
+            check, settings.max_body, keep_body=settings.plan.reads_body, bodyless=method == "HEAD"
+        )
+
+    layer: TlsLayer | None = None
+    if where.scheme == "https":
+        layer = await connect_tls(
+            check,
+            where.host,
+            where.port,
+            timeout,
+            server_name=settings.server_name if where.origin == settings.plan.target.origin else None,
+            verify=settings.verify,
+            ca_file=settings.ca_file,
+            protocols=("http/1.1",),
+        )
+        answer = exchange()
+        layer.attach(answer)
+    else:
+        answer = await connect(check, where.host, where.port, timeout, exchange)
+    check.doing = f"waiting for an answer from {place(where.host, where.port)}"
+    sent = perf_counter()
+    try:
+        await answer.send(request)
+    finally:
+        if answer.first_byte_at:
+            check.received(sent, answer.first_byte_at)
+        answer.close()
+    return answer, layer
+
+
+def _follow(check: Check, where: Target, answer: Exchange) -> Target:
+    location = answer.headers.get(b"location")
+    if location is None:
+        raise Fault(f"{answer.status} redirects nowhere: the answer has no Location")
+    try:
+        return target.redirected(where, location.decode("utf-8", "replace"))
+    except ValueError as error:
+        raise Fault(f"{answer.status} redirects to a place that is not followed: {error}") from None
+
+
+def _facts(check: Check, answer: Exchange, layer: TlsLayer | None) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "status_code": answer.status,
+        "http_version": answer.version,
+        "size": answer.length,
+    }
+    if answer.cut:
+        facts["cut"] = True
+    for name, key in ((b"content-type", "content_type"), (b"server", "server")):
+        if name in answer.headers:
+            facts[key] = check.clean(answer.headers[name])
+    if layer is not None:
+        facts["certificate"] = certificate.session_facts(layer.tls)
+    return facts
+
+
+async def _judge(
+    settings: Settings,
+    check: Check,
+    answer: Exchange,
+    layer: TlsLayer | None,
+    latency: float,
+    facts: dict[str, object],
+) -> Outcome:
+    """Hold the answer against the settings; the worst finding decides, all of them are named."""
+    plan = settings.plan
+    words: list[str] = []
+    status, slow = settings.slowness(latency)
+    if answer.status not in plan.accepted:
+        status = Status.FAILING
+        wanted = ", ".join(str(entry) for entry in settings.expect_status)
+        words.append(f"expected {wanted}")
+    elif plan.reads_body and (objections := await _objections(settings, check, answer)):
+        status = Status.FAILING
+        words += objections
+    if slow:
+        words.append(slow)
+    metrics = EMPTY
+    if layer is not None and (shown := certificate.of_session(layer.tls)):
+        left = shown.days_left(time())
+        metrics = {"certificate_days_left": left}
+        if left < settings.certificate_warn_days:
+            status = max(status, Status.DEGRADED)
+            words.append(f"certificate {'expires in ' + days(left) if left > 0 else 'has expired'}")
+    if facts.get("downgraded"):
+        words.append("redirected from https to plain http")
+    head = f"{answer.status} in {seconds(latency)}"
+    if answer.status not in plan.accepted and (phrase := check.clean(answer.phrase, 40)):
+        head = f"{answer.status} {phrase} in {seconds(latency)}"
+    summary = f"{head}: {'; '.join(words)}" if words else head
+    return check.outcome(status, summary, latency=latency, metrics=metrics, facts=facts)
+
+
+async def _objections(settings: Settings, check: Check, answer: Exchange) -> list[str]:
+    """Return what the body lacks or holds against the settings, in the order of the settings."""
+    body = answer.body
+    if encoding := answer.headers.get(b"content-encoding"):
+        body = decompressed(body, encoding, settings.max_body)
+    found: list[str] = []
+    text = as_text(body, answer.headers.get(b"content-type", b""))
+    found += [f"the body lacks {wanted!r}" for wanted in settings.body_contains if wanted not in text]
+    found += [f"the body holds {banned!r}" for banned in settings.body_not_contains if banned in text]
+    pattern = settings.plan.pattern
+    if pattern is not None and not await pattern.found_in(text[: 64 * 1024]):
+        found.append(f"the body does not match {pattern.source!r}")
+    if settings.body_json:
+        document, problem = parsed_json(body)
+        if problem:
+            found.append(problem)
+        else:
+            said = (demand.objection(document) for demand in settings.body_json)
+            found += [check.clean(objection, 160) for objection in said if objection]
+    if found and answer.cut:
+        found.append(f"only the first {size(settings.max_body)} of the body were read")
+    return found

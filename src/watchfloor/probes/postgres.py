@@ -1,0 +1,205 @@
+"""PostgreSQL checks: can we connect, how fast does it answer, how many of its connections are in use.
+
+One session per check, read only, with short statement and lock time-outs, closed at once. Names are resolved
+here, because the driver would occupy a thread with it. This module must never show the password, nor leave a
+session behind when a server falls silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from math import isfinite
+from time import perf_counter
+from typing import Annotated, NamedTuple
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import AfterValidator, Field, SecretStr
+
+from watchfloor.domain.outcome import Outcome, Status
+from watchfloor.probes import resolve
+from watchfloor.probes.checking import Check, Fault, conduct
+from watchfloor.probes.limits import Limits, TimedSettings
+from watchfloor.probes.net import place
+from watchfloor.probes.postgres_session import Session
+from watchfloor.probes.text import seconds, spoken_secrets
+
+_SESSION = (
+    "-c statement_timeout=2s -c lock_timeout=100ms -c idle_in_transaction_session_timeout=5s "
+    "-c default_transaction_read_only=on"
+)
+
+# The kind of other people's sessions is hidden from a role without pg_monitor; their database is not.
+_FIGURES = """
+/* watchfloor */ SELECT
+    (SELECT count(*) FROM pg_stat_activity
+      WHERE coalesce(backend_type, 'client backend') = 'client backend'
+        AND datid IS NOT NULL AND usesysid IS NOT NULL AND pid <> pg_backend_pid()),
+    current_setting('max_connections')::int
+      - current_setting('superuser_reserved_connections')::int
+      - coalesce(current_setting('reserved_connections', true), '0')::int,
+    current_setting('server_version'),
+    pg_is_in_recovery(),
+    extract(epoch FROM now() - pg_postmaster_start_time())::float
+"""
+
+
+def _is_address(dsn: SecretStr) -> SecretStr:
+    try:
+        given = conninfo_to_dict(dsn.get_secret_value())
+    except psycopg.Error:
+        # The library's own words would quote what may be the password.
+        raise ValueError(
+            "not a PostgreSQL address; it looks like postgresql://user@host:5432/database"
+        ) from None
+    counts = {len(str(given.get(key) or "").split(",")) for key in ("host", "hostaddr", "port")} - {1}
+    if len(counts) > 1:
+        raise ValueError("the address must have one port, or one for each of its hosts")
+    if "service" in given:
+        raise ValueError("service files are not read; write the address itself")
+    return dsn
+
+
+class Settings(TimedSettings):
+    """A PostgreSQL server and how busy it may be."""
+
+    dsn: Annotated[SecretStr, AfterValidator(_is_address)] = Field(
+        description="The address, as a URL or as keywords: `postgresql://watch@db.example.com/postgres`."
+    )
+    connections: Limits = Field(
+        Limits(degraded=70, failing=90),
+        description="Connections in use, in percent of those that ordinary users may open.",
+    )
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """The address taken apart, with what every session of a check has."""
+        given = {key: str(value) for key, value in conninfo_to_dict(self.dsn.get_secret_value()).items()}
+        return {
+            "gssencmode": "disable",  # its negotiation blocks
+            "application_name": "watchfloor",
+            **given,
+            "options": f"{_SESSION} {given.get('options', '')}".strip(),
+        }
+
+    @cached_property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        hidden = [self.parameters.get(key, "") for key in ("password", "sslpassword")]
+        # The shortest hide nothing, and would blot out ordinary words.
+        return spoken_secrets([self.dsn.get_secret_value()]) + tuple(word for word in hidden if len(word) > 3)
+
+
+class _Figures(NamedTuple):
+    """What a server says of itself."""
+
+    used: int
+    most: int
+    version: str
+    standby: bool
+    uptime: float
+
+    @classmethod
+    def of(cls, row: list[str]) -> _Figures:
+        """Read an answer. Raises `Fault` when it is not what a PostgreSQL server would say."""
+        try:
+            used, most, version, standby, uptime = row
+            figures = cls(int(used), int(most), version, standby == "t", float(uptime))
+        except ValueError:
+            figures = None
+        if figures is None or figures.most < 1 or not isfinite(figures.uptime):
+            raise Fault("something answered, but not as PostgreSQL would")
+        return figures
+
+
+async def probe(settings: Settings, timeout: float) -> Outcome:
+    """Connect once, ask for the figures, and judge within ``timeout`` seconds."""
+    check = Check(settings.secrets)
+    return await conduct(check, timeout, _ask(settings, check, timeout))
+
+
+async def _ask(settings: Settings, check: Check, timeout: float) -> Outcome:
+    began = perf_counter()
+    where, attempts = await _resolved(settings.parameters, check)
+    began = check.spent("dns", began)
+    check.doing = f"connecting to PostgreSQL at {where}"
+    session: Session | None = None
+    try:
+        session = await _connected(attempts, check, timeout)
+        began = check.spent("connect", began)
+        check.doing = f"waiting for an answer from PostgreSQL at {where}"
+        await session.ask("/* watchfloor */ SELECT 1")
+        round_trip = check.spent("first_byte", began) - began
+        figures = _Figures.of(await session.ask(_FIGURES))
+    except Fault as fault:
+        raise Fault(f"PostgreSQL at {where}: {fault.summary}") from None
+    finally:
+        if session is not None:
+            session.close()
+    return _judge(settings, check, round_trip, figures)
+
+
+async def _connected(attempts: Sequence[Mapping[str, str]], check: Check, timeout: float) -> Session:
+    """Return a session with the first server that lets us in; each gets a fair share of the time left."""
+    for position, attempt in enumerate(attempts[:-1]):
+        share = (timeout - (perf_counter() - check.started)) / (len(attempts) - position)
+        try:
+            async with asyncio.timeout(share):
+                return await Session.open(make_conninfo("", **attempt))
+        except (Fault, TimeoutError):
+            continue  # the last one has the last word
+    return await Session.open(make_conninfo("", **attempts[-1]))
+
+
+def _judge(settings: Settings, check: Check, round_trip: float, figures: _Figures) -> Outcome:
+    percent = 100.0 * figures.used / figures.most
+    version = check.clean(figures.version, 40)
+    latency = check.latency
+    status, slow = settings.slowness(latency)
+    crowded, limit = settings.connections.judge(percent)
+    words = f"{figures.used} of {figures.most} connections used"
+    if crowded is not Status.OK:
+        words += f" ({percent:.0f} %, limit {limit:g} %)"
+    if slow:
+        words += f"; {slow}"
+    return check.outcome(
+        max(status, crowded),
+        f"PostgreSQL {version.partition(' ')[0]} answered in {seconds(round_trip)}; {words}",
+        latency=latency,
+        metrics={
+            "connections_used": float(figures.used),
+            "connections_max": float(figures.most),
+            "connections_used_percent": percent,
+            "round_trip_seconds": round_trip,
+            "uptime_seconds": figures.uptime,
+        },
+        facts={"version": version, "standby": figures.standby},
+    )
+
+
+async def _resolved(given: Mapping[str, str], check: Check) -> tuple[str, list[dict[str, str]]]:
+    """Return the place to name to people, and the parameters once for every address of every host."""
+    hosts, addresses, ports = (given.get(key, "").split(",") for key in ("host", "hostaddr", "port"))
+    count = max(len(hosts), len(addresses))
+    hosts, addresses, ports = (column * (count // len(column)) for column in (hosts, addresses, ports))
+    attempts: list[dict[str, str]] = []
+    for host, address, port in zip(hosts, addresses, ports, strict=True):
+        found: tuple[str, ...] = (address,)
+        if not address and not _is_socket(host):
+            check.doing = f"resolving {host}"
+            found = await resolve.current().addresses(host)
+        attempts += [{**given, "host": host, "hostaddr": each, "port": port or "5432"} for each in found]
+    places = [
+        _place(host or address, port) for host, address, port in zip(hosts, addresses, ports, strict=True)
+    ]
+    return ", ".join(places), attempts
+
+
+def _is_socket(host: str) -> bool:
+    return not host or host[0] in "/@"
+
+
+def _place(host: str, port: str) -> str:
+    return (host or "its local socket") if _is_socket(host) else place(host, port or 5432)

@@ -1,0 +1,102 @@
+"""One session with a PostgreSQL server, through libpq alone.
+
+The driver's connection, when cancelled, first asks the server to cancel and waits for it, and lets go of a
+half-open socket only when it is collected. A check wants neither: here the socket is closed the moment
+nobody waits any more. This module must never read without bound, and never block.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+from psycopg import pq
+
+from watchfloor.probes.checking import Fault
+
+READ_LIMIT = 64
+"""How many reads one answer may take; each is bounded by the socket's buffer."""
+
+
+class Session:
+    """An open session; close it in any case."""
+
+    def __init__(self, connection: pq.abc.PGconn) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, conninfo: str) -> Session:
+        """Connect and sign in. ``conninfo`` must name addresses, not hosts. Raises `Fault`."""
+        connection = pq.PGconn.connect_start(conninfo.encode())
+        try:
+            while (status := connection.connect_poll()) != pq.PollingStatus.OK:
+                if status == pq.PollingStatus.FAILED:
+                    raise Fault(_words(connection.get_error_message()))
+                await _ready(connection.socket, writing=status == pq.PollingStatus.WRITING)
+            connection.nonblocking = 1
+            return cls(connection)
+        except psycopg.Error as error:
+            connection.finish()
+            raise Fault(_words(str(error))) from None
+        except BaseException:
+            connection.finish()
+            raise
+
+    async def ask(self, statement: str) -> list[str]:
+        """Return the first row of what a query yields, as text. Raises `Fault` for anything else."""
+        connection = self._connection
+        try:
+            connection.send_query(statement.encode())
+            while connection.flush():
+                await _ready(connection.socket, writing=True)
+            result = await self._result()
+            if result is None or await self._result() is not None:
+                raise Fault("did not give one answer to one question")
+        except psycopg.Error as error:
+            raise Fault(_words(str(error))) from None
+        columns = [result.get_value(0, column) for column in range(result.nfields)]
+        return [(column or b"").decode("utf-8", "replace") for column in columns]
+
+    def close(self) -> None:
+        """Say goodbye and close the socket."""
+        self._connection.finish()
+
+    async def _result(self) -> pq.abc.PGresult | None:
+        """Return the next result if it holds a row, None when there are no more."""
+        reads = 0
+        while self._connection.is_busy():
+            if reads == READ_LIMIT:
+                raise Fault("sends far more than an answer could hold")
+            await _ready(self._connection.socket)
+            self._connection.consume_input()
+            reads += 1
+        result = self._connection.get_result()
+        if result is not None and (result.status != pq.ExecStatus.TUPLES_OK or not result.ntuples):
+            said = result.error_message.decode("utf-8", "replace")
+            raise Fault(_words(said) or "gave an answer without a row")
+        return result
+
+
+async def _ready(descriptor: int, *, writing: bool = False) -> None:
+    """Wait until a socket can be read, or written."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    watch, forget = (
+        (loop.add_writer, loop.remove_writer) if writing else (loop.add_reader, loop.remove_reader)
+    )
+    watch(descriptor, wake)
+    try:
+        await ready
+    finally:
+        forget(descriptor)
+
+
+def _words(said: str) -> str:
+    """Return what the server or the library said in one line, without the repetition of where."""
+    line = said.strip().partition("\n")[0]
+    return line.rpartition(" failed: ")[2].removeprefix("FATAL:").removeprefix("ERROR:").strip()

@@ -1,0 +1,1 @@
+"""Everything that touches PostgreSQL: named queries by area, migrations, partitions, pulse, the embedded server."""

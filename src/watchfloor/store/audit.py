@@ -1,0 +1,38 @@
+"""The audit log: who did what to what, with before and after. Rows are only ever added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from watchfloor.store.database import Connection
+from watchfloor.store.jsonb import dumps
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: ``actor`` did ``action`` to the object ``object_id`` of ``kind``."""
+
+    actor: str
+    action: str
+    kind: str
+    object_id: str
+    before: Mapping[str, object] | None = None
+    after: Mapping[str, object] | None = None
+
+
+async def record(connection: Connection, lines: Sequence[Line]) -> None:
+    """Add lines, in the transaction of the changes they speak of."""
+    await connection.execute(
+        "INSERT INTO audit (at, actor, action, object_kind, object_id, before, after) "
+        "SELECT clock_timestamp(), v.* FROM unnest(%(actors)s::text[], %(actions)s::text[], "
+        "%(kinds)s::text[], %(ids)s::text[], %(before)s::jsonb[], %(after)s::jsonb[]) AS v",
+        {
+            "actors": [line.actor for line in lines],
+            "actions": [line.action for line in lines],
+            "kinds": [line.kind for line in lines],
+            "ids": [line.object_id for line in lines],
+            "before": [None if line.before is None else dumps(line.before) for line in lines],
+            "after": [None if line.after is None else dumps(line.after) for line in lines],
+        },
+    )

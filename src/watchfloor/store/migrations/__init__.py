@@ -1,0 +1,1 @@
+"""Forward-only Alembic migrations, run at start under an advisory lock."""

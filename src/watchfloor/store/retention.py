@@ -1,0 +1,33 @@
+"""Retention of the small tables: old rows go in small batches, so nobody waits for a lock."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from watchfloor.store.database import Connection
+
+BATCH = 1_000
+
+KEYS = {
+    "alerts": "retention.alerts",
+    "incidents": "retention.incidents",
+    "state_spans": "retention.spans",
+    "audit": "retention.audit",
+}
+"""Tables and the setting that says how many days they keep."""
+
+_DELETE = {
+    "alerts": "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE state = 'resolved' AND NOT held "
+    "AND resolved_at < %(before)s ORDER BY resolved_at LIMIT %(batch)s)",
+    "incidents": "DELETE FROM incidents WHERE id IN "
+    "(SELECT id FROM incidents WHERE closed_at < %(before)s LIMIT %(batch)s)",
+    "state_spans": "DELETE FROM state_spans WHERE (service_id, began) IN "
+    "(SELECT service_id, began FROM state_spans WHERE ended < %(before)s LIMIT %(batch)s)",
+    "audit": "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < %(before)s ORDER BY at LIMIT %(batch)s)",
+}
+
+
+async def delete_batch(connection: Connection, table: str, before: datetime) -> int:
+    """Delete up to `BATCH` rows of ``table`` that ended before ``before``; returns how many."""
+    done = await connection.execute((_DELETE[table]), {"before": before, "batch": BATCH})
+    return done.rowcount

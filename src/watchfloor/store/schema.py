@@ -1,0 +1,86 @@
+"""The version of the tables: brought up to date at start, refused when newer than the program."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import psycopg
+
+from watchfloor.store.database import Connection, Database, fetch_value
+from watchfloor.store.errors import StoreError
+
+HEAD = "0001"
+"""The revision this program works with; a test holds it equal to the newest migration."""
+
+KNOWN = ("0001",)
+
+_LOCK = 0x5746_0001  # one migration at a time over all nodes of a database
+
+
+async def ensure_schema(database: Database) -> bool:
+    """Bring the tables to `HEAD`; True if anything was done.
+
+    Raises `StoreError` when the database was written by a newer program.
+    """
+    async with database.transaction() as connection:
+        if await _version(connection) == HEAD:
+            return False
+    connection = await database.connect()
+    try:
+        await connection.execute("SET statement_timeout = 0")
+        await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        found = await _version(connection)
+        if found == HEAD:
+            return False
+        if found is not None and found not in KNOWN:
+            raise StoreError(
+                f"the database has schema {found}, this program knows {KNOWN[0]} to {HEAD}; "
+                "it was written by a newer Watchfloor: update this one"
+            )
+        await asyncio.to_thread(_upgrade, database.conninfo)
+        return True
+    finally:
+        await connection.close()
+
+
+async def require_schema(database: Database) -> None:
+    """Raises `StoreError` unless the tables are those of this program; changes nothing."""
+    async with database.transaction() as connection:
+        found = await _version(connection)
+    if found is None:
+        raise StoreError("this database holds no Watchfloor yet; start `watchfloor serve` on it first")
+    if found != HEAD:
+        raise StoreError(
+            f"the database has schema {found}, this program works with {HEAD}; "
+            "run the same version as the nodes of this database"
+        )
+
+
+async def _version(connection: Connection) -> str | None:
+    if await fetch_value(connection, "SELECT to_regclass('alembic_version')") is None:
+        return None
+    found: str | None = await fetch_value(connection, "SELECT version_num FROM alembic_version")
+    return found
+
+
+def _upgrade(conninfo: str) -> None:
+    # Imported here: a start that finds the tables current must not pay for Alembic and SQLAlchemy.
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import NullPool
+
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo), poolclass=NullPool
+    )
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except DBAPIError as error:
+        raise (error.orig or error) from None

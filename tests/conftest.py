@@ -1,0 +1,55 @@
+"""For the whole suite: how hard property tests try, a place for database servers, one embedded server for all.
+
+Property tests try the same examples each time by default, so that a red build is red for everyone: 1,000 where a
+test says ``thorough``, else 100. With ``WATCHFLOOR_EXAMPLES=100000`` the thorough ones try as many random ones, and
+Hypothesis prints how to reproduce what it finds.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from watchfloor.store.embedded import Embedded
+
+_wanted = os.environ.get("WATCHFLOOR_EXAMPLES")
+
+settings.register_profile(
+    "quick",
+    max_examples=100,
+    derandomize=_wanted is None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "thorough",
+    settings.get_profile("quick"),
+    max_examples=int(_wanted or 1000),
+    stateful_step_count=20,
+)
+settings.load_profile("quick")
+
+
+@pytest.fixture
+def server_dir() -> Iterator[Path]:
+    """A fresh, empty directory that a server can use, also as root (`tmp_path` lets nobody else pass)."""
+    path = Path(tempfile.mkdtemp(prefix="wf-test-", dir="/tmp"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[Embedded]:
+    """One running embedded server for the whole test session. Tests make databases of their own in it, or clean up."""
+    path = Path(tempfile.mkdtemp(prefix="wf-test-", dir="/tmp"))
+    with Embedded.start(path) as server:
+        yield server
+    shutil.rmtree(path)

@@ -1,0 +1,157 @@
+"""The table of actions is the only list of keys, and everything made from it is right."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from console_driver import console
+
+from watchfloor.console.action import Action, Context, Scope
+from watchfloor.console.actions import ACTIONS, BY_ID
+from watchfloor.console.keys import actions_for, conflicts, keys_page, shown_key
+from watchfloor.console.line import plain, width
+from watchfloor.console.screens.alert import AlertRoom
+from watchfloor.console.screens.alerts import AlertsRoom
+from watchfloor.console.screens.commands import CommandPicker, HelpPicker
+from watchfloor.console.screens.dialogs import AcknowledgeDialog, ChangeDialog, ConfirmDialog, ResolveDialog
+from watchfloor.console.screens.health import HealthRoom
+from watchfloor.console.screens.jobs import JobsRoom
+from watchfloor.console.screens.logs import LogsRoom
+from watchfloor.console.screens.service import ServiceRoom
+from watchfloor.console.screens.settings import SettingsRoom
+from watchfloor.console.screens.text import TextRoom
+from watchfloor.console.widgets.filter_line import FilterLine, TextLine
+from watchfloor.console.widgets.footer import footer
+
+ROOMS = (HealthRoom, ServiceRoom, JobsRoom, AlertsRoom, AlertRoom, LogsRoom, SettingsRoom, TextRoom)
+DIALOGS = (AcknowledgeDialog, ResolveDialog, ChangeDialog, ConfirmDialog, HelpPicker, CommandPicker)
+SCREENS = {screen.__name__: screen for screen in (*ROOMS, *DIALOGS)}
+
+
+def test_no_key_means_two_things_on_any_screen() -> None:
+    scopes = {name: screen.SCOPES for name, screen in SCREENS.items()}
+    scopes["typing a filter"] = (Scope.FILTER, Scope.TYPING)
+    scopes["typing in a dialog"] = (Scope.DIALOG, Scope.CHOICE, Scope.TYPING)
+    scopes["typing in a picker"] = (Scope.PICKER, Scope.TYPING)
+    assert conflicts(scopes) == []
+
+
+def test_a_conflict_is_reported_with_screen_key_and_both_actions() -> None:
+    found = conflicts({"somewhere": (Scope.OPENS, Scope.SETTINGS)})
+    assert found == ["somewhere: enter means both change and open"]
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_every_action_of_a_screen_has_a_handler_there(name: str) -> None:
+    screen = SCREENS[name]
+    missing = [
+        a.handler
+        for a in actions_for(screen.SCOPES)
+        if not callable(getattr(screen, f"do_{a.handler}", None))
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_only_the_table_binds_keys(name: str) -> None:
+    screen = SCREENS[name]
+    expected = {action.id for action in actions_for(screen.SCOPES)}
+    bound = {binding.id for _, binding in screen._merge_bindings()}
+    assert bound == expected
+
+
+def test_lines_of_input_have_no_keys_but_those_of_the_table() -> None:
+    typing = {action.id for action in actions_for({Scope.TYPING})}
+    assert {binding.id for _, binding in TextLine._merge_bindings()} == typing
+    assert {binding.id for _, binding in FilterLine._merge_bindings()} == typing | {
+        "keep_filter",
+        "drop_filter",
+    }
+
+
+def test_the_application_binds_nothing_by_itself() -> None:
+    from watchfloor.console.app import WatchfloorApp
+
+    assert list(WatchfloorApp._merge_bindings()) == []
+
+
+def test_ids_are_unique_and_every_action_explains_itself() -> None:
+    assert len(BY_ID) == len(ACTIONS)
+    for action in ACTIONS:
+        assert action.keys
+        assert action.help.endswith("."), action.id
+        assert action.scopes, action.id
+
+
+def test_no_modifier_that_terminals_lose_and_no_key_that_multiplexers_take() -> None:
+    typing = actions_for({Scope.TYPING})
+    for action in ACTIONS:
+        for key in action.keys:
+            assert not key.startswith(("alt+", "ctrl+shift+")), key
+            assert key != "ctrl+space", key
+            assert key != "ctrl+a" or action in typing
+
+
+def test_the_page_of_keys_is_current() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "keys.md"
+    remedy = "run: python -m watchfloor.console.keys > docs/keys.md"
+    assert page.read_text("utf-8") == keys_page(), remedy
+
+
+@pytest.mark.parametrize("cells", [36, 58, 78, 118])
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.__name__)
+def test_the_footer_never_overflows_never_clips_and_always_offers_help(room: type, cells: int) -> None:
+    actions = actions_for(room.SCOPES)  # type: ignore[attr-defined]
+    line = footer(actions, Context(row=True, undo="acknowledge"), cells)
+    text = plain(line)
+    assert width(line) <= cells
+    assert text.endswith("? help")
+    labels = {
+        f"{shown_key(a.keys[0])} {a.label_in(Context(row=True, undo='acknowledge'))}"
+        for a in actions
+        if a.rank
+    }
+    items = [item.strip() for item in text.split("  ") if item.strip()]
+    assert set(items) <= labels
+
+
+def test_an_action_that_writes_is_impossible_when_read_only_or_away() -> None:
+    for action in ACTIONS:
+        if action.writes:
+            assert action.why_disabled(Context(read_only=True)) == "this console is read-only"
+            assert action.why_disabled(Context(away=True)) == "the database is away"
+
+
+def _harmful(action: Action) -> bool:
+    return action.writes and action.id not in ("undo", "check_now", "acknowledge", "pause")
+
+
+def test_whatever_cannot_be_taken_back_is_marked_as_danger() -> None:
+    assert {action.id for action in ACTIONS if _harmful(action)} == {
+        action.id for action in ACTIONS if action.danger
+    }
+
+
+async def test_no_single_key_destroys() -> None:
+    """Every key of every room, each followed by escape: nothing but what `u` takes back is ever done."""
+    undoable = {"set_paused", "check_now", "save_preference", "acknowledge", "unacknowledge"}
+    keys = sorted({key for action in ACTIONS for key in action.keys} - {"q", "ctrl+c", "ctrl+q", "enter"})
+    for room in "12345":
+        async with console(size=(80, 24)) as driver:
+            for key in keys:
+                await driver.press(room, key, "escape")
+            assert {done[0] for done in driver.world.done} <= undoable
+
+
+async def test_random_keys_never_resolve_reset_or_crash() -> None:
+    """Without enter no dialog can be confirmed, so nothing irrevocable may ever happen."""
+    dice = random.Random(20)
+    keys = sorted({key for action in ACTIONS for key in action.keys} - {"q", "ctrl+c", "ctrl+q", "enter"})
+    async with console(size=(80, 24)) as driver:
+        for _ in range(400):
+            await driver.press(dice.choice(keys))
+        assert {done[0] for done in driver.world.done}.isdisjoint(
+            {"resolve", "reset_setting", "change_setting"}
+        )

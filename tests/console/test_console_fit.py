@@ -1,0 +1,183 @@
+"""Every screen, in every theme, at every size, with harmless and with hostile data: nothing overflows or leaks."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import fields, is_dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import pytest
+from console_driver import Driver, console
+from console_world import World, alert_rows, health_rows, log_rows, node_rows, task_rows
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from watchfloor.console.themes import Themes, theme_directories
+
+SIZES = [(60, 20), (80, 24), (120, 40), (200, 60)]
+THEMES = Themes(theme_directories({"XDG_CONFIG_HOME": "/nowhere"})).names()
+TOUR: dict[str, tuple[str, ...]] = {
+    "health": ("1",),
+    "a service": ("1", "enter"),
+    "jobs": ("2",),
+    "a run": ("2", "enter"),
+    "alerts": ("3",),
+    "an alert": ("3", "enter"),
+    "acknowledging": ("3", "a"),
+    "resolving": ("3", "r"),
+    "logs": ("4",),
+    "a record": ("4", "enter"),
+    "settings": ("5",),
+    "changing a setting": ("5", "enter"),
+    "files": ("5", "tab"),
+    "nodes": ("5", "tab", "tab"),
+    "components": ("5", "tab", "tab", "tab"),
+    "themes": ("5", "shift+tab", "shift+tab"),
+    "about": ("5", "shift+tab"),
+    "help": ("?",),
+    "commands": (":",),
+    "a filter": ("/", "s", "h", "o"),
+}
+
+
+def fits(driver: Driver, size: tuple[int, int], where: str) -> None:
+    """No line is wider than the terminal, none is missing, nothing unprintable is drawn."""
+    lines = driver.strips()
+    assert len(lines) == size[1], where
+    for line in lines:
+        text = "".join(strip.text for strip in line)
+        assert cell_len(text) == size[0], f"{where}: {text!r}"
+        assert text.isprintable(), f"{where}: {text!r}"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("theme", THEMES)
+async def test_every_screen_fits_in_every_theme(theme: str, size: tuple[int, int]) -> None:
+    async with console(theme=theme, size=size) as driver:
+        for where, keys in TOUR.items():
+            await driver.press(*keys)
+            fits(driver, size, where)
+            await driver.home()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (20, 5), (40, 10), (79, 8), (300, 7)], ids=str)
+async def test_terminals_of_any_size_are_survived(size: tuple[int, int]) -> None:
+    async with console(size=size) as driver:
+        for where, keys in TOUR.items():
+            await driver.press(*keys)
+            fits(driver, size, where)
+            await driver.home()
+
+
+async def test_a_terminal_of_40_by_10_still_shows_room_state_name_and_keys() -> None:
+    async with console(size=(40, 10)) as driver:
+        driver.sees("1 Health 2 3 4 5", "✘ failing shop checkout", "enter open", "? help", "▲ 2")
+        await driver.press("3", "a", "enter")
+        driver.sees("✓ acknowledged #42 for 4 h")
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24)], ids=str)
+async def test_no_label_of_the_frame_is_clipped_where_eighty_columns_are_first_class(
+    size: tuple[int, int],
+) -> None:
+    async with console(size=size) as driver:
+        for where, keys in TOUR.items():
+            await driver.press(*keys)
+            lines = driver.lines()
+            assert "…" not in lines[0], where
+            assert "…" not in lines[-1], where
+            header = [
+                line
+                for line in lines
+                if line.strip().startswith(("STATE", "SEVERITY", "OUTCOME", "TIME", "SETTING"))
+            ]
+            assert all("…" not in line for line in header), where
+            await driver.home()
+
+
+NASTY = (
+    "\x1b[2J\x1b]0;owned\x07",
+    "\u202eright to left\u2066",
+    "日本語のとても長い名前のサービス",
+    "e\u0301\u0301\u0301\u0301\u0301 zalgo\u0336\u0337",
+    "\U0001f469\u200d\U0001f469\u200d\U0001f467 family \u2764\ufe0f \U0001f44d\U0001f3fd",
+    "[bold red]markup[/] \\[x] {braces} %s",
+    "tab\tnew\nline\rreturn\x00null\x9bcsi",
+    "\u200b\u200c\u200d\ufeff\u00ad",
+    "\ud800 lone surrogate",
+    "x" * 5_000,
+    "",
+    " ",
+)
+
+
+def poisoned(row: Any, poison: str) -> Any:
+    """A row with the poison in every text it holds, however deep."""
+    if is_dataclass(row) and not isinstance(row, type):
+        changes = {field.name: poisoned(getattr(row, field.name), poison) for field in fields(row)}
+        return replace(row, **changes)
+    if isinstance(row, Enum | datetime):
+        return row
+    if isinstance(row, str):
+        return poison if row not in ALERT_STATES else row
+    if isinstance(row, dict):
+        return {poison + str(key): poisoned(value, poison) for key, value in row.items()}
+    if isinstance(row, list | tuple):
+        return type(row)(poisoned(each, poison) for each in row)
+    return row
+
+
+ALERT_STATES = ("firing", "acknowledged", "pending", "resolved")
+
+
+def poisoned_world(poison: str) -> World:
+    world = World(database=poison, problems=(poison,))
+    for name in ("services", "alerts", "resolved", "tasks", "nodes", "components"):
+        setattr(world, name, [poisoned(row, poison) for row in getattr(world, name)])
+    world.records = [poisoned(row, poison) for row in log_rows(count=30)]
+    return world
+
+
+@pytest.mark.parametrize("poison", NASTY, ids=lambda text: ascii(text[:12]))
+async def test_hostile_text_in_every_field_breaks_no_screen(poison: str) -> None:
+    size = (150, 30)  # wide enough for the pane beside the board
+    async with console(poisoned_world(poison), size=size) as driver:
+        for where, keys in TOUR.items():
+            await driver.press(*keys)
+            fits(driver, size, where)
+            await driver.home()
+
+
+words = st.text(
+    alphabet=st.characters() | st.sampled_from(string.printable + "\x1b\u202e\u200d日\u0301"), max_size=60
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(words)
+async def test_any_text_breaks_no_screen(poison: str) -> None:
+    async with console(poisoned_world(poison), size=(100, 30)) as driver:
+        for where in ("health", "a service", "an alert", "a record", "nodes"):
+            await driver.press(*TOUR[where])
+            fits(driver, (100, 30), where)
+            await driver.home()
+
+
+async def test_numbers_that_are_no_numbers_are_drawn_as_nothing() -> None:
+    world = World()
+    odd = [float("nan"), float("inf"), -1.0, 1e300]
+    world.services = [
+        replace(row, latency=odd[n % 4], uptime_24h=odd[n % 4], recent=bytes(range(256))[n:])
+        for n, row in enumerate(health_rows())
+    ]
+    world.tasks = [replace(row, duration=odd[n % 4]) for n, row in enumerate(task_rows())]
+    world.nodes = [replace(row, stats={"lag_p99_ms": float("nan")}) for row in node_rows()]
+    world.alerts = alert_rows()
+    async with console(world, size=(150, 40)) as driver:
+        for where, keys in TOUR.items():
+            await driver.press(*keys)
+            fits(driver, (150, 40), where)
+            await driver.home()

@@ -1,0 +1,316 @@
+"""The courier: at least once, in order, with the same id, to receivers of every temper."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from support.engines import MemoryKinds
+from support.make import make_alerts, make_rules, make_services, now
+from support.receivers import Receiver, receiving, status
+from support.sql import column, one, rows
+from support.waiting import until
+from watchfloor.channels import webhook
+from watchfloor.channels.message import DeliveryError, Message
+from watchfloor.config.base import Settings
+from watchfloor.config.kinds import Kind
+from watchfloor.domain.settings import SETTINGS
+from watchfloor.engine import courier as module
+from watchfloor.engine.courier import Courier
+from watchfloor.engine.node import Node
+from watchfloor.store import outbox
+from watchfloor.store.alerts import StoredAlert
+from watchfloor.store.database import Database
+from watchfloor.store.pulse import Pulse
+from watchfloor.store.rules import ChannelDefinition, apply_channels
+
+pytestmark = pytest.mark.usefixtures("brisk")
+
+
+class Odd(Settings):
+    """A channel of another package."""
+
+
+async def _odd(settings: Odd, message: Message) -> None:
+    raise ZeroDivisionError("\x1b[31mno\n")
+
+
+KINDS = MemoryKinds(Kind("webhook", webhook.Settings, webhook.deliver), Kind("odd", Odd, _odd))
+
+
+@pytest.fixture
+def node(database: Database) -> Node:
+    return Node(1, "one", database, Pulse(database), {setting.key: setting.default for setting in SETTINGS})
+
+
+@pytest.fixture
+async def alerts(database: Database) -> list[StoredAlert]:
+    made = await make_services(database, *(f"s{n}" for n in range(5)))
+    await make_rules(database)
+    return await make_alerts(database, *made.values())
+
+
+async def channels(database: Database, **receivers: Receiver | ChannelDefinition) -> None:
+    async with database.transaction() as connection:
+        await apply_channels(
+            connection,
+            [
+                ChannelDefinition(name, "webhook", {"url": r.url(), "timeout": 1.0}, True, "")
+                if isinstance(r, Receiver)
+                else r
+                for name, r in receivers.items()
+            ],
+        )
+
+
+async def put(database: Database, *messages: tuple[StoredAlert, int, str], **values: Any) -> None:
+    moment = values.pop("at", await now(database))
+    async with database.transaction() as connection:
+        await outbox.put(
+            connection,
+            [
+                outbox.Message(uuid4(), alert.id, seq, channel, "alert.firing", b'{"n":%d}' % seq, moment)
+                for alert, seq, channel in messages
+            ],
+        )
+
+
+@asynccontextmanager
+async def at_work(node: Node) -> AsyncIterator[Courier]:
+    made = Courier(node, KINDS, Path("/"))
+    running = asyncio.create_task(made.run(lambda: None))
+    try:
+        yield made
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def states(database: Database) -> list[str]:
+    return await column(database, "SELECT state FROM outbox ORDER BY channel, alert_id, seq")
+
+
+async def all_are(database: Database, wanted: str) -> bool:
+    return set(await states(database)) == {wanted}
+
+
+async def test_messages_of_an_alert_arrive_in_order_each_once(
+    node: Node, database: Database, alerts: list[StoredAlert]
+) -> None:
+    async with receiving() as receiver:
+        await channels(database, ops=receiver)
+        await put(database, *((alerts[0], seq, "ops") for seq in range(1, 11)))
+        async with at_work(node):
+            await until(lambda: all_are(database, "delivered"))
+    assert [got.body for got in receiver.got] == [b'{"n":%d}' % seq for seq in range(1, 11)]
+    ids = await column(database, "SELECT id::text FROM outbox ORDER BY seq")
+    assert [got.headers["webhook-id"] for got in receiver.got] == ids
+
+
+async def test_a_message_that_failed_is_sent_again_with_the_same_id_and_bytes_before_the_next(
+    node: Node, database: Database, alerts: list[StoredAlert]
+) -> None:
+    async with receiving() as receiver:
+        receiver.answers = [status(500), status(503, retry_after="0"), b"garbage\r\n\r\n", status(204)]
+        await channels(database, ops=receiver)
+        await put(database, (alerts[0], 1, "ops"), (alerts[0], 2, "ops"))
+        async with at_work(node):
+            await until(lambda: all_are(database, "delivered"))
+    assert [got.body for got in receiver.got] == [b'{"n":1}'] * 4 + [b'{"n":2}']
+    assert len({got.headers["webhook-id"] for got in receiver.got[:4]}) == 1
+    assert await column(database, "SELECT attempt FROM outbox ORDER BY seq") == [4, 1]
+    assert node.counters["delivery_failures"] == 3
+
+
+async def test_a_receiver_that_is_gone_for_good_makes_a_dead_letter_and_the_line_goes_on(
+    node: Node, database: Database, alerts: list[StoredAlert]
+) -> None:
+    async with receiving() as receiver:
+        receiver.answers = [status(410), status(204)]
+        await channels(database, ops=receiver)
+        await put(database, (alerts[0], 1, "ops"), (alerts[0], 2, "ops"))
+        async with at_work(node):
+            await until(lambda: len(receiver.got) == 2)
+            await until(lambda: _states_are(database, ["dead", "delivered"]))
+    assert await one(database, "SELECT last_error FROM outbox WHERE seq = 1") == "the receiver answered 410"
+
+
+async def _states_are(database: Database, wanted: list[str]) -> bool:
+    return await states(database) == wanted
+
+
+async def test_the_pause_after_a_failure_grows_and_a_receiver_may_stretch_it(
+    node: Node, database: Database, alerts: list[StoredAlert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_RETRY_S", 2.0)
+    monkeypatch.setattr(module.random.Random, "random", lambda _: 0.5)
+    async with receiving() as receiver:
+        receiver.answers = [status(500)]
+        await channels(database, ops=receiver)
+        await put(database, (alerts[0], 1, "ops"))
+        pauses = []
+        async with at_work(node):
+            for attempt in range(1, 4):
+                await until(lambda attempt=attempt: _attempt_is_over(database, attempt))
+                pauses.append(
+                    await one(database, "SELECT extract(epoch FROM not_before - now())::float FROM outbox")
+                )
+                if attempt == 2:
+                    receiver.answers = [status(429, retry_after="999999")]
+                await rows(database, "UPDATE outbox SET not_before = now()")
+    assert pauses[0] == pytest.approx(1.0, abs=0.5)
+    assert pauses[1] == pytest.approx(2.0, abs=0.5)
+    assert pauses[2] == pytest.approx(3600.0, abs=1)
+
+
+async def _attempt_is_over(database: Database, attempt: int) -> bool:
+    return await rows(database, "SELECT attempt, state FROM outbox") == [(attempt, "queued")]
+
+
+async def test_a_message_that_is_too_old_is_given_up(
+    node: Node, database: Database, alerts: list[StoredAlert]
+) -> None:
+    async with receiving() as receiver:
+        receiver.answers = [status(500)]
+        await channels(database, ops=receiver)
+        await put(database, (alerts[0], 1, "ops"), at=await now(database) - timedelta(hours=73))
+        async with at_work(node):
+            await until(lambda: all_are(database, "dead"))
+
+
+async def test_a_receiver_that_hangs_holds_up_no_other(
+    node: Node, database: Database, alerts: list[StoredAlert]
+) -> None:
+    async def hang(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(30)
+
+    async with receiving() as slow, receiving() as quick:
+        slow.answers = [hang]
+        await channels(database, slow=slow, quick=quick)
+        await put(database, *((alert, seq, "slow") for alert in alerts for seq in range(1, 30)))
+        async with at_work(node):
+            await until(lambda: slow.got)
+            for seq in range(1, 6):
+                await put(database, *((alert, seq, "quick") for alert in alerts))
+                await until(lambda seq=seq: len(quick.got) == seq * len(alerts), timeout=0.9)
+
+
+async def test_more_messages_than_may_be_under_way_all_arrive(
+    node: Node, database: Database, alerts: list[StoredAlert]
+) -> None:
+    async with receiving() as receiver:
+        await channels(database, **{f"c{n:02}": receiver for n in range(30)})
+        await put(database, *((alert, 1, f"c{n:02}") for alert in alerts for n in range(30)))
+        async with at_work(node):
+            await until(lambda: all_are(database, "delivered"))
+    assert len({got.headers["webhook-id"] for got in receiver.got}) == len(receiver.got) == 150
+
+
+@pytest.mark.parametrize(
+    ("channel", "state", "words"),
+    [
+        (None, "dead", "channel ops is not enabled"),
+        (ChannelDefinition("ops", "webhook", {}, False, ""), "dead", "channel ops is not enabled"),
+        (
+            ChannelDefinition("ops", "pigeon", {}, True, ""),
+            "queued",
+            "this node has no channels of kind pigeon",
+        ),
+        (ChannelDefinition("ops", "webhook", {"url": "${NOT_SET}"}, True, ""), "queued", "NOT_SET"),
+        (ChannelDefinition("ops", "odd", {}, True, ""), "queued", "ZeroDivisionError: no"),
+    ],
+    ids=["gone", "switched off", "of no known kind", "badly set", "odd"],
+)
+async def test_a_channel_that_cannot_be_used_says_why(
+    node: Node,
+    database: Database,
+    alerts: list[StoredAlert],
+    channel: ChannelDefinition | None,
+    state: str,
+    words: str,
+) -> None:
+    if channel is not None:
+        await channels(database, ops=channel)
+    await put(database, (alerts[0], 1, "ops"))
+    async with at_work(node):
+        await until(lambda: one(database, "SELECT last_error FROM outbox"))
+    found, error = (await rows(database, "SELECT state, last_error FROM outbox"))[0]
+    assert found in (state, "leased")
+    assert words in error
+    assert error.isprintable()
+
+
+async def test_a_channel_that_never_ends_is_cut_off(
+    node: Node, database: Database, alerts: list[StoredAlert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_S", 0.2)
+
+    async def endless(settings: Odd, message: Message) -> None:
+        await asyncio.sleep(3600)
+
+    await channels(database, ops=ChannelDefinition("ops", "endless", {}, True, ""))
+    await put(database, (alerts[0], 1, "ops"))
+    made = Courier(node, MemoryKinds(Kind("endless", Odd, endless)), Path("/"))
+    running = asyncio.create_task(made.run(lambda: None))
+    await until(lambda: one(database, "SELECT last_error FROM outbox"))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (await one(database, "SELECT last_error FROM outbox")).startswith("no end after ")
+
+
+@pytest.mark.parametrize("wish", [float("inf"), float("nan"), -5.0])
+async def test_no_wish_of_a_receiver_upsets_the_courier(
+    node: Node, database: Database, alerts: list[StoredAlert], wish: float
+) -> None:
+    async def wishing(settings: Odd, message: Message) -> None:
+        raise DeliveryError("later", retry_after=wish)
+
+    await channels(database, ops=ChannelDefinition("ops", "wishing", {}, True, ""))
+    await put(database, (alerts[0], 1, "ops"))
+    made = Courier(node, MemoryKinds(Kind("wishing", Odd, wishing)), Path("/"))
+    running = asyncio.create_task(made.run(lambda: None))
+    await until(lambda: one(database, "SELECT last_error FROM outbox"))
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_courier_that_dies_after_sending_leaves_a_message_that_is_sent_again_as_it_was(
+    node: Node, database: Database, alerts: list[StoredAlert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LEASE_S", 0.3)
+    async with receiving() as receiver:
+        await channels(database, ops=receiver)
+        await put(database, (alerts[0], 1, "ops"))
+
+        async def die(*_: object) -> None:
+            raise OSError("cut")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(outbox, "delivered", die)
+            with pytest.raises(OSError):
+                await Courier(node, KINDS, Path("/")).run(lambda: None)
+        async with at_work(node):
+            await until(lambda: all_are(database, "delivered"))
+    first, second = receiver.got
+    assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
+
+
+async def test_a_hint_is_followed_at_once(
+    node: Node, database: Database, alerts: list[StoredAlert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POLL_S", 3600.0)
+    async with receiving() as receiver:
+        await channels(database, ops=receiver)
+        async with at_work(node) as courier:
+            await until(lambda: not courier._wake.is_set())
+            await put(database, (alerts[0], 1, "ops"))
+            await courier.wake()
+            await until(lambda: receiver.got)

@@ -1,0 +1,278 @@
+"""The configuration in force: what is good is applied while checks go on, what is bad changes nothing and is told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support.engines import FAILING, OK, Running, Stage, plan, running
+from support.sql import column, one, rows
+from support.waiting import until
+from watchfloor.config.loader import load
+from watchfloor.engine.engine import Plan
+from watchfloor.engine.share import Share
+from watchfloor.store.database import Database
+
+pytestmark = pytest.mark.usefixtures("brisk")
+
+
+def text(*names: str, more: str = "") -> str:
+    entries = "".join(
+        f"  - {{name: {name}, kind: fake, target: {name}, every: 1s, attempts: 1}}\n" for name in names
+    )
+    return f"node: {{name: one}}\n{more}services:{' []' if not names else ''}\n{entries}"
+
+
+@dataclass
+class House:
+    """A config file and an engine that follows it."""
+
+    path: Path
+    stage: Stage
+    database: Database
+    run: Running
+
+    def write(self, content: str) -> None:
+        """Replace the file at once, as careful editors do."""
+        new = self.path.with_suffix(".new")
+        new.write_text(content)
+        os.replace(new, self.path)
+
+    async def names(self) -> list[str]:
+        return await column(self.database, "SELECT name FROM services WHERE retired_at IS NULL ORDER BY name")
+
+    async def problems(self) -> list[str]:
+        found: list[str] = await one(self.database, "SELECT config->'problems' FROM nodes")
+        return found
+
+    async def until_names(self, *wanted: str) -> None:
+        async def there() -> bool:
+            return await self.names() == sorted(wanted)
+
+        await until(there)
+
+    async def until_problem(self, words: str) -> None:
+        async def there() -> bool:
+            return any(words in problem for problem in await self.problems())
+
+        await until(there)
+
+    async def until_good(self) -> None:
+        async def good() -> bool:
+            return await self.problems() == []
+
+        await until(good)
+
+
+def made_plan(path: Path, dsn: str, stage: Stage) -> Plan:
+    configuration = load(path, stage.probes.models, stage.channels.models, os.environ).required()
+    return plan(dsn, stage, configuration)
+
+
+@pytest.fixture
+async def house(tmp_path: Path, database: Database, dsn: str, stage: Stage) -> AsyncIterator[House]:
+    path = tmp_path / "config.yaml"
+    path.write_text(text("a", "b"))
+    async with running(made_plan(path, dsn, stage)) as run:
+        made = House(path, stage, database, run)
+        await made.until_names("a", "b")
+        await until(lambda: run.progress.stage == "running")
+        yield made
+
+
+async def test_the_file_in_force_is_known_with_its_path_and_moment(house: House) -> None:
+    (config,) = await column(house.database, "SELECT config FROM nodes")
+    assert config["path"] == str(house.path)
+    assert config["problems"] == []
+    assert config["loaded_at"]
+    assert await column(house.database, "SELECT origin FROM services ORDER BY name") == [
+        "config.yaml:3",
+        "config.yaml:4",
+    ]
+
+
+async def test_a_changed_file_is_applied_while_checks_go_on(house: House) -> None:
+    await until(lambda: house.stage.count("a"))
+    house.write(text("a", "c"))
+    await house.until_names("a", "c")
+    await until(lambda: house.stage.count("c"))
+    seen = house.stage.count("b")
+    before = house.stage.count("a")
+    await until(lambda: house.stage.count("a") >= before + 2)
+    assert house.stage.count("b") <= seen + 1
+    assert house.run.progress.stage == "running"
+
+
+async def test_a_bad_file_changes_nothing_and_says_what_is_wrong(house: House) -> None:
+    house.write(text("a", "b").replace("every: 1s", "every: soon"))
+    await house.until_problem("config.yaml:3:")
+    assert await house.names() == ["a", "b"]
+    before = house.stage.count("a")
+    await until(lambda: house.stage.count("a") > before)
+    house.write(text("a", "b"))
+    await house.until_good()
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "\t", "services: [", "services: 5", "\x00", "services: {a: b}", "nonsense: 1"]
+)
+async def test_no_bad_file_brings_the_engine_down(house: House, bad: str) -> None:
+    house.write(bad)
+    await house.until_problem("config.yaml")
+    house.write(text("c"))
+    await house.until_names("c")
+
+
+async def test_a_file_that_vanished_changes_nothing(house: House) -> None:
+    house.path.unlink()
+    await house.until_problem("does not exist")
+    assert await house.names() == ["a", "b"]
+    house.write(text("a"))
+    await house.until_names("a")
+
+
+async def test_a_file_is_read_again_when_asked_though_it_is_the_same(house: House) -> None:
+    """What its references lead to may have changed."""
+    before = await one(house.database, "SELECT config->>'loaded_at' FROM nodes")
+    house.run.engine.reread_configuration()
+
+    async def loaded_again() -> bool:
+        return await one(house.database, "SELECT config->>'loaded_at' FROM nodes") != before
+
+    await until(loaded_again)
+
+
+async def test_a_secret_that_changed_reaches_the_checks(
+    tmp_path: Path, database: Database, dsn: str, stage: Stage
+) -> None:
+    secret, path = tmp_path / "token", tmp_path / "config.yaml"
+    secret.write_text("first")
+    secret.chmod(0o600)
+    path.write_text(text("a").replace("target: a", "target: a, token: '${file:token}'"))
+    async with running(made_plan(path, dsn, stage)):
+        await until(lambda: stage.count("a") and stage.calls["a"][-1].token == "first")
+        secret.write_text("second")
+        await until(lambda: stage.calls["a"][-1].token == "second")
+    stored = await one(database, "SELECT settings->>'token' FROM services")
+    assert stored == "${file:token}"
+
+
+async def test_a_service_that_left_the_file_leaves_nothing_open(house: House) -> None:
+    house.stage.finds["b"] = FAILING
+    await until(lambda: _count(house.database, "alerts WHERE state = 'firing'", 1))
+    house.write(text("a"))
+    await house.until_names("a")
+    assert await column(house.database, "SELECT state FROM alerts") == ["resolved"]
+    assert await _count(house.database, "incidents WHERE closed_at IS NULL", 0)
+    assert await _count(
+        house.database, "state_spans JOIN services ON id = service_id WHERE name = 'b' AND ended IS NULL", 0
+    )
+
+
+async def test_a_service_that_comes_back_with_its_problem_is_told_of_anew(house: House) -> None:
+    house.stage.finds["b"] = FAILING
+    await until(lambda: _count(house.database, "alerts WHERE state = 'firing'", 1))
+    house.write(text("a"))
+    await house.until_names("a")
+    house.write(text("a", "b"))
+    await until(lambda: _count(house.database, "alerts WHERE state = 'firing'", 1))
+    assert await column(
+        house.database, "SELECT DISTINCT service_id = (SELECT id FROM services WHERE name = 'b') FROM alerts"
+    ) == [True]
+
+
+async def _count(database: Database, what: str, wanted: int) -> bool:
+    return await one(database, f"SELECT count(*) FROM {what}") == wanted
+
+
+async def test_a_change_while_the_database_is_away_is_applied_when_it_is_back(
+    house: House, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchfloor.engine import steward as module
+
+    apply, fails = module.apply_definitions, 3
+
+    async def sometimes(*everything: object, **more: object) -> object:
+        nonlocal fails
+        fails -= 1
+        if fails >= 0:
+            raise OSError("connection refused")
+        return await apply(*everything, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "apply_definitions", sometimes)
+    house.write(text("a", "z"))
+    await house.until_names("a", "z")
+
+
+async def test_a_change_between_reading_the_file_and_running_is_not_missed(
+    tmp_path: Path, database: Database, dsn: str, stage: Stage
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text("a"))
+    early = made_plan(path, dsn, stage)
+    path.write_text(text("b"))
+    async with running(early):
+        await until(lambda: stage.count("b"))
+    assert await column(database, "SELECT name FROM services WHERE retired_at IS NULL") == ["b"]
+
+
+async def test_rules_and_channels_follow_the_file(house: House) -> None:
+    more = (
+        "channels: [{name: ops, kind: fake}]\n"
+        "rules: [{name: quiet, when: {services: [a]}, severity: info, channels: [ops]}]\n"
+    )
+    house.write(text("a", "b", more=more))
+    await until(lambda: _count(house.database, "rules WHERE owner = 'file' AND retired_at IS NULL", 1))
+    house.stage.finds.update({"a": FAILING, "b": FAILING})
+    await until(lambda: len(house.stage.sent) == 2)
+    severities = dict(await rows(house.database, "SELECT title, severity FROM alerts"))
+    assert severities == {"a is failing": 0, "b is failing": 2}
+    house.write(text("a", "b"))
+    await until(lambda: _count(house.database, "rules WHERE owner = 'file' AND retired_at IS NULL", 0))
+    house.stage.finds.update({"a": OK})
+    await until(
+        lambda: len(house.stage.sent) == 3 or _count(house.database, "alerts WHERE state = 'resolved'", 1)
+    )
+
+
+async def test_an_applied_change_is_audited(house: House) -> None:
+    house.write(text("a", "c"))
+    await house.until_names("a", "c")
+    found = await rows(
+        house.database, "SELECT actor, action, object_id, after FROM audit ORDER BY id DESC LIMIT 1"
+    )
+    (b_id,) = await column(house.database, "SELECT id FROM services WHERE name = 'b'")
+    assert found == [("watchfloor", "apply", str(house.path), {"changed": ["c"], "retired": [b_id]})]
+
+
+async def test_a_reload_prepares_only_what_changed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from watchfloor.engine import share as module
+
+    prepared: list[str] = []
+    watch_of = module.watch_of
+
+    def note(service: object, *rest: object) -> object:
+        prepared.append(service.name)  # type: ignore[attr-defined]
+        return watch_of(service, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "watch_of", note)
+    reloads = 0
+    reload = Share._reload
+
+    async def count(self: Share, anew: bool) -> None:
+        nonlocal reloads
+        await reload(self, anew)
+        reloads += 1
+
+    monkeypatch.setattr(Share, "_reload", count)
+    async with house.database.transaction() as connection:
+        await connection.execute(
+            "UPDATE services SET version = version + 1, every_ms = 2000 WHERE name = 'b'"
+        )
+        await connection.execute("SELECT pg_notify('watchfloor_pulse', 'services')")
+    await until(lambda: reloads)
+    assert prepared == ["b"]

@@ -1,0 +1,357 @@
+"""The contract of every probe, held for every kind: in time, leaving nothing behind, whatever the target does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import probe_servers as hostile
+import pytest
+from probe_certificates import Authority
+from probe_servers import Handler, Run, Servers
+
+from watchfloor.config.base import Settings
+from watchfloor.config.kinds import probe_kinds
+from watchfloor.domain.outcome import PHASES, Outcome, Status
+from watchfloor.domain.text import one_line
+from watchfloor.probes import host as host_probe
+from watchfloor.probes.host_sample import Sample
+
+SECRET = "s3cr3t-of-the-probe"
+TIMEOUT = 0.3
+ALLOWED_OVERTIME = 0.1
+
+KINDS = probe_kinds()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to use a kind against a port, and how a friendly answer to it would begin."""
+
+    kind: str
+    settings: Callable[[int], dict[str, Any]]
+    beginning: bytes
+
+    def make(self, port: int) -> Settings:
+        return KINDS[self.kind].settings(**self.settings(port))
+
+    async def probe(self, port: int, timeout: float = TIMEOUT) -> Outcome:
+        outcome = await KINDS[self.kind].run(self.make(port), timeout)
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+
+CASES = {
+    "http": Case(
+        "http",
+        lambda port: {
+            "url": f"http://127.0.0.1:{port}/",
+            "headers": {"Authorization": f"Bearer {SECRET}"},
+            "body_contains": "wanted",
+        },
+        b"HTTP/1.1 200 OK\r\nX-Slow: ",
+    ),
+    "http body": Case(
+        "http",
+        lambda port: {
+            "url": f"http://127.0.0.1:{port}/",
+            "headers": {"X-Key": SECRET},
+            "body_regex": "(a*)*b",
+        },
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n",
+    ),
+    "https": Case(
+        "http", lambda port: {"url": f"https://127.0.0.1:{port}/"}, b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
+    ),
+    "tcp": Case(
+        "tcp",
+        lambda port: {"host": "127.0.0.1", "port": port, "send": f"AUTH {SECRET}\r\n", "expect": "+PONG"},
+        b"+WAIT ",
+    ),
+    "tcp tls": Case(
+        "tcp",
+        lambda port: {"host": "127.0.0.1", "port": port, "tls": True, "expect": "+PONG"},
+        b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc",
+    ),
+    "tls": Case(
+        "tls", lambda port: {"host": "127.0.0.1", "port": port}, b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
+    ),
+    "postgres": Case(
+        "postgres",
+        lambda port: {"dsn": f"postgresql://watch:{SECRET}@127.0.0.1:{port}/postgres?sslmode=disable"},
+        b"R\x00\x00\x00\x08\x00\x00\x00\x00S\x00\x00\x00\x15",
+    ),
+    "postgres tls": Case(
+        "postgres",
+        lambda port: {"dsn": f"postgresql://watch:{SECRET}@127.0.0.1:{port}/postgres?sslmode=require"},
+        b"S\x16\x03\x03\x40\x00\x02\x00\x3f\xfc",
+    ),
+}
+
+NOISE = random.Random(7)
+HOSTILE: dict[str, Handler] = {
+    "hangs up": hostile.hangs_up,
+    "resets": hostile.resets,
+    "echoes": hostile.echo,
+    "zeros": hostile.says(bytes(70_000)),
+    "noise": hostile.says(NOISE.randbytes(70_000)),
+    "one endless line": hostile.says(b"A" * 10_000_000),
+    "line ends": hostile.says(b"\r\n" * 50_000),
+    "terminal sequences": hostile.says(
+        b"\x1b]0;owned\x07\x1b[2J\xe2\x80\xae" + SECRET.encode() + b"\r\n\r\n"
+    ),
+    "http 0.9": hostile.says(b"<html>" + SECRET.encode() + b"</html>"),
+    "status line": hostile.says(b"HTTP/1.1 999999 \x1b[31m" + SECRET.encode() + b"\r\n\r\n"),
+    "two lengths": hostile.says(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nwanted"),
+    "bad chunks": hostile.says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nwanted\r\n"),
+    "huge chunk": hostile.says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"),
+    "interim for ever": hostile.floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+    "flood": hostile.floods(b"HTTP/1.1 200 OK\r\n\r\n", b"a" * 65536),
+    "postgres error": hostile.says(
+        b"E\x00\x00\x40\x00SFATAL\x00M\x1b[31m" + SECRET.encode() + b"\x00\x00" + bytes(16384)
+    ),
+    "tls alert": hostile.says(b"\x15\x03\x03\x00\x02\x02\x28"),
+}
+
+
+@pytest.fixture(scope="module", params=[*HOSTILE])
+def hostile_port(request: pytest.FixtureRequest, servers: Servers) -> int:
+    """The port of a server that does one hostile thing."""
+    return servers.start(HOSTILE[request.param])
+
+
+def decent(outcome: Outcome) -> None:
+    """Assert what holds of every outcome."""
+    assert outcome.status in Status
+    assert outcome.summary
+    assert outcome.summary == one_line(outcome.summary, 200)
+    everything = json.dumps(
+        [outcome.summary, dict(outcome.facts), dict(outcome.metrics), dict(outcome.phases)]
+    )
+    assert SECRET not in everything
+    assert set(outcome.phases) <= set(PHASES)
+    assert all(duration >= 0 for duration in outcome.phases.values())
+    assert outcome.latency is None or outcome.latency >= 0
+
+
+class LoopLag:
+    """Measures how late this machine runs the loop's own timers, so that a busy machine fails no test."""
+
+    def __init__(self) -> None:
+        self.worst = 0.0
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> LoopLag:
+        self._tick()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._measure()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _measure(self) -> None:
+        if self._due:
+            self.worst = max(self.worst, time.perf_counter() - self._due)
+
+    def _tick(self) -> None:
+        self._measure()
+        self._due = time.perf_counter() + 0.01
+        self._timer = asyncio.get_running_loop().call_later(0.01, self._tick)
+
+
+async def timely(probe: Awaitable[Outcome], timeout: float = TIMEOUT) -> tuple[Outcome, float]:
+    """Return the outcome of a probe and how long it took, having asserted that it kept the time limit."""
+    with LoopLag() as lag:
+        began = time.perf_counter()
+        outcome = await probe
+        took = time.perf_counter() - began
+    assert took - lag.worst <= timeout + ALLOWED_OVERTIME, f"loop lag was {lag.worst:.3f} s"
+    return outcome, took
+
+
+def open_files() -> set[str]:
+    """The open files of this process, told apart by what they are."""
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found.add(os.readlink(f"/proc/self/fd/{number}"))
+        except FileNotFoundError:
+            continue  # the directory's own
+    return {name for name in found if name.startswith("socket:")}
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition for at most five seconds."""
+    deadline = time.perf_counter() + 5
+    while not condition():
+        assert time.perf_counter() < deadline, what
+        await asyncio.sleep(0.005)
+
+
+@contextmanager
+def unanswering(how: str, case: Case, servers: Servers) -> Iterator[int]:
+    """A port that never answers, in one of several ways."""
+    with ExitStack() as stack:
+        if how == "never accepts":
+            yield stack.enter_context(hostile.full_backlog())
+        elif how == "says nothing":
+            yield servers.start(hostile.silent)
+        else:
+            yield servers.start(hostile.drips(case.beginning))
+
+
+UNANSWERING = ("never accepts", "says nothing", "one byte every 50 ms")
+
+
+def test_every_registered_kind_is_held_to_the_contract() -> None:
+    assert {case.kind for case in CASES.values()} | {"host"} == set(KINDS)
+
+
+@pytest.mark.parametrize("how", UNANSWERING)
+@pytest.mark.parametrize("name", CASES)
+def test_the_time_limit_is_kept_within_100_ms(run: Run, servers: Servers, name: str, how: str) -> None:
+    case = CASES[name]
+    with unanswering(how, case, servers) as port:
+        outcome, took = run(timely(case.probe(port)))
+        decent(outcome)
+        assert outcome.status is Status.FAILING
+        assert "timed out after 300 ms while" in outcome.summary
+        assert took >= TIMEOUT - 0.01
+
+
+@pytest.mark.parametrize("how", UNANSWERING)
+@pytest.mark.parametrize("name", CASES)
+def test_cancelling_leaves_nothing_behind(run: Run, servers: Servers, name: str, how: str) -> None:
+    case = CASES[name]
+
+    async def cancelled() -> None:
+        files, tasks, threads = open_files(), asyncio.all_tasks(), set(threading.enumerate())
+        check = asyncio.ensure_future(case.probe(port, 30))
+        await until(lambda: open_files() != files, "the probe opened no socket")
+        for _ in range(20):
+            await asyncio.sleep(0)  # let it get as far as it can
+        began = time.perf_counter()
+        check.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await check
+        assert time.perf_counter() - began < 0.5
+        await until(lambda: open_files() <= files, "a socket is still open")
+        assert asyncio.all_tasks() == tasks
+        assert set(threading.enumerate()) <= threads
+
+    with unanswering(how, case, servers) as port:
+        run(cancelled())
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.0005, 0.001, 0.002, 0.004, 0.008])
+@pytest.mark.parametrize("name", CASES)
+def test_cancelling_at_any_moment_leaves_nothing_behind(
+    run: Run, servers: Servers, authority: Authority, name: str, delay: float
+) -> None:
+    tls = authority.server("127.0.0.1") if name in ("https", "tcp tls", "tls") else None
+    port = servers.start(hostile.echo, tls)
+
+    async def cancelled() -> None:
+        files, tasks = open_files(), asyncio.all_tasks()
+        check = asyncio.ensure_future(CASES[name].probe(port, 30))
+        await asyncio.sleep(delay)
+        check.cancel()
+        await asyncio.wait([check])
+        await until(lambda: open_files() <= files, "a socket is still open")
+        assert asyncio.all_tasks() == tasks
+
+    run(cancelled())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_hostile_targets_yield_a_decent_outcome_and_leave_nothing_behind(
+    run: Run, hostile_port: int, name: str
+) -> None:
+    async def attacked() -> None:
+        files, tasks = open_files(), asyncio.all_tasks()
+        outcome, _ = await timely(CASES[name].probe(hostile_port, 2.0), 2.0)
+        decent(outcome)
+        assert outcome.status is not Status.OK
+        await until(lambda: open_files() <= files, "a socket is still open")
+        assert asyncio.all_tasks() == tasks
+
+    run(attacked())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_closed_port_is_refused_at_once(run: Run, name: str) -> None:
+    outcome = run(CASES[name].probe(hostile.closed_port(), 5))
+    decent(outcome)
+    assert outcome.status is Status.FAILING
+    assert "connection refused" in outcome.summary.lower()
+
+
+@pytest.mark.parametrize("name", ["http", "http body", "postgres"])
+def test_settings_do_not_give_secrets_away(name: str) -> None:
+    settings = CASES[name].make(1)
+    assert SECRET not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_is_described(kind: str) -> None:
+    model = KINDS[kind].settings
+    assert model.__doc__
+    for name, field in model.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+
+
+class TestHost:
+    """The host is no network target; what may hang there are calls into the kernel."""
+
+    def test_a_dead_mount_costs_one_thread_and_no_time(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        released = threading.Event()
+        monkeypatch.setattr(host_probe, "disk_used_percent", lambda mount: float(released.wait(30)))
+        settings = host_probe.Settings(disks={"/a-dead-mount": {}}, ignore_disks=["/"])
+
+        async def several() -> None:
+            before = threading.active_count()
+            for _ in range(4):
+                outcome, _ = await timely(host_probe.probe(settings, TIMEOUT))
+                decent(outcome)
+                assert outcome.status is Status.FAILING
+                assert "disk /a-dead-mount does not answer" in outcome.summary
+            assert threading.active_count() <= before + 2  # this mount's, and the one that samples
+            assert len(asyncio.all_tasks()) == 1
+
+        try:
+            run(several())
+        finally:
+            released.set()
+
+    def test_a_machine_that_does_not_answer_is_a_time_out(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        released = threading.Event()
+        take = host_probe.take
+
+        def take_late() -> Sample:
+            released.wait(30)
+            return take()  # what comes at last is a sample like any other, kept for the next check
+
+        monkeypatch.setattr(host_probe, "take", take_late)
+
+        try:
+            outcome, _ = run(timely(host_probe.probe(host_probe.Settings(), TIMEOUT)))
+            decent(outcome)
+            assert outcome.summary == "timed out after 300 ms while reading the figures of this machine"
+        finally:
+            released.set()
+            run(host_probe._sampling.call("sample", take_late))  # the hanging look ends before the next test

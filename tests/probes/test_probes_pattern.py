@@ -1,0 +1,160 @@
+"""Patterns find what Python's own engine finds, in time proportional to the text."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import re
+import time
+import warnings
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from watchfloor.probes.pattern import STATE_LIMIT, Pattern
+
+
+def found(source: str, text: str) -> bool:
+    return asyncio.run(Pattern(source).found_in(text))
+
+
+atoms = st.sampled_from(
+    [
+        *("a", "b", "c", " ", "é", "-", "]", "}", "{", "a{", "{,x}", ".", r"\.", r"\n", r"\x61"),
+        *(r"\w", r"\d", r"\s", r"\W", "[ab]", "[^a]", "[]a]", "[^]b-c]", r"[\]\-a]"),
+        *("^", "$", r"\b", r"\A", r"\Z"),
+    ]
+)
+signs = st.sampled_from(["", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{,2}", "{1,}", "{0}"])
+
+
+def _repeated(part: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.builds(lambda inner, sign: f"(?:{inner}){sign}", part, signs)
+
+
+patterns = st.recursive(
+    atoms,
+    lambda part: st.one_of(
+        _repeated(part),
+        st.lists(part, max_size=3).map("".join),
+        st.lists(part, min_size=2, max_size=3).map("|".join),
+        part.map(lambda inner: f"({inner})"),
+        part.map(lambda inner: f"(?P<n{abs(hash(inner))}>{inner})"),
+    ),
+    max_leaves=8,
+)
+flags = st.sampled_from(["", "(?i)", "(?m)", "(?s)", "(?ims)"])
+texts = st.text(alphabet="abcABC é.-1]{},x\n", max_size=12)
+
+
+@settings(max_examples=600, deadline=None)
+@given(flags, patterns, texts)
+def test_finds_what_the_backtracking_engine_finds(flag: str, source: str, text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            expected = re.compile(flag + source)
+        except re.error:
+            with pytest.raises(ValueError, match="not valid"):
+                Pattern(flag + source)
+            return
+        assert found(flag + source, text) is (expected.search(text) is not None)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=30))
+def test_any_text_at_all_is_a_pattern_or_a_value_error(source: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(ValueError):
+            found(source, "some text")
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (r"(a+)+$", "a" * 65_536 + "!"),
+        (r"(a|aa)+$", "a" * 65_536 + "!"),
+        (r"x.*y.*z", "x" * 65_536),
+        (r"(.*)*(.*)*!", "b" * 65_536),
+        (r"(?:a?){30}a{30}b", "a" * 65_536),
+    ],
+)
+def test_what_holds_up_a_backtracking_engine_is_over_soon(source: str, text: str) -> None:
+    began = time.process_time()
+    assert found(source, text) is False
+    assert time.process_time() - began < 2
+
+
+def test_a_search_with_many_states_lets_other_tasks_run() -> None:
+    """Each of these characters leads to a state never seen before: the worst there is."""
+    pattern = Pattern("(a|b)*a(a|b){40}c")
+    bits = [format(number, "016b") for number in range(4096)]
+    text = "".join(bits).replace("0", "a").replace("1", "b")
+
+    async def beside() -> float:
+        search = asyncio.ensure_future(pattern.found_in(text))
+        longest, last = 0.0, time.thread_time()
+        while not search.done():
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            longest, last = max(longest, now - last), now
+        assert search.result() is False
+        return longest
+
+    gc.disable()  # a collection of all that the test session holds is not the search's doing
+    try:
+        assert asyncio.run(beside()) < 0.02
+    finally:
+        gc.enable()
+
+
+def test_a_search_can_be_cancelled() -> None:
+    async def cancelled() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await Pattern("(a|b)*a(a|b){40}c").found_in("abbabaab" * 1_000_000)
+
+    asyncio.run(cancelled())
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    pattern = Pattern("[^x]{3}x")
+    text = "".join(chr(number) for number in range(0x100, 0xD7FF) if chr(number).isprintable())
+    assert asyncio.run(pattern.found_in(text)) is False
+    assert pattern._known <= 10_001
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("(", "not valid"),
+        ("a**", "not valid"),
+        (r"(a)\1", "refers back"),
+        ("(?=a)", "look-around"),
+        ("(?<!a)b", "look-around"),
+        ("a(?i:b)", "not supported"),
+        ("a++", "possessive"),
+        (r"\Ba", r"\\B"),
+        ("(" * 400 + ")" * 400, "nested too deeply|not valid"),
+        ("(((((a{30}){30}){30}){30}){30})", "too large"),
+        ("a" * 1001, "longer than 1000"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_with_the_reason(source: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Pattern(source)
+
+
+def test_an_empty_group_may_repeat_for_ever() -> None:
+    began = time.process_time()
+    assert found("((?:(?:){60000}){60000}){60000}x", "x")
+    assert time.process_time() - began < 1
+
+
+def test_the_size_is_limited_by_what_repetitions_amount_to() -> None:
+    assert found("a{500}", "a" * 500)
+    with pytest.raises(ValueError, match="too large"):
+        Pattern(f"a{{{STATE_LIMIT}}}")

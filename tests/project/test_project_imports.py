@@ -1,0 +1,41 @@
+"""Who may import whom: the engine runs without a terminal, and every floor keeps to the floors below it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def loaded_by(module: str) -> set[str]:
+    """The top-level packages in memory after importing one module."""
+    program = f"import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "module", ["watchfloor.engine.thread", "watchfloor.store.database", "watchfloor.operations.alerts"]
+)
+def test_nothing_of_the_terminal_is_loaded_without_a_console(module: str) -> None:
+    assert loaded_by(module) & {"textual", "rich", "typer"} == set()
+
+
+def test_a_start_that_finds_its_tables_pays_for_no_migration() -> None:
+    assert loaded_by("watchfloor.engine.thread") & {"alembic", "sqlalchemy"} == set()
+
+
+def test_the_floors_of_the_house_are_kept() -> None:
+    command = shutil.which("lint-imports", path=str(Path(sys.executable).parent)) or shutil.which(
+        "lint-imports"
+    )
+    assert command is not None, "import-linter belongs to the development extra"
+    done = subprocess.run([command], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout

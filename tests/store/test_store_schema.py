@@ -1,0 +1,159 @@
+"""The version of the tables: brought up to date once, refused when newer, held to the rules for facts."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+import watchfloor.store.migrations as migrations
+from support.databases import Server, name_of
+from support.sql import column, one, rows
+from watchfloor.store.database import Database
+from watchfloor.store.errors import StoreError, explain, is_away
+from watchfloor.store.partitions import FACTS
+from watchfloor.store.schema import HEAD, KNOWN, ensure_schema, require_schema
+
+
+@pytest.fixture
+async def empty(empty_dsn: str):
+    database = Database(empty_dsn, name="test")
+    yield database
+    await database.close()
+
+
+async def test_an_empty_database_gets_every_table_and_a_second_start_does_nothing(empty: Database) -> None:
+    assert await ensure_schema(empty) is True
+    assert await one(empty, "SELECT version_num FROM alembic_version") == HEAD
+    assert await ensure_schema(empty) is False
+    await require_schema(empty)
+
+
+async def test_many_nodes_that_start_together_migrate_once(empty_dsn: str) -> None:
+    databases = [Database(empty_dsn, name=f"test {n}", size=1) for n in range(5)]
+    try:
+        did = await asyncio.gather(*(ensure_schema(database) for database in databases))
+        assert sorted(did) == [False, False, False, False, True]
+    finally:
+        for database in databases:
+            await database.close()
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = command.upgrade
+
+    def break_off(config: Config, revision: str) -> None:
+        upgrade(config, revision)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(command, "upgrade", break_off)
+    with pytest.raises(ZeroDivisionError):
+        await ensure_schema(empty)
+    assert await one(empty, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 0
+
+
+@pytest.mark.parametrize("use", [ensure_schema, require_schema])
+async def test_a_newer_schema_is_refused_and_left_alone(database: Database, use: object) -> None:
+    await rows(database, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="the database has schema 9999, this program") as caught:
+        await use(database)  # type: ignore[operator]
+    assert str(caught.value).endswith(
+        ("update this one", "run the same version as the nodes of this database")
+    )
+    assert await one(database, "SELECT version_num FROM alembic_version") == "9999"
+
+
+async def test_a_console_that_only_attaches_refuses_a_database_without_tables(empty: Database) -> None:
+    with pytest.raises(StoreError, match="start `watchfloor serve` on it first"):
+        await require_schema(empty)
+    assert await one(empty, "SELECT to_regclass('nodes')") is None
+
+
+async def test_a_read_only_database_is_told_as_such(server: Server, empty_dsn: str) -> None:
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute(
+            f"ALTER DATABASE {name_of(empty_dsn)} SET default_transaction_read_only = on".encode()
+        )
+    database = Database(empty_dsn, name="test")
+    with pytest.raises(psycopg.Error) as caught:
+        await ensure_schema(database)
+    await database.close()
+    assert is_away(caught.value)
+    assert "read-only" in explain(caught.value)
+
+
+def test_the_program_knows_every_migration_and_works_with_the_newest() -> None:
+    config = Config()
+    config.set_main_option("script_location", next(iter(migrations.__path__)))
+    script = ScriptDirectory.from_config(config)
+    assert script.get_current_head() == HEAD
+    assert tuple(reversed([revision.revision for revision in script.walk_revisions()])) == KNOWN
+
+
+async def test_exactly_the_fact_tables_are_partitioned_by_their_time(database: Database) -> None:
+    found = await rows(
+        database,
+        "SELECT p.partrelid::regclass::text, a.attname::text, p.partstrat::text, p.partdefid "
+        "FROM pg_partitioned_table p JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]",
+    )
+    assert sorted(found) == sorted((table, column, "r", 0) for table, column in FACTS.items())
+
+
+async def test_fact_tables_have_no_sequence_no_default_and_no_foreign_key_either_way(
+    database: Database,
+) -> None:
+    facts = list(FACTS)
+    defaults = await column(
+        database,
+        "SELECT a.attrelid::regclass || '.' || a.attname FROM pg_attribute a WHERE a.attnum > 0 "
+        "AND a.attrelid::regclass::text = ANY(%(facts)s) AND (a.attidentity <> '' OR a.atthasdef)",
+        facts=facts,
+    )
+    keys = await column(
+        database,
+        "SELECT conname FROM pg_constraint WHERE contype = 'f' AND "
+        "(conrelid::regclass::text = ANY(%(facts)s) OR confrelid::regclass::text = ANY(%(facts)s))",
+        facts=facts,
+    )
+    assert (defaults, keys) == ([], [])
+
+
+async def test_the_key_of_a_fact_table_begins_with_its_owner_and_holds_its_time(database: Database) -> None:
+    keys = dict(
+        await rows(
+            database,
+            "SELECT c.conrelid::regclass::text, array_agg(a.attname::text ORDER BY k.n) FROM pg_constraint c "
+            "CROSS JOIN unnest(c.conkey) WITH ORDINALITY k(attnum, n) "
+            "JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum "
+            "WHERE c.contype = 'p' AND c.conrelid::regclass::text = ANY(%(facts)s) GROUP BY 1",
+            facts=list(FACTS),
+        )
+    )
+    owners = {
+        "check_results": "service_id",
+        "metric_raw": "service_id",
+        "logs": "source_id",
+        "task_runs": "node_id",
+    }
+    assert {table: key[0] for table, key in keys.items()} == owners
+    assert [table for table, time in FACTS.items() if time not in keys[table]] == []
+
+
+async def test_every_foreign_key_has_an_index_that_finds_its_rows(database: Database) -> None:
+    """Without one, deleting a row of the other table reads this one whole, once per row."""
+    unindexed = await column(
+        database,
+        "SELECT c.conname FROM pg_constraint c WHERE c.contype = 'f' AND c.confdeltype <> 'a' AND NOT EXISTS "
+        "(SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1])",
+    )
+    assert unindexed == []
+
+
+async def test_no_extension_beyond_the_language_of_triggers_is_needed(database: Database) -> None:
+    assert await column(database, "SELECT extname FROM pg_extension") == ["plpgsql"]
