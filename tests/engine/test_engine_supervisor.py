@@ -251,5 +251,16 @@ async def test_a_loop_that_does_not_turn_is_told_of_from_outside_and_resolves_wh
     assert (await health(database, "loop"))[0] == "running"
 
 
+async def test_a_loop_that_stopped_inside_a_transaction_is_told_of_although_it_holds_locks(
+    node: Node, database: Database, dsn: str
+) -> None:
+    async with database.transaction() as stuck:
+        await stuck.execute("LOCK TABLE component_health, alerts")
+        assert await asyncio.to_thread(report_silence, dsn, node.id, "one", 7.0)
+        assert await alerts(database) == [("loop of node one is stuck", "firing")]
+        with pytest.raises(psycopg.Error):
+            await stuck.execute("SELECT 1")
+
+
 async def test_what_cannot_be_told_from_outside_is_tried_again(node: Node) -> None:
     assert not await asyncio.to_thread(report_silence, "host=127.0.0.1 port=1 user=x", node.id, "one", 7.0)

@@ -21,7 +21,7 @@ async def test_a_session_has_the_settings_that_everything_relies_on(database: Da
         "timezone": "UTC",
         "plan_cache_mode": "force_custom_plan",
         "statement_timeout": "30s",
-        "idle_in_transaction_session_timeout": "1min",
+        "idle_in_transaction_session_timeout": "10s",
         "application_name": "watchfloor test",
     }
     assert {name: await one(database, f"SHOW {name}") for name in wanted} == wanted

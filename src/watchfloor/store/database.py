@@ -45,13 +45,14 @@ _CONNECTION: dict[str, str | int] = {
 _SESSION = {
     "timezone": "UTC",
     "plan_cache_mode": "force_custom_plan",  # a generic plan would lock every partition of a fact table
-    "idle_in_transaction_session_timeout": 60_000,
+    "idle_in_transaction_session_timeout": 10_000,
     "tcp_user_timeout": 15_000,
     "tcp_keepalives_idle": 5,
     "tcp_keepalives_interval": 3,
     "tcp_keepalives_count": 3,
 }
-"""The other way round: the locks of a client that vanished are free again in seconds."""
+"""The other way round: the locks of a client that vanished, or whose loop stopped turning inside a transaction, are
+free again in seconds, so that whoever reports it does not wait behind them."""
 
 
 def _conninfo(dsn: str, name: str, statement_timeout: float) -> str:
