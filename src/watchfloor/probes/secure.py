@@ -55,6 +55,18 @@ async def connect_tls(
         raise
 
 
+async def shake_hands(layer: TlsLayer) -> None:
+    """Complete the handshake of a connection that was already in use. Raises `Fault` and `OSError`."""
+    try:
+        await layer.handshake()
+    except ssl.SSLCertVerificationError as error:
+        layer.abort()
+        raise _untrusted(error, None) from None
+    except BaseException:
+        layer.abort()
+        raise
+
+
 async def _look(peer: tuple[str, int], name: str, timeout: float) -> dict[str, object]:
     """Shake hands once more without verifying, only to describe the certificate; nothing if that fails."""
     context = client_context(verify=False)

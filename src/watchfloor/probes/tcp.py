@@ -15,8 +15,8 @@ from pydantic import Field
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.probes import certificate
 from watchfloor.probes.checking import Check, Fault, conduct, reason
-from watchfloor.probes.limits import TimedSettings
-from watchfloor.probes.net import Host, Port, connect, place
+from watchfloor.probes.net import connect, place
+from watchfloor.probes.peer import PeerSettings
 from watchfloor.probes.secure import connect_tls
 from watchfloor.probes.text import seconds, size, spoken_secrets
 from watchfloor.probes.tls_layer import Outlet
@@ -25,25 +25,15 @@ READ_LIMIT = 64 * 1024
 """How much is read in search of the expected text, in bytes."""
 
 
-class Settings(TimedSettings):
+class Settings(PeerSettings):
     """A port, and what is said to it and expected of it."""
 
-    host: Host = Field(description="The host name or address.")
-    port: Port = Field(description="The port.")
     send: str = Field("", max_length=64 * 1024, description="Text to send once connected. It is never shown.")
     expect: str | None = Field(
         None,
         min_length=1,
         max_length=1024,
         description="Text that must appear within the first 64 KiB of what comes back.",
-    )
-    tls: bool = Field(False, description="Whether to speak TLS on this port.")
-    verify: bool = Field(True, description="Whether the server must prove its identity (TLS).")
-    ca_file: str | None = Field(
-        None, description="A PEM file of authorities to trust instead of the system's (TLS)."
-    )
-    server_name: Host | None = Field(
-        None, description="The name the certificate must be for, when it is not `host` (TLS)."
     )
 
     @cached_property
