@@ -49,11 +49,14 @@ def test_the_example_is_valid_with_everything_switched_on(
     secret.parent.mkdir()
     secret.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
     secret.chmod(0o600)
-    environ = {"HOME": "/home/operator", "WATCHFLOOR_DB_PASSWORD": "x", "WEBSITE_TOKEN": "y"}
+    names = re.findall(r"\$\{([A-Z_]+)\}", text)
+    web = {name: "https://chat.example.com/x" for name in names if name.endswith("_URL")}
+    environ = {**dict.fromkeys(names, "x"), **web, "HOME": "/home/operator"}
     configuration = load(path, probes, channels, environ).required()
     assert configuration.database == "postgresql://watchfloor:x@db.example.com:5432/watchfloor"
     assert configuration.data_dir == Path("/home/operator/.local/share/watchfloor")
     assert configuration.node.name == "north-1"
+    assert {channel.kind for channel in configuration.channels} == set(channels)
 
 
 def test_the_example_shows_every_key(

@@ -6,6 +6,19 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """What a message is made from, once.
+
+    ``thread`` is the id of the first message about the same alert on the same channel, ``payload`` the neutral bytes
+    of the outbox (`watchfloor.domain.notice.read`).
+    """
+
+    id: str
+    thread: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message on its way; ``id`` and ``payload`` are the same at every attempt, ``sent_at`` is this attempt's
     time in seconds since 1970."""
@@ -17,12 +30,16 @@ class Message:
 
 
 class DeliveryError(Exception):
-    """The receiver did not take a message. ``permanent``: trying again is pointless.
+    """The receiver did not take a message. ``permanent``: trying again is pointless. ``gone``: so is sending it any
+    other message for now.
 
     ``retry_after`` is what the receiver asked for, in seconds. The text is one line without secrets.
     """
 
-    def __init__(self, reason: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, permanent: bool = False, gone: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.permanent = permanent
+        self.gone = gone
         self.retry_after = retry_after

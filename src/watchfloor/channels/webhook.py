@@ -1,113 +1,112 @@
-"""Webhooks, signed as Standard Webhooks 1.0.0 says (https://www.standardwebhooks.com).
+"""Webhooks, signed as Standard Webhooks 1.0.0 says.
 
-The signature is base64(HMAC-SHA256(secret, "{id}.{timestamp}.{body}")) over the exact bytes sent. Only 2xx is
-success; redirects are not followed; 410 and other client errors are permanent.
+The signature is base64(HMAC-SHA256(secret, "{id}.{timestamp}.{body}")) over the exact bytes sent, where the timestamp
+is this attempt's and the id is the same at every attempt. During a rotation both secrets sign. Only 2xx is success;
+redirects are not followed; 410 says that the receiver is gone.
+
+Source of the format: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import hmac
-import ssl
-from functools import lru_cache
-from urllib.parse import urlsplit
+import json
+import re
+from typing import Annotated, Literal
 
-import httpx
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
 
-from watchfloor.channels.message import DeliveryError, Message
-from watchfloor.config import base
-from watchfloor.domain.text import one_line
+from watchfloor.channels.message import DeliveryError, Draft, Message
+from watchfloor.channels.sending import Call, HttpSettings, SecretHeader, SecretUrl, send
+from watchfloor.config.fields import InWords
+from watchfloor.config.template import TemplateFailure, TemplateText, compiled
+from watchfloor.domain.notice import facts, read, samples
 
 PREFIX = "whsec_"
-RETRIABLE = frozenset({408, 425, 429})
+JSON = "application/json"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_OURS = frozenset(
+    {"host", "content-length", "content-type", "transfer-encoding", "connection", "x-watchfloor-id"}
+)
 
 
-class Settings(base.Settings):
+def _is_key(value: SecretStr) -> SecretStr:
+    if not 24 <= len(_key(value.get_secret_value())) <= 64:
+        raise PydanticCustomError("secret", "must be whsec_ followed by the base64 of 24 to 64 bytes")
+    return value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_is_key), InWords("whsec_ and the base64 of 24 to 64 bytes")]
+
+
+def _is_header(name: str) -> str:
+    if not _TOKEN.fullmatch(name) or name.lower() in _OURS or name.lower().startswith("webhook-"):
+        raise PydanticCustomError("header", "is no name of a header that may be set")
+    return name
+
+
+def _is_json(source: str) -> str:
+    for notice in samples():
+        try:
+            json.loads(compiled(source).render(facts(notice)))
+        except ValueError:
+            raise PydanticCustomError("payload", "does not make JSON; write texts with |tojson") from None
+    return source
+
+
+class Settings(HttpSettings):
     """Settings of a webhook channel."""
 
-    url: SecretStr = Field(description="Where to send; http or https. May hold a reference.")
-    secret: SecretStr | None = Field(
-        default=None, description="Signing secret, whsec_ + base64 of 24 to 64 bytes"
+    url: SecretUrl = Field(description="Where to send; http or https. May hold a reference.")
+    secret: Secret | None = Field(default=None, description="Signing secret.")
+    old_secret: Secret | None = Field(
+        default=None, description="The secret before, which signs as well while receivers change over."
     )
-    timeout: float = Field(
-        default=15.0, ge=1.0, le=30.0, description="Seconds until an attempt counts as failed"
+    method: Literal["POST", "PUT", "PATCH"] = Field(default="POST", description="The method of the request.")
+    headers: dict[Annotated[str, AfterValidator(_is_header)], SecretHeader] = Field(
+        default={}, max_length=20, description="More headers, such as Authorization."
     )
-
-    @field_validator("url")
-    @classmethod
-    def _is_http(cls, value: SecretStr) -> SecretStr:
-        parts = urlsplit(value.get_secret_value())
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be a http:// or https:// address")
-        return value
-
-    @field_validator("secret")
-    @classmethod
-    def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not 24 <= len(_key(value.get_secret_value())) <= 64:
-            raise ValueError("must be whsec_ followed by the base64 of 24 to 64 bytes")
-        return value
+    payload: Annotated[TemplateText, AfterValidator(_is_json)] | None = Field(
+        default=None, description="Another body than that of Standard Webhooks: a template that makes JSON."
+    )
 
 
 def _key(secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except binascii.Error:
+    except (binascii.Error, ValueError):
         return b""
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The ``webhook-signature`` header for one attempt."""
+    """One signature of the ``webhook-signature`` header for one attempt."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     digest = hmac.new(_key(secret), signed, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
 
 
-@lru_cache(maxsize=1)
-def _trust() -> ssl.SSLContext:
-    """The authorities of this system; reading them takes longer than a delivery."""
-    return httpx.create_ssl_context()
+def render(settings: Settings, draft: Draft) -> bytes:
+    """The body. Raises `DeliveryError` where the payload template fails."""
+    if settings.payload is None:
+        return draft.payload
+    try:
+        return compiled(settings.payload).render(facts(read(draft.payload))).encode()
+    except TemplateFailure as failure:
+        raise DeliveryError(f"the payload template failed: {failure}", permanent=True) from None
 
 
 async def deliver(settings: Settings, message: Message) -> None:
     """Send one message; ``settings.timeout`` is for all of it. Raises `DeliveryError`."""
-    headers = {
-        "content-type": "application/json",
-        "user-agent": "watchfloor",
-        "webhook-id": message.id,
-        "webhook-timestamp": str(message.sent_at),
-    }
-    if settings.secret is not None:
-        secret = settings.secret.get_secret_value()
-        headers["webhook-signature"] = sign(secret, message.id, message.sent_at, message.payload)
-    try:
-        async with (
-            asyncio.timeout(settings.timeout),
-            httpx.AsyncClient(
-                timeout=settings.timeout, follow_redirects=False, trust_env=False, verify=_trust()
-            ) as client,
-            client.stream(
-                "POST", settings.url.get_secret_value(), content=message.payload, headers=headers
-            ) as response,
-        ):
-            _judge(response)
-    except (TimeoutError, httpx.TimeoutException):
-        raise DeliveryError(f"no answer within {settings.timeout:g} s") from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise DeliveryError(one_line(f"{type(error).__name__}: {error}")) from None
-
-
-def _judge(response: httpx.Response) -> None:
-    code = response.status_code
-    if 200 <= code < 300:
-        return
-    wait = response.headers.get("retry-after", "")
-    raise DeliveryError(
-        f"the receiver answered {code}",
-        permanent=300 <= code < 500 and code not in RETRIABLE,
-        retry_after=float(wait) if wait.isascii() and wait.isdigit() else None,
-    )
+    headers = {name.lower(): value.get_secret_value() for name, value in settings.headers.items()}
+    headers |= {"webhook-id": message.id, "webhook-timestamp": str(message.sent_at)}
+    secrets = [each.get_secret_value() for each in (settings.secret, settings.old_secret) if each is not None]
+    if secrets:
+        headers["webhook-signature"] = " ".join(
+            sign(secret, message.id, message.sent_at, message.payload) for secret in secrets
+        )
+    call = Call(settings.url.get_secret_value(), message.payload, headers, settings.method, JSON)
+    await send(settings, message, call)

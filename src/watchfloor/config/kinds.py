@@ -19,11 +19,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind: its name, the model of its settings, the coroutine that does its work."""
+    """One kind: its name, the model of its settings, the coroutine that does its work.
+
+    ``render`` is what some channels declare as well: it makes what is sent (`watchfloor.channels`).
+    """
 
     name: str
     settings: type[Settings]
     run: Callable[..., Awaitable[Any]]
+    render: Callable[..., bytes] | None = None
 
 
 class Kinds(Mapping[str, Kind]):
@@ -55,7 +59,8 @@ class Kinds(Mapping[str, Kind]):
         point = self._points[name]
         try:
             module = point.load()
-            return Kind(name, module.Settings, getattr(module, self._coroutine))
+            work = getattr(module, self._coroutine)
+            return Kind(name, module.Settings, work, getattr(module, "render", None))
         except Exception:
             log.exception("kind %s of %s cannot be used", name, point.group)
             del self._points[name]

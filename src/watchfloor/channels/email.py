@@ -1,0 +1,185 @@
+"""E-mail over SMTP: STARTTLS or TLS, authentication, text and HTML, the mails of one alert in one thread.
+
+The id of the message is the ``Message-ID``; every later mail refers to the first one of its alert. The mail is
+written once and stored, so every attempt sends the same bytes. 4xx is tried again, 5xx is not.
+
+Sources: RFC 5321 (SMTP), RFC 5322 3.6.4 (threading), RFC 3834 (``Auto-Submitted``),
+https://aiosmtplib.readthedocs.io/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import socket
+import ssl
+from collections.abc import Coroutine
+from email.message import EmailMessage
+from email.policy import SMTP as WIRE
+from email.utils import format_datetime, formataddr, parseaddr
+from functools import lru_cache
+from html import escape
+from typing import Annotated, Any, Literal, Self, cast
+
+import aiosmtplib
+from aiosmtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+
+from watchfloor.channels.message import DeliveryError, Draft, Message
+from watchfloor.channels.secrets import sayable, secrets_of
+from watchfloor.channels.words import Speaking, Spoken, speak
+from watchfloor.config.fields import InWords, Name
+
+log = logging.getLogger(__name__)
+
+PORTS = {"starttls": 587, "tls": 465, "none": 25}
+GOODBYE_S = 1.0
+_ADDRESS = re.compile(r"[^@\s<>()\[\],;:\"\\]{1,64}@[A-Za-z0-9.-]{1,250}")
+
+
+def _mailbox(text: str) -> str:
+    _, address = parseaddr(text)
+    if len(text) > 300 or not text.isprintable() or not address.isascii() or not _ADDRESS.fullmatch(address):
+        raise PydanticCustomError("mailbox", "is no e-mail address on one line")
+    return text
+
+
+Mailbox = Annotated[str, AfterValidator(_mailbox), InWords("ann@example.com, or Ann <ann@example.com>")]
+
+
+class Settings(Speaking):
+    """Settings of an e-mail channel."""
+
+    host: Name = Field(description="The mail server.")
+    port: int | None = Field(default=None, ge=1, le=65535, description="587, 465 with tls, 25 with none.")
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How it is encrypted."
+    )
+    ca_file: str | None = Field(
+        default=None, max_length=1000, description="Authorities to trust instead of the system's, as PEM."
+    )
+    user: Name | None = Field(default=None, description="Who signs in; nobody if left out.")
+    password: SecretStr | None = Field(default=None, description="The password of that user.")
+    from_: Mailbox = Field(alias="from", description="The sender.")
+    to: Annotated[tuple[Mailbox, ...], Field(min_length=1, max_length=50)] = Field(description="Who gets it.")
+    timeout: float = Field(
+        default=15.0, ge=1.0, le=30.0, description="Seconds until an attempt counts as failed."
+    )
+
+    @model_validator(mode="after")
+    def _keeps_its_password(self) -> Self:
+        if self.password is not None and self.security == "none":
+            raise PydanticCustomError("password", "a password is never sent without encryption")
+        return self
+
+
+def render(settings: Settings, draft: Draft) -> bytes:
+    """The mail as it goes over the wire."""
+    said = speak(settings, draft)
+    sender = parseaddr(settings.from_)
+    domain = sender[1].rpartition("@")[2]
+    mail = EmailMessage(policy=WIRE)
+    mail["From"] = formataddr(sender)
+    mail["To"] = ", ".join(formataddr(parseaddr(mailbox)) for mailbox in settings.to)
+    mail["Subject"] = said.title
+    mail["Date"] = format_datetime(said.notice.at)
+    mail["Message-ID"] = f"<{draft.id}@{domain}>"
+    if draft.thread != draft.id:
+        mail["In-Reply-To"] = mail["References"] = f"<{draft.thread}@{domain}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(f"{said.text}\n", cte="quoted-printable")
+    mail.add_alternative(_html(said), subtype="html", cte="quoted-printable")
+    mail.set_boundary(f"=_{draft.id}")
+    return mail.as_bytes()
+
+
+def _html(said: Spoken) -> str:
+    body = "<br>\n".join(escape(line) for line in said.body.splitlines())
+    return (
+        '<!DOCTYPE html>\n<html><body style="font-family:sans-serif">\n'
+        f"<p><strong>{escape(said.title)}</strong></p>\n<p>{body}</p>\n</body></html>\n"
+    )
+
+
+@lru_cache(maxsize=16)
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca_file)
+
+
+async def deliver(settings: Settings, message: Message) -> None:
+    """Hand over one mail; ``settings.timeout`` is for all of it. Raises `DeliveryError`."""
+    try:
+        client = _client(settings)
+    except OSError as error:
+        raise DeliveryError(f"ca_file: {sayable(str(error), secrets_of(settings))}") from None
+    try:
+        await _within(settings.timeout, _hand_over(client, settings, message))
+        with contextlib.suppress(
+            SMTPException, OSError, TimeoutError
+        ):  # it was taken: how they part is all one
+            await client.quit(timeout=GOODBYE_S)
+    except TimeoutError:
+        raise DeliveryError(f"no answer within {settings.timeout:g} s") from None
+    except SMTPRecipientsRefused as error:
+        codes = [each.code for each in error.recipients]
+        raise _refusal(settings, min(codes), "every recipient was refused") from None
+    except SMTPResponseException as error:
+        raise _refusal(settings, error.code, error.message) from None
+    except (SMTPException, OSError, ValueError) as error:
+        words = sayable(str(error), secrets_of(settings))
+        raise DeliveryError(f"{type(error).__name__}: {words}".removesuffix(": ")) from None
+    finally:
+        if client.transport is not None:
+            cast(asyncio.WriteTransport, client.transport).abort()
+        client.close()
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work in time. Raises `TimeoutError`.
+
+    The library waits with ``asyncio.wait_for``, which in Python 3.11 may swallow a cancellation that comes together
+    with what it waited for; so work that has to end is told so until it does.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise TimeoutError
+        task.result()
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.01)
+
+
+def _client(settings: Settings) -> aiosmtplib.SMTP:
+    return aiosmtplib.SMTP(
+        hostname=settings.host,
+        port=settings.port or PORTS[settings.security],
+        username=settings.user,
+        password=None if settings.password is None else settings.password.get_secret_value(),
+        local_hostname=socket.gethostname() or "localhost",
+        timeout=settings.timeout,
+        use_tls=settings.security == "tls",
+        start_tls=settings.security == "starttls",
+        tls_context=None if settings.security == "none" else _trust(settings.ca_file),
+    )
+
+
+async def _hand_over(client: aiosmtplib.SMTP, settings: Settings, message: Message) -> None:
+    await client.connect()
+    recipients = [parseaddr(mailbox)[1] for mailbox in settings.to]
+    refused, _ = await client.sendmail(parseaddr(settings.from_)[1], recipients, message.payload)
+    if refused:
+        codes = ", ".join(f"{address} ({answer.code})" for address, answer in refused.items())
+        log.warning("a mail was taken, but not for %s", sayable(codes, secrets_of(settings)))
+
+
+def _refusal(settings: Settings, code: int, words: str) -> DeliveryError:
+    said = sayable(words, secrets_of(settings))
+    return DeliveryError(
+        f"the mail server answered {code}" + (f": {said}" if said else ""), permanent=500 <= code < 600
+    )

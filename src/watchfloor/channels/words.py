@@ -1,0 +1,99 @@
+"""The words of a message: a short first line for a lock screen, then the rest. Both can be changed by templates.
+
+A template that fails at the last moment, which its check makes unlikely, costs nobody a message: the words that come
+with the product take its place.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from watchfloor.channels.message import Draft
+from watchfloor.config.base import Settings
+from watchfloor.config.template import TemplateFailure, TemplateText, compiled
+from watchfloor.domain.notice import Notice, facts, read
+from watchfloor.domain.text import clean, one_line
+
+log = logging.getLogger(__name__)
+
+TITLE = "{{ mark }} {{ title }}{% if span %}, {{ span }}{% endif %}"
+BODY = """\
+{% if summary %}
+{{ summary }}
+{% endif %}
+{% if note %}
+{{ actor }}: {{ note }}
+{% elif event == "acknowledged" %}
+by {{ actor }}
+{% endif %}
+{% if labels.group %}
+group: {{ labels.group }}
+{% endif %}
+{% if id %}
+alert #{{ id }}
+{% endif %}
+"""
+LONGEST_TITLE = 200
+
+
+class Words(Settings):
+    """The words of one type of message; what is left out comes with the product."""
+
+    title: TemplateText | None = Field(None, description="The first line.")
+    body: TemplateText | None = Field(None, description="What follows.")
+
+
+class Templates(Settings):
+    """The words of every type of message."""
+
+    every: Words = Field(Words(), description="For every type that says nothing else.")
+    firing: Words = Field(Words(), description="An alert fires.")
+    reopened: Words = Field(Words(), description="It fires again soon after it was over.")
+    acknowledged: Words = Field(Words(), description="Somebody takes care of it.")
+    severity_changed: Words = Field(Words(), description="It got better or worse.")
+    resolved: Words = Field(Words(), description="It is over.")
+    test: Words = Field(Words(), description="Somebody tries the channel.")
+
+
+class Speaking(Settings):
+    """Settings of a channel that sends words."""
+
+    templates: Templates = Field(
+        Templates(), description="Other words, by type of message, each with title and body."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A message in words, safe to show; ``body`` may be empty or have several lines."""
+
+    notice: Notice
+    title: str
+    body: str
+
+    @property
+    def text(self) -> str:
+        """Title and body as one text."""
+        return f"{self.title}\n{self.body}".rstrip()
+
+
+def speak(settings: Speaking, draft: Draft) -> Spoken:
+    """Put a message into words."""
+    notice = read(draft.payload)
+    own: Words = getattr(settings.templates, notice.event, Words())
+    every = settings.templates.every
+    title = _rendered(own.title if own.title is not None else every.title, TITLE, notice)
+    body = _rendered(own.body if own.body is not None else every.body, BODY, notice)
+    return Spoken(notice, one_line(title, LONGEST_TITLE) or notice.event, clean(body).strip())
+
+
+def _rendered(source: str | None, usual: str, notice: Notice) -> str:
+    if source is not None:
+        try:
+            return compiled(source).render(facts(notice))
+        except TemplateFailure as failure:
+            log.warning("a template failed, the usual words take its place: %s", failure)
+    return compiled(usual).render(facts(notice))

@@ -1,0 +1,211 @@
+"""A message of the outbox, read back: what templates and channels may say about it.
+
+The bytes are those of `watchfloor.domain.message.compose`. Everything a person or a service wrote is made safe here
+once more, so that no channel has to. It never fails for a field that is missing: an older node may have written it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from watchfloor.domain.durations import compact_duration
+from watchfloor.domain.text import clean, one_line
+
+TEST = "channel.test"
+"""The type of the message that only tries a channel; it tells of no alert."""
+
+TITLE = 300
+SUMMARY = 1000
+LABELS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What happened to an alert, and how the alert stands after it."""
+
+    type: str
+    at: datetime
+    id: int
+    uuid: str
+    state: str
+    severity: str
+    title: str
+    summary: str
+    labels: Mapping[str, str]
+    active_at: datetime
+    fired_at: datetime | None
+    resolved_at: datetime | None
+    actor: str
+    note: str
+
+    @property
+    def event(self) -> str:
+        """The last word of the type: ``firing``, ``resolved``, ``test``."""
+        return self.type.rpartition(".")[2]
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody needs to act any more."""
+        return self.state == "resolved"
+
+
+def read(payload: bytes) -> Notice:
+    """The notice that a payload holds. Raises `ValueError` for bytes that hold none."""
+    body = json.loads(payload)
+    if not isinstance(body, dict) or not isinstance(body.get("data"), dict):
+        raise ValueError("the message holds no notice")
+    data = body["data"]
+    at = _moment(body.get("timestamp")) or datetime.fromtimestamp(0, UTC)
+    labels = data.get("labels")
+    return Notice(
+        type=one_line(str(body.get("type", "")), 100),
+        at=at,
+        id=int(data.get("id") or 0),
+        uuid=one_line(str(data.get("uuid", "")), 100),
+        state=one_line(str(data.get("state", "")), 50),
+        severity=one_line(str(data.get("severity", "")), 50),
+        title=one_line(str(data.get("title", "")), TITLE),
+        summary=clean(str(data.get("summary", "")), SUMMARY),
+        labels={
+            one_line(str(key), 100): one_line(str(value), 300)
+            for key, value in list((labels if isinstance(labels, dict) else {}).items())[:LABELS]
+        },
+        active_at=_moment(data.get("active_at")) or at,
+        fired_at=_moment(data.get("fired_at")),
+        resolved_at=_moment(data.get("resolved_at")),
+        actor=one_line(str(data.get("actor") or ""), 100),
+        note=clean(str(data.get("note") or ""), SUMMARY),
+    )
+
+
+def trial_message(uuid: str, channel: str, actor: str, now: datetime) -> bytes:
+    """The message that tries a channel, in the form of every other."""
+    moment = now.isoformat().replace("+00:00", "Z")
+    body = {
+        "type": TEST,
+        "timestamp": moment,
+        "data": {
+            "id": 0,
+            "uuid": uuid,
+            "state": "test",
+            "severity": "info",
+            "title": f"Test of channel {channel}",
+            "summary": "This message only shows that the channel works. Nothing is wrong.",
+            "labels": {"channel": channel},
+            "active_at": moment,
+            "fired_at": moment,
+            "resolved_at": None,
+            "actor": actor,
+            "note": "",
+        },
+    }
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+VARIABLES: Mapping[str, str] = {
+    "mark": "the first word: CRITICAL, RESOLVED, ACKNOWLEDGED, CRITICAL AGAIN, TEST",
+    "title": "what is wrong: website is failing",
+    "span": "since 07:02 UTC, or 07:02-07:09 UTC (7m) once it is over",
+    "summary": "what the check said",
+    "event": "firing, reopened, acknowledged, severity_changed, resolved or test",
+    "state": "firing, acknowledged or resolved",
+    "severity": "info, warning, critical or emergency",
+    "service": "the name of the service; empty for an alert about Watchfloor itself",
+    "labels": "every label: labels.group, or {% for name, value in labels|items %}",
+    "actor": "who did it; watchfloor for what no person did",
+    "note": "what that person wrote",
+    "id": "the number of the alert, as in #42",
+    "uuid": "the alert's id that is unique everywhere",
+    "at": "when it happened, as in 2031-03-01T07:02:11Z",
+    "since": "when the alert began, likewise",
+}
+"""What a template may name, and what each stands for."""
+
+
+def facts(notice: Notice) -> dict[str, object]:
+    """The variables of templates; the keys are those of `VARIABLES`."""
+    return {
+        "mark": _mark(notice),
+        "title": notice.title,
+        "span": _span(notice),
+        "summary": notice.summary,
+        "event": notice.event,
+        "state": notice.state,
+        "severity": notice.severity,
+        "service": notice.labels.get("service", ""),
+        "labels": dict(notice.labels),
+        "actor": notice.actor,
+        "note": notice.note,
+        "id": notice.id,
+        "uuid": notice.uuid,
+        "at": written(notice.at),
+        "since": written(notice.active_at),
+    }
+
+
+def written(moment: datetime) -> str:
+    """A moment as receivers read it: RFC 3339 in UTC, to the second.
+
+    >>> written(datetime(2031, 3, 1, 7, 2, 11, 500, tzinfo=UTC))
+    '2031-03-01T07:02:11Z'
+    """
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _mark(notice: Notice) -> str:
+    loud = notice.severity.upper() or "ALERT"
+    if notice.type == TEST:
+        return "TEST"
+    if notice.over:
+        return "RESOLVED"
+    if notice.state == "acknowledged":
+        return "ACKNOWLEDGED"
+    return f"{loud} AGAIN" if notice.event == "reopened" else loud
+
+
+def _span(notice: Notice) -> str:
+    if notice.type == TEST:
+        return ""
+    began = notice.active_at.astimezone(UTC)
+    if notice.resolved_at is None:
+        shown = began.strftime("%H:%M" if notice.at - began < timedelta(hours=20) else "%d %b %H:%M")
+        return f"since {shown} UTC"
+    ended = notice.resolved_at.astimezone(UTC)
+    lasted = compact_duration((ended - began).total_seconds())
+    first = began.strftime("%H:%M" if began.date() == ended.date() else "%d %b %H:%M")
+    return f"{first}-{ended:%H:%M} UTC ({lasted})"
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(text)) if text else None
+    except ValueError:
+        return None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def samples() -> tuple[Notice, ...]:
+    """One notice of every type, with everything a template may meet; for checking and showing templates."""
+    began = datetime(2031, 3, 1, 7, 2, 11, tzinfo=UTC)
+    later = began + timedelta(minutes=7)
+
+    def notice(type_: str, state: str, **more: object) -> Notice:
+        values: dict[str, object] = {
+            "type": type_, "at": began, "id": 42, "uuid": "0191d8f0-0000-7000-8000-00000000002a", "state": state,
+            "severity": "critical", "title": "website is failing", "summary": "no answer within 10 s",
+            "labels": {"service": "website", "kind": "http", "group": "web"}, "active_at": began,
+            "fired_at": began, "resolved_at": None, "actor": "watchfloor", "note": "", **more,
+        }  # fmt: skip
+        return Notice(**values)  # type: ignore[arg-type]
+
+    return (
+        notice("alert.firing", "firing"),
+        notice("alert.reopened", "firing", at=later),
+        notice("alert.acknowledged", "acknowledged", at=later, actor="ann", note='restarting "it"'),
+        notice("alert.severity_changed", "firing", at=later, severity="emergency"),
+        notice("alert.resolved", "resolved", at=later, resolved_at=later),
+        notice(TEST, "test", severity="info", labels={"channel": "phone"}, summary=""),
+    )
