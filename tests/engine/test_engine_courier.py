@@ -42,7 +42,9 @@ async def _odd(settings: Odd, message: Message) -> None:
     raise ZeroDivisionError("\x1b[31mno\n")
 
 
-KINDS = MemoryKinds(Kind("webhook", webhook.Settings, webhook.deliver), Kind("odd", Odd, _odd))
+KINDS = MemoryKinds(
+    Kind("webhook", webhook.Settings, webhook.deliver, webhook.render), Kind("odd", Odd, _odd)
+)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from watchfloor.channels.message import DeliveryError, Message
+from watchfloor.channels.message import DeliveryError, Draft, Message
 from watchfloor.config.kinds import Kind
 from watchfloor.config.problems import ConfigError
 from watchfloor.config.settings import build_settings
@@ -128,7 +128,9 @@ class Courier:
         except ConfigError as error:
             raise DeliveryError(one_line(str(error))) from None
         sent_at = int(self._node.clock.now().timestamp())
-        await kind.run(settings, Message(str(leased.id), leased.kind, leased.payload, sent_at))
+        draft = Draft(str(leased.id), str(leased.id), leased.payload)
+        payload = leased.payload if kind.render is None else kind.render(settings, draft)
+        await kind.run(settings, Message(str(leased.id), leased.kind, payload, sent_at))
 
     async def _book_failure(self, leased: Leased, error: DeliveryError) -> None:
         too_old = self._node.clock.now() - leased.created_at > GIVE_UP
