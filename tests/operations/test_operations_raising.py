@@ -190,7 +190,7 @@ async def test_the_words_follow_the_state_where_a_rule_fixes_the_severity(house:
     await house.confirm(shop=FAILING)
     await house.confirm(shop=DEGRADED)
     assert await column(house.database, "SELECT title FROM alerts") == ["shop is degraded"]
-    assert await house.events() == ["raised", "fired"]
+    assert await house.events() == ["raised", "fired", "reworded"]
     assert len(await house.told()) == 1
 
 

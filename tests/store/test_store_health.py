@@ -167,8 +167,8 @@ async def test_the_detail_of_a_service_holds_its_past(database: Database) -> Non
         await results.copy_results(
             connection,
             [
-                results.ResultRow(service_id, moment, 1, 2, 2_500_000, 1000, [1, 2, 3, 4, 5], "refused"),
-                results.ResultRow(service_id, moment + timedelta(minutes=1), 1, 0, 1000, 0, None, None),
+                results.ResultRow(service_id, moment, 1, 2, 2_500_000, 1000, [1, 2, 3, 4, 5], "refused", 9),
+                results.ResultRow(service_id, moment + timedelta(minutes=1), 1, 0, 1000, 0, None, None, 9),
             ],
         )
         await results.save_facts(connection, [(service_id, moment, {"server": "nginx"}, {"cpu": 1.5})])

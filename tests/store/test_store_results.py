@@ -19,7 +19,7 @@ from watchfloor.domain.spans import Span, SpanState, uptime
 from watchfloor.store import results as store
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.health import uptimes
-from watchfloor.store.results import CertificateRow, IncidentChange, ResultRow, SpanStart
+from watchfloor.store.results import CertificateRow, IncidentChange, IncidentEnd, ResultRow, SpanStart
 
 Work = Callable[[Connection], Coroutine[Any, Any, Any]]
 
@@ -31,7 +31,15 @@ async def within(database: Database, work: Work) -> Any:
 
 
 def result(service_id: int, seconds: float, **values: Any) -> ResultRow:
-    wanted = {"node_id": 1, "status": 0, "latency_us": 1500, "lag_us": 20, "phases": None, "summary": None}
+    wanted = {
+        "node_id": 1,
+        "status": 0,
+        "latency_us": 1500,
+        "lag_us": 20,
+        "phases": None,
+        "summary": None,
+        "took_us": 1,
+    }
     return ResultRow(service_id, at(seconds), **{**wanted, **values})
 
 
@@ -261,7 +269,8 @@ async def incident(
 
 
 async def close(database: Database, service_id: int, seconds: float) -> None:
-    await within(database, lambda connection: store.close_incidents(connection, [(service_id, at(seconds))]))
+    end = IncidentEnd(service_id, at(seconds), at(seconds + 1))
+    await within(database, lambda connection: store.close_incidents(connection, [end]))
 
 
 async def test_an_incident_opens_worsens_and_closes_with_its_events(

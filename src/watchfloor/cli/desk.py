@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from watchfloor.cli.past_desk import PastDesk
 from watchfloor.domain.boards import (
     AlertDetail,
     AlertRow,
     ComponentRow,
     ConfigFileRow,
     HealthRow,
+    Kept,
     LogRow,
     NodeRow,
     ServiceDetail,
@@ -27,7 +29,7 @@ from watchfloor.operations import alerts as alert_operations
 from watchfloor.operations import services as service_operations
 from watchfloor.operations import settings as setting_operations
 from watchfloor.operations.actor import Actor
-from watchfloor.store import alerts, health, logs, nodes, pulse, settings, tasks
+from watchfloor.store import alerts, health, logs, nodes, past, pulse, settings, tasks
 from watchfloor.store.database import Database
 from watchfloor.store.logs import LogFilter
 
@@ -110,6 +112,15 @@ class Desk:
         """One alert; None when it is gone."""
         async with (await self._connect()).transaction() as connection:
             return await alerts.detail(connection, alert_id)
+
+    async def kept(self) -> Kept:
+        """From when on the past can be told."""
+        async with (await self._connect()).transaction() as connection:
+            return await past.kept(connection)
+
+    def past(self, at: datetime) -> PastDesk:
+        """The boards as they were at ``at``."""
+        return PastDesk(self._connect, at)
 
     async def task_runs(self) -> Sequence[TaskRunRow]:
         """Latest runs of the program's own tasks, newest first."""

@@ -16,6 +16,7 @@ from watchfloor.domain.boards import (
     ComponentRow,
     ConfigFileRow,
     HealthRow,
+    Kept,
     LogRow,
     NodeRow,
     ServiceDetail,
@@ -26,14 +27,8 @@ from watchfloor.domain.boards import (
 from watchfloor.store.logs import LogFilter
 
 
-class Reader(Protocol):
-    """Boards, each an immutable snapshot."""
-
-    def pulses(self) -> AsyncIterator[frozenset[str]]:
-        """Sets of topics that changed, for ever; the first one names everything."""
-
-    async def status(self) -> StatusLine:
-        """What the status bar shows."""
+class Boards(Protocol):
+    """What Health and Alerts show, of now or of a moment of the past; each board an immutable snapshot."""
 
     async def health(self) -> Sequence[HealthRow]:
         """Every service that is watched or paused."""
@@ -46,6 +41,22 @@ class Reader(Protocol):
 
     async def alert(self, alert_id: int) -> AlertDetail | None:
         """One alert; None when it is gone."""
+
+
+class Reader(Boards, Protocol):
+    """Everything the console shows."""
+
+    def pulses(self) -> AsyncIterator[frozenset[str]]:
+        """Sets of topics that changed, for ever; the first one names everything."""
+
+    async def status(self) -> StatusLine:
+        """What the status bar shows."""
+
+    async def kept(self) -> Kept:
+        """From when on the past can be told."""
+
+    def past(self, at: datetime) -> Boards:
+        """The boards as they were at `at`."""
 
     async def task_runs(self) -> Sequence[TaskRunRow]:
         """Latest runs of the program's own tasks, newest first."""

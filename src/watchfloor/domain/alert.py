@@ -58,6 +58,7 @@ class EventKind(StrEnum):
     REARMED = "rearmed"
     REOPENED = "reopened"
     SUPPRESSION_CHANGED = "suppression_changed"
+    REWORDED = "reworded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,11 @@ def suppress(alert: Alert, reasons: Iterable[Suppression], now: datetime) -> Tra
     return _after(alert, Event(EventKind.SUPPRESSION_CHANGED, now, data={"reasons": sorted(wanted)}))
 
 
+def reword(alert: Alert, now: datetime) -> Transition:
+    """What the alert says is no longer what it said: its history shows when that became so."""
+    return _after(alert, Event(EventKind.REWORDED, now))
+
+
 def replay(events: Iterable[Event]) -> Alert:
     """The alert its whole history, oldest first, leads to. Raises `ValueError` where it has no beginning."""
     alert: Alert | None = None
@@ -267,6 +273,8 @@ def apply(alert: Alert | None, event: Event) -> Alert:
                 resolved_at=None,
                 reopen_count=alert.reopen_count + 1,
             )
+        case EventKind.REWORDED:
+            return alert
         case _:  # SUPPRESSION_CHANGED, the only kind left
             reasons = cast("Iterable[str]", data["reasons"])
             return replace(alert, suppressed=frozenset(Suppression(reason) for reason in reasons))

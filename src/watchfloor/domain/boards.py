@@ -141,6 +141,14 @@ class AlertDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """From when on the past is kept: ``story`` states, incidents and alerts, ``results`` every single check."""
+
+    story: datetime
+    results: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRunRow:
     """One run of one of the program's own periodic tasks."""
 

@@ -20,6 +20,7 @@ from watchfloor.engine.prober import Finding
 from watchfloor.store.results import (
     CertificateRow,
     IncidentChange,
+    IncidentEnd,
     ResultRow,
     SpanStart,
     StateRow,
@@ -27,6 +28,7 @@ from watchfloor.store.results import (
 )
 from watchfloor.store.services import Service
 
+LONGEST_US = 2**31 - 1
 HARD = (ChangeKind.HARD_PROBLEM, ChangeKind.HARD_CHANGE, ChangeKind.RECOVERY)
 
 
@@ -53,7 +55,7 @@ class Batch:
     gaps: list[SpanStart] = field(default_factory=list)
     spans: list[SpanStart] = field(default_factory=list)
     problems: list[IncidentChange] = field(default_factory=list)
-    recovered: list[tuple[int, datetime]] = field(default_factory=list)
+    recovered: list[IncidentEnd] = field(default_factory=list)
     confirmed: list[Confirmed] = field(default_factory=list)
     discarded: int = 0
 
@@ -128,6 +130,7 @@ def _result(finding: Finding, node_id: int) -> ResultRow:
         lag_us=int(finding.lag_s * 1e6),
         phases=[int(outcome.phases.get(name, 0.0) * 1e6) for name in PHASES] if outcome.phases else None,
         summary=None if outcome.status is Status.OK else outcome.summary,
+        took_us=min(int((finding.ended - finding.started).total_seconds() * 1e6), LONGEST_US),
     )
 
 
@@ -188,7 +191,7 @@ def _book_change(batch: Batch, service: Service, change: Change, finding: Findin
         )
     )
     if change.kind is ChangeKind.RECOVERY:
-        batch.recovered.append((service.id, change.at))
+        batch.recovered.append(IncidentEnd(service.id, change.at, finding.ended))
     else:
         batch.problems.append(
             IncidentChange(service.id, change.to_status, change.at, finding.ended, finding.outcome.summary)

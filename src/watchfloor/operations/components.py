@@ -10,7 +10,7 @@ from watchfloor.domain.alert import condition_false, condition_true_again, raise
 from watchfloor.domain.boards import ComponentRow
 from watchfloor.domain.component import ComponentState
 from watchfloor.domain.severity import Severity
-from watchfloor.operations.transitions import carry_out
+from watchfloor.operations.transitions import carry_out, with_words
 from watchfloor.store import alerts as store
 from watchfloor.store.alerts import ChangedAlert, NewAlert, StoredAlert
 from watchfloor.store.database import Connection
@@ -45,7 +45,7 @@ async def report(
             if found is not None:
                 changed.append(ChangedAlert(found, *condition_false(found.alert, now)))
         elif found is not None and again is not None:
-            changed.append(ChangedAlert(found, *again, title=_title(row, node), summary=row.last_error))
+            changed.append(with_words(found, again, _title(row, node), row.last_error, now))
         else:
             new.append(_new(subject, row, node, await rule_id(connection, COMPONENT_RULE), now))
     return await carry_out(connection, new, [change for change in changed if change.events], now)

@@ -14,7 +14,6 @@ from typing import Protocol
 from uuid import uuid4
 
 from watchfloor.domain.alert import (
-    Transition,
     change_severity,
     condition_false,
     condition_true_again,
@@ -22,7 +21,7 @@ from watchfloor.domain.alert import (
 )
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.rules import Rule, Subject, first_match
-from watchfloor.operations.transitions import carry_out
+from watchfloor.operations.transitions import carry_out, with_words
 from watchfloor.store import alerts as store
 from watchfloor.store.alerts import ChangedAlert, NewAlert, StoredAlert
 from watchfloor.store.database import Connection
@@ -55,16 +54,9 @@ class _Plan:
     new: list[NewAlert]
     changed: list[ChangedAlert]
 
-    def change(
-        self,
-        stored: StoredAlert,
-        transition: Transition,
-        title: str | None = None,
-        summary: str | None = None,
-    ) -> None:
-        alert, events = transition
-        if events or (title is not None and title != stored.title):
-            self.changed.append(ChangedAlert(stored, alert, events, title, summary))
+    def change(self, change: ChangedAlert) -> None:
+        if change.events:
+            self.changed.append(change)
 
 
 async def raise_and_resolve(
@@ -106,7 +98,7 @@ def _consider(
         if stored.fingerprint == fingerprint:
             current = stored  # the newest of its kind: rows come oldest first
         else:
-            plan.change(stored, condition_false(stored.alert, now, ended_at=state.at))
+            plan.change(ChangedAlert(stored, *condition_false(stored.alert, now, ended_at=state.at)))
     if rule is None:
         return
     if current is None or not _again(plan, current, rule, state, window, now):
@@ -123,7 +115,7 @@ def _again(
         return False
     alert, events = transition
     alert, more = change_severity(alert, severity, now)
-    plan.change(current, (alert, (*events, *more)), _title(state), state.summary)
+    plan.change(with_words(current, (alert, (*events, *more)), _title(state), state.summary, now))
     return True
 
 

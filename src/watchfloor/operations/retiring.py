@@ -11,6 +11,7 @@ from watchfloor.operations.transitions import carry_out
 from watchfloor.store import alerts, results
 from watchfloor.store.alerts import ChangedAlert
 from watchfloor.store.database import Connection
+from watchfloor.store.results import IncidentEnd
 
 
 async def end_services(connection: Connection, service_ids: Sequence[int], now: datetime) -> None:
@@ -25,5 +26,6 @@ async def end_services(connection: Connection, service_ids: Sequence[int], now: 
         for stored in await alerts.lock_by_subject(connection, subjects, now)
     ]
     await carry_out(connection, (), [change for change in changed if change.events], now)
-    await results.close_incidents(connection, [(service_id, now) for service_id in service_ids])
+    ends = [IncidentEnd(service_id, now, now, "retired") for service_id in service_ids]
+    await results.close_incidents(connection, ends)
     await results.forget_states(connection, service_ids, now)

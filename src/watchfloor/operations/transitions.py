@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from watchfloor.domain.alert import Alert, Event
+from watchfloor.domain.alert import Alert, Event, Transition, reword
 from watchfloor.domain.message import TOLD, compose, told
 from watchfloor.store import alerts as store
 from watchfloor.store import audit, outbox
@@ -29,6 +29,16 @@ class _Moved:
     summary: str
 
 
+def with_words(
+    stored: StoredAlert, transition: Transition, title: str, summary: str, now: datetime
+) -> ChangedAlert:
+    """A transition together with what the alert says from now on; a new title alone is an event too."""
+    alert, events = transition
+    if not events and title != stored.title:
+        alert, events = reword(alert, now)
+    return ChangedAlert(stored, alert, events, title, summary)
+
+
 async def carry_out(
     connection: Connection,
     new: Sequence[NewAlert],
@@ -39,7 +49,7 @@ async def carry_out(
     """Store what became of alerts with everything that follows from it; True if anything did.
 
     ``action`` is what the audit calls it; empty: the last event's own word. Changes without events only correct
-    the words of an alert.
+    the summary of an alert.
     """
     await store.update(connection, changed)
     inserted = await store.insert(connection, new)

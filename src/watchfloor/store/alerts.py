@@ -173,7 +173,11 @@ async def insert(connection: Connection, new: Sequence[NewAlert]) -> list[Stored
     stored = [by_uuid[a.uuid] for a in new]
     await _append_events(
         connection,
-        [(s.id, n, event) for s, a in zip(stored, new, strict=True) for n, event in enumerate(a.events)],
+        [
+            (s.id, n, event, a.title)
+            for s, a in zip(stored, new, strict=True)
+            for n, event in enumerate(a.events)
+        ],
     )
     return stored
 
@@ -226,23 +230,30 @@ async def update(connection: Connection, changed: Sequence[ChangedAlert]) -> Non
         },
     )
     await _append_events(
-        connection, [(c.stored.id, c.stored.seq + n, event) for c in kept for n, event in enumerate(c.events)]
+        connection,
+        [
+            (c.stored.id, c.stored.seq + n, event, c.stored.title if c.title is None else c.title)
+            for c in kept
+            for n, event in enumerate(c.events)
+        ],
     )
 
 
-async def _append_events(connection: Connection, events: Sequence[tuple[int, int, Event]]) -> None:
+async def _append_events(connection: Connection, events: Sequence[tuple[int, int, Event, str]]) -> None:
+    """Append ``(alert_id, seq, event, title)``: the title is what the alert says from this event on."""
     await connection.execute(
-        "INSERT INTO alert_events (alert_id, seq, at, kind, actor, note, data) SELECT * FROM unnest("
+        "INSERT INTO alert_events (alert_id, seq, at, kind, actor, note, data, title) SELECT * FROM unnest("
         "%(ids)s::int[], %(seqs)s::int[], %(at)s::timestamptz[], %(kinds)s::text[], "
-        "%(actors)s::text[], %(notes)s::text[], %(data)s::jsonb[])",
+        "%(actors)s::text[], %(notes)s::text[], %(data)s::jsonb[], %(titles)s::text[])",
         {
-            "ids": [id_ for id_, _, _ in events],
-            "seqs": [seq for _, seq, _ in events],
-            "at": [event.at for _, _, event in events],
-            "kinds": [str(event.kind) for _, _, event in events],
-            "actors": [event.actor for _, _, event in events],
-            "notes": [event.note for _, _, event in events],
-            "data": [dumps(dict(event.data)) for _, _, event in events],
+            "ids": [id_ for id_, _, _, _ in events],
+            "seqs": [seq for _, seq, _, _ in events],
+            "at": [event.at for _, _, event, _ in events],
+            "kinds": [str(event.kind) for _, _, event, _ in events],
+            "actors": [event.actor for _, _, event, _ in events],
+            "notes": [event.note for _, _, event, _ in events],
+            "data": [dumps(dict(event.data)) for _, _, event, _ in events],
+            "titles": [title for _, _, _, title in events],
         },
     )
 

@@ -168,17 +168,19 @@ async def results(
         "WHERE service_id = %(id)s AND ts >= %(since)s AND ts <= %(until)s ORDER BY ts DESC LIMIT %(limit)s",
         {"id": service_id, "since": since, "until": until, "limit": limit},
     )
-    return [
-        ResultPoint(
-            at=row.ts,
-            status=Status(row.status),
-            latency=None if row.latency_us is None else row.latency_us / 1e6,
-            phases=tuple(us / 1e6 for us in row.phases or ()),
-            summary=row.summary or "",
-            lag=row.lag_us / 1e6,
-        )
-        for row in rows
-    ]
+    return [point(row) for row in rows]
+
+
+def point(row: Any) -> ResultPoint:
+    """A stored check."""
+    return ResultPoint(
+        at=row.ts,
+        status=Status(row.status),
+        latency=None if row.latency_us is None else row.latency_us / 1e6,
+        phases=tuple(us / 1e6 for us in row.phases or ()),
+        summary=row.summary or "",
+        lag=row.lag_us / 1e6,
+    )
 
 
 async def incidents(connection: Connection, service_id: int) -> list[IncidentRow]:

@@ -7,9 +7,9 @@ scanned at every attach.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
-from watchfloor.store.database import Connection, Database, fetch_column
+from watchfloor.store.database import Connection, Database, fetch_column, fetch_value
 
 FACTS = {"check_results": "ts", "metric_raw": "ts", "logs": "ts", "task_runs": "started_at"}
 """Fact tables and the column that they are partitioned by."""
@@ -56,6 +56,16 @@ async def _create(connection: Connection, table: str, column: str, day: date) ->
         f"ALTER TABLE {name} DROP CONSTRAINT {name}_day",
     ):
         await connection.execute(statement)
+
+
+async def oldest_day(connection: Connection, table: str) -> datetime | None:
+    """Since when the facts of ``table`` are kept without a gap: the start of its oldest day. None: there is none."""
+    name = await fetch_value(
+        connection,
+        "SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = to_regclass(%(table)s)",
+        {"table": table},
+    )
+    return None if name is None else datetime.strptime(f"{name[-8:]}+0000", "%Y%m%d%z")
 
 
 async def expired_partitions(connection: Connection, table: str, before: date) -> list[str]:

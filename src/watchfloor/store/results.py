@@ -22,7 +22,7 @@ RECENT = 48
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """One check as it is stored; latency and lag in microseconds."""
+    """One check as it is stored; its whole run (``took_us``), latency and lag in microseconds."""
 
     service_id: int
     ts: datetime
@@ -32,6 +32,7 @@ class ResultRow:
     lag_us: int
     phases: list[int] | None
     summary: str | None
+    took_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +148,10 @@ async def copy_results(connection: Connection, rows: Sequence[ResultRow]) -> Non
     """Append results; ``(service_id, ts)`` must be new."""
     await copy_rows(
         connection,
-        "COPY check_results (service_id, ts, node_id, status, latency_us, lag_us, phases, summary) FROM STDIN",
+        "COPY check_results (service_id, ts, node_id, status, latency_us, lag_us, phases, summary, took_us) "
+        "FROM STDIN",
         (
-            (r.service_id, r.ts, r.node_id, r.status, r.latency_us, r.lag_us, r.phases, r.summary)
+            (r.service_id, r.ts, r.node_id, r.status, r.latency_us, r.lag_us, r.phases, r.summary, r.took_us)
             for r in rows
         ),
     )
@@ -293,35 +295,71 @@ async def open_incidents(connection: Connection, changes: Sequence[IncidentChang
         },
     )
     found: dict[int, int] = {row.service_id: row.id for row in rows}
-    await _append_events(connection, [(found[c.service_id], c.at, c.status.word, c.cause) for c in changes])
+    await _append_events(
+        connection,
+        [_IncidentEvent(found[c.service_id], c.at, c.status.word, c.cause, c.opened_at) for c in changes],
+    )
     return found
 
 
-async def close_incidents(connection: Connection, changes: Sequence[tuple[int, datetime]]) -> None:
-    """Close the open incidents of ``(service_id, at)``."""
+@dataclass(frozen=True, slots=True)
+class IncidentEnd:
+    """The end of an incident: ``closed_at`` is the first good run, ``at`` the moment this was certain.
+
+    ``kind`` says why it ended: ``recovered``, or ``retired`` where the service is watched no more.
+    """
+
+    service_id: int
+    closed_at: datetime
+    at: datetime
+    kind: str = "recovered"
+
+
+async def close_incidents(connection: Connection, ends: Sequence[IncidentEnd]) -> None:
+    """Close the open incidents of services."""
     rows = await fetch_all(
         connection,
-        "UPDATE incidents i SET closed_at = greatest(v.at, i.opened_at) "
-        "FROM unnest(%(ids)s::int[], %(at)s::timestamptz[]) AS v(id, at) "
-        "WHERE i.service_id = v.id AND i.closed_at IS NULL RETURNING i.id, i.closed_at",
-        {"ids": [c[0] for c in changes], "at": [c[1] for c in changes]},
+        "UPDATE incidents i SET closed_at = greatest(v.closed_at, i.opened_at) "
+        "FROM unnest(%(ids)s::int[], %(closed)s::timestamptz[]) AS v(id, closed_at) "
+        "WHERE i.service_id = v.id AND i.closed_at IS NULL RETURNING i.id, i.service_id, i.closed_at",
+        {"ids": [end.service_id for end in ends], "closed": [end.closed_at for end in ends]},
     )
-    await _append_events(connection, [(id_, at, "recovered", "") for id_, at in rows])
+    by_service = {end.service_id: end for end in ends}
+    await _append_events(
+        connection,
+        [
+            _IncidentEvent(row.id, end.at, end.kind, "", row.closed_at)
+            for row in rows
+            for end in (by_service[row.service_id],)
+        ],
+    )
 
 
-async def _append_events(connection: Connection, events: Sequence[tuple[int, datetime, str, str]]) -> None:
+@dataclass(frozen=True, slots=True)
+class _IncidentEvent:
+    """A line of an incident's timeline: ``at`` is when it was known, ``since`` from when it counts."""
+
+    incident_id: int
+    at: datetime
+    kind: str
+    cause: str
+    since: datetime
+
+
+async def _append_events(connection: Connection, events: Sequence[_IncidentEvent]) -> None:
     if not events:
         return
     await connection.execute(
         "INSERT INTO incident_events (incident_id, seq, at, kind, actor, data) "
         "SELECT v.id, (SELECT count(*) FROM incident_events e WHERE e.incident_id = v.id), v.at, v.kind, "
-        "  'watchfloor', jsonb_build_object('cause', v.cause) "
+        "  'watchfloor', jsonb_build_object('cause', v.cause, 'since', v.since) "
         "FROM unnest(%(ids)s::int[], %(at)s::timestamptz[], %(kind)s::text[], "
-        "  %(cause)s::text[]) AS v(id, at, kind, cause)",
+        "  %(cause)s::text[], %(since)s::timestamptz[]) AS v(id, at, kind, cause, since)",
         {
-            "ids": [e[0] for e in events],
-            "at": [e[1] for e in events],
-            "kind": [e[2] for e in events],
-            "cause": [e[3] for e in events],
+            "ids": [event.incident_id for event in events],
+            "at": [event.at for event in events],
+            "kind": [event.kind for event in events],
+            "cause": [event.cause for event in events],
+            "since": [event.since for event in events],
         },
     )

@@ -13,6 +13,7 @@ KEYS = {
     "incidents": "retention.incidents",
     "state_spans": "retention.spans",
     "audit": "retention.audit",
+    "service_versions": "retention.spans",
 }
 """Tables and the setting that says how many days they keep."""
 
@@ -23,6 +24,9 @@ _DELETE = {
     "(SELECT id FROM incidents WHERE closed_at < %(before)s LIMIT %(batch)s)",
     "state_spans": "DELETE FROM state_spans WHERE (service_id, began) IN "
     "(SELECT service_id, began FROM state_spans WHERE ended < %(before)s LIMIT %(batch)s)",
+    "service_versions": "DELETE FROM service_versions WHERE (service_id, began) IN (SELECT service_id, began FROM "
+    "(SELECT service_id, began, lead(began) OVER (PARTITION BY service_id ORDER BY began) AS ended "
+    "FROM service_versions) v WHERE ended < %(before)s LIMIT %(batch)s)",
     "audit": "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < %(before)s ORDER BY at LIMIT %(batch)s)",
 }
 

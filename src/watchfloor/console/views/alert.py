@@ -28,6 +28,7 @@ WORDS: Mapping[str, tuple[str, str, str]] = {
     "rearmed": ("◌", "may fire again", "muted"),
     "reopened": ("●", "reopened", "failing"),
     "suppression_changed": ("⊘", "suppression changed", "muted"),
+    "reworded": ("◌", "says something else", "muted"),
 }
 """How each kind of event looks: glyph, words, role."""
 

@@ -78,6 +78,31 @@ CREATE TABLE services (
     version int NOT NULL DEFAULT 1
 );
 
+CREATE TABLE service_versions (
+    service_id int NOT NULL REFERENCES services ON DELETE CASCADE,
+    began timestamptz NOT NULL,
+    kind text NOT NULL,
+    group_name text NOT NULL,
+    tags text[] NOT NULL,
+    every_ms int NOT NULL,
+    max_attempts smallint NOT NULL,
+    paused boolean NOT NULL,
+    retired boolean NOT NULL,
+    PRIMARY KEY (service_id, began)
+);
+
+CREATE FUNCTION keep_service_versions() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO service_versions
+    SELECT id, clock_timestamp(), kind, group_name, tags, every_ms, max_attempts, paused, retired_at IS NOT NULL
+    FROM fresh;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER services_added AFTER INSERT ON services REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION keep_service_versions();
+CREATE TRIGGER services_changed AFTER UPDATE ON services REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION keep_service_versions();
+
 CREATE TABLE service_state (
     service_id int PRIMARY KEY REFERENCES services ON DELETE CASCADE,
     status smallint,
@@ -111,6 +136,7 @@ CREATE TABLE check_requests (
 
 CREATE TABLE check_results (
     service_id int NOT NULL,
+    took_us int NOT NULL,
     ts timestamptz NOT NULL,
     node_id int NOT NULL,
     status smallint NOT NULL,
@@ -253,6 +279,7 @@ CREATE TABLE alert_events (
     actor text NOT NULL,
     note text NOT NULL,
     data jsonb NOT NULL,
+    title text NOT NULL,
     PRIMARY KEY (alert_id, seq)
 );
 
