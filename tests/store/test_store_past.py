@@ -98,9 +98,10 @@ class House:
         name = self.dice.choice(sorted(self.services))
         status = self.dice.choices(list(Status), (4, 1, 4, 1))[0]
         outcome = Outcome(status, f"{status.word} {self.dice.random()}", self.dice.choice(LATENCIES))
-        lasted = 0.002
         moment = await self.now()
-        await asyncio.sleep(lasted)  # the check itself: its end must lie in the past when it is recorded
+        if self.dice.random() < 0.3:
+            await self.look()  # what a check finds is not known before it has ended
+        lasted = (await self.now() - moment).total_seconds()
         self.queue.put_nowait(finding(self.services[name].id, moment, outcome, lasted))
         await self.now()
         await self.recorder.flush()
