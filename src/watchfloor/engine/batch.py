@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from watchfloor.domain import spark
@@ -29,6 +29,7 @@ from watchfloor.store.results import (
 from watchfloor.store.services import Service
 
 LONGEST_US = 2**31 - 1
+_MICROSECOND = timedelta(microseconds=1)
 HARD = (ChangeKind.HARD_PROBLEM, ChangeKind.HARD_CHANGE, ChangeKind.RECOVERY)
 
 
@@ -130,7 +131,7 @@ def _result(finding: Finding, node_id: int) -> ResultRow:
         lag_us=int(finding.lag_s * 1e6),
         phases=[int(outcome.phases.get(name, 0.0) * 1e6) for name in PHASES] if outcome.phases else None,
         summary=None if outcome.status is Status.OK else outcome.summary,
-        took_us=min(int((finding.ended - finding.started).total_seconds() * 1e6), LONGEST_US),
+        took_us=min((finding.ended - finding.started) // _MICROSECOND, LONGEST_US),
     )
 
 
