@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC
 from time import monotonic
@@ -43,6 +43,12 @@ class Driver:
             await self.pilot._wait_for_screen()
             while self._drawing():
                 await asyncio.sleep(0.001)
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait for something the console does by itself, such as looking at a file."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not true():
+                await asyncio.sleep(0.005)
 
     def _calm(self) -> bool:
         if self.app._exit:

@@ -10,13 +10,16 @@ from console_driver import console
 
 from watchfloor.console.action import Action, Context, Scope
 from watchfloor.console.actions import ACTIONS, BY_ID
-from watchfloor.console.keys import actions_for, conflicts, keys_page, shown_key
+from watchfloor.console.keymap import BUILT_IN, clashes, shown_key
+from watchfloor.console.keys import actions_for, bindings_for
+from watchfloor.console.keysheet import keys_page, shipped
 from watchfloor.console.line import plain, width
 from watchfloor.console.screens.alert import AlertRoom
 from watchfloor.console.screens.alerts import AlertsRoom
 from watchfloor.console.screens.commands import CommandPicker, HelpPicker
 from watchfloor.console.screens.dialogs import AcknowledgeDialog, ChangeDialog, ConfirmDialog, ResolveDialog
 from watchfloor.console.screens.health import HealthRoom
+from watchfloor.console.screens.host import together
 from watchfloor.console.screens.jobs import JobsRoom
 from watchfloor.console.screens.logs import LogsRoom
 from watchfloor.console.screens.service import ServiceRoom
@@ -30,17 +33,21 @@ DIALOGS = (AcknowledgeDialog, ResolveDialog, ChangeDialog, ConfirmDialog, HelpPi
 SCREENS = {screen.__name__: screen for screen in (*ROOMS, *DIALOGS)}
 
 
-def test_no_key_means_two_things_on_any_screen() -> None:
-    scopes = {name: screen.SCOPES for name, screen in SCREENS.items()}
-    scopes["typing a filter"] = (Scope.FILTER, Scope.TYPING)
-    scopes["typing in a dialog"] = (Scope.DIALOG, Scope.CHOICE, Scope.TYPING)
-    scopes["typing in a picker"] = (Scope.PICKER, Scope.TYPING)
-    assert conflicts(scopes) == []
+def test_no_key_means_two_things_anywhere() -> None:
+    assert [str(clash) for clash in clashes(BUILT_IN, together())] == []
 
 
-def test_a_conflict_is_reported_with_screen_key_and_both_actions() -> None:
-    found = conflicts({"somewhere": (Scope.OPENS, Scope.SETTINGS)})
-    assert found == ["somewhere: enter means both change and open"]
+def test_a_clash_is_reported_with_its_key_and_both_actions() -> None:
+    found = clashes(BUILT_IN, [frozenset({Scope.OPENS, Scope.SETTINGS})])
+    assert [str(clash) for clash in found] == [
+        "enter means both change (settings) and open (lists that open)"
+    ]
+
+
+def test_every_screen_is_looked_at_for_clashes() -> None:
+    places = together()
+    for screen in SCREENS.values():
+        assert any(frozenset(screen.SCOPES) <= place for place in places)
 
 
 @pytest.mark.parametrize("name", SCREENS)
@@ -55,20 +62,25 @@ def test_every_action_of_a_screen_has_a_handler_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_only_the_table_binds_keys(name: str) -> None:
-    screen = SCREENS[name]
-    expected = {action.id for action in actions_for(screen.SCOPES)}
-    bound = {binding.id for _, binding in screen._merge_bindings()}
-    assert bound == expected
+def test_no_screen_binds_keys_by_itself(name: str) -> None:
+    assert list(SCREENS[name]._merge_bindings()) == []
+
+
+async def test_only_the_table_binds_keys() -> None:
+    async with console() as driver:
+        screen = driver.app.screen
+        expected = {action.id for action in actions_for(HealthRoom.SCOPES)}
+        assert {binding.id for _, binding in screen._bindings} == expected
+        await driver.press("/")
+        typing = {action.id for action in actions_for({Scope.TYPING, Scope.FILTER})}
+        assert {binding.id for _, binding in driver.app.focused._bindings} == typing  # type: ignore[union-attr]
 
 
 def test_lines_of_input_have_no_keys_but_those_of_the_table() -> None:
-    typing = {action.id for action in actions_for({Scope.TYPING})}
-    assert {binding.id for _, binding in TextLine._merge_bindings()} == typing
-    assert {binding.id for _, binding in FilterLine._merge_bindings()} == typing | {
-        "keep_filter",
-        "drop_filter",
-    }
+    assert list(TextLine._merge_bindings()) == []
+    assert list(FilterLine._merge_bindings()) == []
+    bound = {binding.id for _, binding in bindings_for(FilterLine.SCOPES)}
+    assert bound == {action.id for action in actions_for({Scope.TYPING, Scope.FILTER})}
 
 
 def test_the_application_binds_nothing_by_itself() -> None:
@@ -96,8 +108,8 @@ def test_no_modifier_that_terminals_lose_and_no_key_that_multiplexers_take() -> 
 
 def test_the_page_of_keys_is_current() -> None:
     page = Path(__file__).resolve().parents[2] / "docs" / "keys.md"
-    remedy = "run: python -m watchfloor.console.keys > docs/keys.md"
-    assert page.read_text("utf-8") == keys_page(), remedy
+    remedy = "run: python -m watchfloor.console.keysheet > docs/keys.md"
+    assert page.read_text("utf-8") == keys_page(shipped()), remedy
 
 
 @pytest.mark.parametrize("cells", [36, 58, 78, 118])

@@ -55,11 +55,12 @@ def start(
     data_dir: Annotated[Path | None, typer.Option(help="Where the embedded database lives.")] = None,
     node: Annotated[str | None, typer.Option(help="The name of this node.")] = None,
     theme: Annotated[str | None, typer.Option(help="The theme of the console.")] = None,
+    keys: Annotated[str | None, typer.Option(help="The key map of the console, as in vim.")] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Look, change nothing.")] = False,
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
 ) -> None:
     """Start the console, and an engine if none is live on this database."""
-    context.obj = Options(config, data_dir, node, theme, read_only)
+    context.obj = Options(config, data_dir, node, theme, read_only, keys)
     if context.invoked_subcommand is None:
         from watchfloor.cli.console import console
 

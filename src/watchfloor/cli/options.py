@@ -15,3 +15,4 @@ class Options:
     node: str | None = None
     theme: str | None = None
     read_only: bool = False
+    keys: str | None = None

@@ -36,10 +36,14 @@ class Problem:
     allowed: str = ""
     hint: str = ""
 
+    @property
+    def place(self) -> str:
+        """Where the mistake is, as in ``config.yaml:14:10``."""
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+
     def __str__(self) -> str:
         """One printable line, as in ``config.yaml:14:10: services[2].timeuot: unknown key. Did you …?``"""
-        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-        where = "".join(f"{one_line(part, 400)}: " for part in (place, self.path) if part)
+        where = "".join(f"{one_line(part, 400)}: " for part in (self.place, self.path) if part)
         sentence = self.message
         if self.found:
             sentence += f"; found {self.found}"

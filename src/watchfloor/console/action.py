@@ -25,6 +25,7 @@ class Scope(StrEnum):
     CHOICE = "dialogs with a choice"
     PICKER = "pickers"
     FILTER = "the filter line"
+    COMMAND = "the command line"
     TYPING = "typing"
 
 

@@ -24,18 +24,23 @@ from watchfloor.console.colourless import Colourless
 from watchfloor.console.feed import PACE_S, TICK_S, Feed, sentence
 from watchfloor.console.format import Moment
 from watchfloor.console.ink import Inks
+from watchfloor.console.keymap import TABLE, Keymap
+from watchfloor.console.keymaps import LOOK_S, Keymaps, KeysInUse
 from watchfloor.console.keys import key_of
 from watchfloor.console.leave import Exits
 from watchfloor.console.line import Line, clean
+from watchfloor.console.places import directories
 from watchfloor.console.reader import Operator, Reader
 from watchfloor.console.screens.alerts import AlertsRoom
 from watchfloor.console.screens.health import HealthRoom
+from watchfloor.console.screens.host import ActionHost, together
 from watchfloor.console.screens.jobs import JobsRoom
 from watchfloor.console.screens.logs import LogsRoom
 from watchfloor.console.screens.room import Room
 from watchfloor.console.screens.settings import SettingsRoom
 from watchfloor.console.terminal import ConsoleDriver
 from watchfloor.console.themes import COLOURLESS, DEFAULT, Themes, textual_theme, theme_directories
+from watchfloor.console.widgets.filter_line import TextLine
 from watchfloor.console.widgets.lines import Lines
 from watchfloor.domain.boards import StatusLine
 from watchfloor.operations.actor import Refused
@@ -85,6 +90,8 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         preferences: Mapping[str, object] | None = None,
         theme: str | None = None,
         themes: Themes | None = None,
+        keys: str | None = None,
+        keymaps: Keymaps | None = None,
         read_only: bool = False,
         clock: Callable[[], datetime] = system_clock,
         zone: tzinfo | None = None,
@@ -93,6 +100,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         driver_class: type[Driver] = ConsoleDriver,
     ) -> None:
         self.themes = themes or Themes(theme_directories())
+        self.keys = KeysInUse(keymaps or Keymaps(directories("keymaps"), together()))
         super().__init__(driver_class=driver_class)
         self.animation_level = "none"
         self.reader, self.operator = reader, operator
@@ -108,13 +116,19 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         self.exits: Exits | None = None
         self._clock = clock
         self._offset = timedelta(0)
-        self._wanted_theme = theme
+        self._wanted_theme, self._wanted_keys = theme, keys
         self._remembered = preferences
         self._running_operations = 0
         self._notice_timer: Timer | None = None
         self.feed = Feed(reader.pulses, self._refresh_boards, self._report, pace=pace, tick=tick)
         self._start_theme(theme or _text(preferences, "theme") or DEFAULT)
+        self._use_keys(keys or TABLE)
         self._take_preferences(preferences or {})
+
+    @property
+    def keymap(self) -> Keymap:
+        """Which keys run which action."""
+        return self.keys.keymap
 
     @property
     def moment(self) -> Moment:
@@ -137,6 +151,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         if self.exits is not None:
             self.exits.attach(asyncio.get_running_loop())
         self.run_worker(self.feed.run(), name="feed", exit_on_error=True)
+        self.set_interval(LOOK_S, self._look_at_keys)
         self._next_minute()
         if self.notice is not None:
             self.say(self.notice)
@@ -283,6 +298,40 @@ class WatchfloorApp(App[None], inherit_bindings=False):
 
     def _take_preferences(self, preferences: Mapping[str, object]) -> None:
         self.absolute = preferences.get("times") == "absolute"
+        if self._wanted_keys is None:
+            self._use_keys(_text(preferences, "keys") or TABLE)
+
+    # Which keys it obeys
+
+    def choose_keys(self, name: str) -> None:
+        """Use a key map and remember it; one with mistakes is reported and not used."""
+        if self._use_keys(name):
+            self.remember("keys", name)
+            self.say(((f"✓ keys {self.keymap.label}", "ok"),))
+
+    def _use_keys(self, name: str) -> bool:
+        fine = self.keys.choose(name)
+        self._keys_changed()
+        return fine
+
+    def _look_at_keys(self) -> None:
+        if self.keys.look():
+            self._keys_changed()
+            if self.keys.problem is None:
+                self.say(((f"✓ keys {self.keymap.label}, as saved just now", "ok"),))
+
+    def _keys_changed(self) -> None:
+        for screen in (screen for stack in self._screen_stacks.values() for screen in stack):
+            for holder in (screen, *screen.query(TextLine)):
+                if isinstance(holder, ActionHost | TextLine):
+                    holder.rebind()
+        problem = self.keys.problem
+        if problem is not None:
+            self.notice = ((f"▲ {problem.place} is not used; :keys says why", "degraded"),)
+        if self.is_running:  # else the notice is shown with the first screen
+            if problem is not None and self.notice is not None:
+                self.say(self.notice)
+            self.renew_bars()
 
     # What it looks like
 

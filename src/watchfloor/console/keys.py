@@ -1,23 +1,30 @@
-"""From the table of actions to everything made from it: bindings, the words for keys, docs, and conflicts."""
+"""From the table of actions and the key map in use to bindings and to the words for keys.
+
+The key map in use is that of the console that runs; where none does, as in tests of pure functions, it is the
+table's own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
 
-from textual.binding import Binding, BindingType
+from textual._context import active_app
+from textual.binding import Binding, BindingsMap
 
 from watchfloor.console.action import Action, Scope
-from watchfloor.console.actions import ACTIONS, BY_ID
+from watchfloor.console.actions import ACTIONS
+from watchfloor.console.keymap import BUILT_IN, Keymap, shown_key, textual_key
 
-_SHOWN = {
-    "escape": "esc",
-    "pagedown": "pgdn",
-    "pageup": "pgup",
-    "question_mark": "?",
-    "colon": ":",
-    "slash": "/",
-}
+if TYPE_CHECKING:
+    from watchfloor.console.app import WatchfloorApp
+
+
+def in_use() -> Keymap:
+    """The key map of the running console."""
+    app = active_app.get(None)
+    return BUILT_IN if app is None else cast("WatchfloorApp", app).keymap
 
 
 def actions_for(scopes: Iterable[Scope]) -> list[Action]:
@@ -26,78 +33,38 @@ def actions_for(scopes: Iterable[Scope]) -> list[Action]:
     return [action for action in ACTIONS if action.scopes & wanted]
 
 
-def bindings_for(scopes: Iterable[Scope]) -> list[BindingType]:
-    """Textual's bindings for a screen: each key runs its action through one entrance."""
-    return [
-        Binding(",".join(action.keys), f"screen.run({action.id!r})", action.label, show=False, id=action.id)
-        for action in actions_for(scopes)
-    ]
+def bindings_for(scopes: Iterable[Scope]) -> BindingsMap:
+    """Textual's bindings for whatever has these scopes, under the key map in use.
 
-
-def typing_bindings() -> list[BindingType]:
-    """Textual's bindings for a line of input: the editing keys of the table, bound to the input's own actions."""
-    return [
-        Binding(",".join(action.keys), action.handler, action.label, show=False, id=action.id)
-        for action in actions_for({Scope.TYPING})
-    ]
-
-
-def shown_key(key: str) -> str:
-    """A key as people write it.
-
-    >>> [shown_key(key) for key in ("escape", "ctrl+d", "G", "pagedown")]
-    ['esc', 'ctrl-d', 'G', 'pgdn']
+    Each key runs its action through one entrance; those for typing run the actions of the line of text itself.
     """
-    return _SHOWN.get(key, key).replace("+", "-")
+    return _bindings(tuple(in_use().keys.items()), frozenset(scopes)).copy()
+
+
+@lru_cache(maxsize=64)
+def _bindings(keys: tuple[tuple[str, tuple[str, ...]], ...], scopes: frozenset[Scope]) -> BindingsMap:
+    keymap = dict(keys)
+    return BindingsMap(
+        Binding(textual_key(key), _call(action), action.label, show=False, id=action.id)
+        for action in actions_for(scopes)
+        for key in keymap[action.id]
+    )
+
+
+def _call(action: Action) -> str:
+    return action.handler if Scope.TYPING in action.scopes else f"screen.run({action.id!r})"
 
 
 def key_of(action_id: str) -> str:
-    """The key to name in a sentence for this action.
+    """The key to name in a sentence for this action; its name as a command where it has no key.
 
     >>> key_of("undo")
     'u'
     """
-    return shown_key(BY_ID[action_id].keys[0])
+    keys = in_use().keys[action_id]
+    return shown_key(keys[0]) if keys else f":{action_id.replace('_', '-')}"
 
 
 def shown_keys(action: Action) -> str:
     """All keys of an action, as in ``j down``."""
-    return " ".join(shown_key(key) for key in action.keys)
-
-
-def conflicts(screens: Mapping[str, Iterable[Scope]]) -> list[str]:
-    """One sentence for each key that means two things on one screen."""
-    found = []
-    for screen, scopes in screens.items():
-        taken: dict[str, str] = {}
-        for action in actions_for(scopes):
-            for key in action.keys:
-                if key in taken:
-                    found.append(f"{screen}: {shown_key(key)} means both {taken[key]} and {action.id}")
-                taken.setdefault(key, action.id)
-    return found
-
-
-def keys_page(actions: Sequence[Action] = ACTIONS) -> str:
-    """The table of keys as a page of Markdown; docs/keys.md is this text."""
-    lines = [
-        "# Keys",
-        "",
-        "Made from the table of actions in `src/watchfloor/console/actions.py`: do not edit, run",
-        "`python -m watchfloor.console.keys > docs/keys.md`.",
-        "",
-        "`?` shows the keys of the present screen and runs them; `:` finds an action by name. An action that is",
-        "not possible says why. *Asks* means that the key opens a dialog before anything happens.",
-    ]
-    for group, members in groupby(actions, key=lambda action: action.group):
-        lines += ["", f"## {group}", "", "| key | action | where | what it does |", "|---|---|---|---|"]
-        for action in members:
-            keys = " ".join(f"`{shown_key(key)}`" for key in action.keys)
-            where = ", ".join(sorted(scope.value for scope in action.scopes))
-            asks = " *Asks.*" if action.danger else ""
-            lines.append(f"| {keys} | {action.label} | {where} | {action.help}{asks} |")
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(keys_page(), end="")
+    return " ".join(shown_key(key) for key in in_use().keys[action.id])

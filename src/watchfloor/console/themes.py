@@ -17,6 +17,7 @@ from textual.theme import Theme as TextualTheme
 
 from watchfloor.config.document import Node, read_document
 from watchfloor.config.problems import ConfigError, Mistakes, quoted, suggest
+from watchfloor.console.places import directories
 
 GROUNDS = ("background", "surface", "panel", "selection")
 TEXTS = (
@@ -73,10 +74,8 @@ class Themes:
 
 
 def theme_directories(environ: Mapping[str, str] = os.environ) -> list[Path]:
-    """Where themes are looked for: with the package, in a checkout, in the user's configuration."""
-    package = Path(__file__).resolve().parents[1]
-    config = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return [package.parents[1] / "themes", package / "themes", config / "watchfloor" / "themes"]
+    """Where themes are looked for."""
+    return directories("themes", environ)
 
 
 def read_theme(path: Path) -> Theme:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from textual.binding import BindingType
-
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.glyphs import CRUMB, SEVERITY
-from watchfloor.console.keys import bindings_for
 from watchfloor.console.line import Line, Piece, clean
 from watchfloor.console.screens.acts import AlertActs
 from watchfloor.console.screens.detail import DetailRoom
@@ -23,7 +20,6 @@ class AlertRoom(AlertActs, DetailRoom, inherit_bindings=False):
 
     ROOM: ClassVar[str] = "alerts"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.ALERT)
-    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
     TOPICS: ClassVar[frozenset[str]] = frozenset({"alerts", "outbox"})
 
     def __init__(self, alert_id: int) -> None:

@@ -6,14 +6,12 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from textual.binding import BindingType
-
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.draw.uptime import proportions
 from watchfloor.console.filters import Fields
 from watchfloor.console.format import Moment
 from watchfloor.console.glyphs import ALERT, SEVERITY, TIMES, mark, tally
-from watchfloor.console.keys import bindings_for, key_of
+from watchfloor.console.keys import key_of
 from watchfloor.console.line import Line, Piece, clean, says, width
 from watchfloor.console.screens.acts import AlertActs
 from watchfloor.console.screens.alert import AlertRoom
@@ -94,7 +92,6 @@ class AlertsRoom(AlertActs, BesideRoom[AlertRow], inherit_bindings=False):
     ROOM: ClassVar[str] = "alerts"
     NOUN: ClassVar[str] = "alert"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.OPENS, Scope.ALERT, Scope.ALERTS)
-    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
     TOPICS: ClassVar[frozenset[str]] = frozenset({"alerts", "outbox"})
     FIELDS: ClassVar[frozenset[str]] = frozenset(
         {"state", "severity", "service", "rule", "by", "title", "id"}

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.format import Moment
-from watchfloor.console.keys import actions_for, bindings_for, shown_keys
+from watchfloor.console.keys import actions_for, shown_keys
 from watchfloor.console.line import Line, clean
 from watchfloor.console.screens.dialogs import DialogFooter, Say
 from watchfloor.console.screens.host import ActionHost
@@ -66,7 +65,6 @@ class Picker(ActionHost, ModalScreen[None], inherit_bindings=False):
     """A list of entries with a line to search in."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.PICKER,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
     TITLE: ClassVar[str | None] = "Commands"
     DEFAULT_CSS: ClassVar[str] = """
     Picker { align: center top; background: transparent; }

@@ -11,13 +11,11 @@ from datetime import timedelta
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.format import span
-from watchfloor.console.keys import bindings_for
 from watchfloor.console.line import EMPTY, Line, clean, clip_line
 from watchfloor.console.screens.host import ActionHost
 from watchfloor.console.widgets.filter_line import TextLine
@@ -59,7 +57,6 @@ class Dialog(ActionHost, ModalScreen[A | None], Generic[A], inherit_bindings=Fal
     """A box in the middle of the screen. Subclasses add its lines and give an answer."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.DIALOG,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
     DEFAULT_CSS: ClassVar[str] = """
     Dialog { align: center middle; background: transparent; }
     Dialog #box {
@@ -134,7 +131,6 @@ class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
     """A note and an end; both have a suggestion, so that enter is enough."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.DIALOG, Scope.CHOICE)
-    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
 
     def __init__(self, alert_id: int, title: str, lasts: timedelta) -> None:
         super().__init__((("Acknowledge ", "muted"), (f"#{alert_id} ", "key"), (clean(title), "title")))

@@ -8,15 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from textual.binding import BindingType
-
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.draw.spark import spark
 from watchfloor.console.draw.uptime import proportions
 from watchfloor.console.filters import Fields
 from watchfloor.console.format import Moment, latency, share
 from watchfloor.console.glyphs import PAUSED, PENDING, STATUS, Mark, health, tally
-from watchfloor.console.keys import bindings_for
 from watchfloor.console.line import Line, Piece, clean, says
 from watchfloor.console.screens.acts import AlertActs, ServiceActs
 from watchfloor.console.screens.beside import BesideRoom
@@ -116,7 +113,6 @@ class HealthRoom(ServiceActs, AlertActs, BesideRoom[HealthRow], inherit_bindings
     ROOM: ClassVar[str] = "health"
     NOUN: ClassVar[str] = "service"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.OPENS, Scope.SERVICE, Scope.ALERT)
-    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
     TOPICS: ClassVar[frozenset[str]] = frozenset({"health", "services", "alerts", "checks"})
     FIELDS: ClassVar[frozenset[str]] = frozenset({"name", "state", "kind", "group", "tag", "says"})
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
-from watchfloor.console.action import Context
+from textual.binding import BindingsMap
+
+from watchfloor.console.action import Context, Scope
 from watchfloor.console.actions import BY_ID
+from watchfloor.console.keymap import TYPED
+from watchfloor.console.keys import bindings_for
 from watchfloor.console.line import clean
 
 if TYPE_CHECKING:
@@ -22,6 +27,17 @@ class _OnScreen(Protocol):
 
 class ActionHost:
     """A screen that runs actions of the table. For each handler of its scopes it has a method ``do_…``."""
+
+    SCOPES: ClassVar[tuple[Scope, ...]] = ()
+    _bindings: BindingsMap
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.rebind()
+
+    def rebind(self) -> None:
+        """Take the keys of the key map in use."""
+        self._bindings = bindings_for(self.SCOPES)
 
     @property
     def console_app(self) -> WatchfloorApp:
@@ -42,3 +58,18 @@ class ActionHost:
         result = getattr(self, f"do_{action.handler}")()
         if inspect.isawaitable(result):
             await result
+
+
+def together() -> list[frozenset[Scope]]:
+    """For every place of the console the scopes whose keys work there at the same time."""
+    places = [frozenset({Scope.FILTER, Scope.TYPING})]
+    for screen in _kinds(ActionHost):
+        scopes = frozenset(screen.SCOPES)
+        places.append(scopes | {Scope.TYPING} if scopes & TYPED else scopes)
+    return places
+
+
+def _kinds(parent: type[ActionHost]) -> Iterator[type[ActionHost]]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from _kinds(child)

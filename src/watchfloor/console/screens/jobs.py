@@ -6,13 +6,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from textual.binding import BindingType
-
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.filters import Fields
 from watchfloor.console.format import Moment, clock, latency
 from watchfloor.console.glyphs import RUN, mark, tally
-from watchfloor.console.keys import bindings_for
 from watchfloor.console.line import Line, Piece, clean, says, wrap
 from watchfloor.console.screens.beside import BesideRoom
 from watchfloor.console.screens.text import TextRoom
@@ -81,7 +78,6 @@ class JobsRoom(BesideRoom[TaskRunRow], inherit_bindings=False):
     NOUN: ClassVar[str] = "run"
     FOLLOWS: ClassVar[bool] = True
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.OPENS)
-    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
     TOPICS: ClassVar[frozenset[str]] = frozenset({"jobs", "nodes"})
     FIELDS: ClassVar[frozenset[str]] = frozenset({"task", "node", "outcome", "error"})
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
-from textual.binding import BindingType
-
 from watchfloor.console.action import Scope
 from watchfloor.console.filters import Fields
 from watchfloor.console.format import Moment
 from watchfloor.console.glyphs import level, tally
-from watchfloor.console.keys import bindings_for, key_of
+from watchfloor.console.keys import key_of
 from watchfloor.console.line import Line, Piece, clean, says
 from watchfloor.console.logbook import FIELDS, PAGE, Logbook, key, question
 from watchfloor.console.screens.beside import BesideRoom
@@ -63,7 +61,6 @@ class LogsRoom(BesideRoom[LogRow], inherit_bindings=False):
     NOUN: ClassVar[str] = "record"
     FOLLOWS: ClassVar[bool] = True
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.OPENS, Scope.LOGS)
-    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
     TOPICS: ClassVar[frozenset[str]] = frozenset({"logs"})
     FIELDS: ClassVar[frozenset[str]] = FIELDS
 

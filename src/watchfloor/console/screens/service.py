@@ -6,11 +6,8 @@ from dataclasses import replace
 from time import monotonic
 from typing import ClassVar
 
-from textual.binding import BindingType
-
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.glyphs import CRUMB, health
-from watchfloor.console.keys import bindings_for
 from watchfloor.console.line import Line, Piece, clean
 from watchfloor.console.screens.acts import AlertActs, ServiceActs
 from watchfloor.console.screens.detail import DetailRoom
@@ -26,7 +23,6 @@ class ServiceRoom(ServiceActs, AlertActs, DetailRoom, inherit_bindings=False):
 
     ROOM: ClassVar[str] = "health"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.SERVICE, Scope.ALERT)
-    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
     TOPICS: ClassVar[frozenset[str]] = frozenset({"health", "services", "alerts", "checks"})
 
     def __init__(self, service_id: int) -> None:

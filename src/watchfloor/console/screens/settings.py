@@ -8,12 +8,9 @@ from dataclasses import is_dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from textual.binding import BindingType
-
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.filters import Fields
 from watchfloor.console.format import Moment, clock, value
-from watchfloor.console.keys import bindings_for
 from watchfloor.console.line import Line, Piece, Span, clean
 from watchfloor.console.screens.board import BoardRoom
 from watchfloor.console.screens.dialogs import ChangeDialog, ConfirmDialog, shown_setting
@@ -41,7 +38,6 @@ class SettingsRoom(BoardRoom[Any], inherit_bindings=False):
 
     ROOM: ClassVar[str] = "settings"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.SETTINGS)
-    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
     TOPICS: ClassVar[frozenset[str]] = frozenset({"settings", "nodes"})
     FIELDS: ClassVar[frozenset[str]] = frozenset(
         {"key", "category", "source", "text", "node", "name", "machine", "state", "component", "value"}

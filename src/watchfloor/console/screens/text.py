@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from textual.binding import BindingType
-
 from watchfloor.console.action import Scope
 from watchfloor.console.format import Moment
 from watchfloor.console.glyphs import CRUMB
-from watchfloor.console.keys import bindings_for
 from watchfloor.console.line import Line, Piece
 from watchfloor.console.screens.detail import DetailRoom
 from watchfloor.console.widgets.summary_strip import Summary
@@ -20,7 +17,6 @@ class TextRoom(DetailRoom, inherit_bindings=False):
     """Lines made by a function of the moment and the width."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT)
-    BINDINGS: ClassVar[list[BindingType]] = bindings_for(SCOPES)
 
     def __init__(self, room: str, trail: Sequence[str], lines: Callable[[Moment, int], list[Line]]) -> None:
         super().__init__()

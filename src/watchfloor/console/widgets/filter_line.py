@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input
 
 from watchfloor.console.action import Scope
-from watchfloor.console.keys import bindings_for, typing_bindings
+from watchfloor.console.keys import bindings_for
 from watchfloor.console.line import Line
 from watchfloor.console.widgets.lines import Bar
 
@@ -18,7 +17,7 @@ from watchfloor.console.widgets.lines import Bar
 class TextLine(Input, inherit_bindings=False):
     """A line to type in."""
 
-    BINDINGS: ClassVar[list[BindingType]] = typing_bindings()
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TYPING,)
     DEFAULT_CSS: ClassVar[str] = """
     TextLine, TextLine:focus {
         height: 1; border: none; padding: 0;
@@ -32,12 +31,17 @@ class TextLine(Input, inherit_bindings=False):
             value, placeholder=placeholder, id=id, compact=True, select_on_focus=False, max_length=500
         )
         self.cursor_blink = False
+        self.rebind()
+
+    def rebind(self) -> None:
+        """Take the keys of the key map in use."""
+        self._bindings = bindings_for(self.SCOPES)
 
 
 class FilterLine(TextLine, inherit_bindings=False):
     """Where a filter is typed; what it says takes effect at each key."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*typing_bindings(), *bindings_for({Scope.FILTER})]
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TYPING, Scope.FILTER)
 
 
 class _Prompt(Bar):

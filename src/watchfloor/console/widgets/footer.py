@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from watchfloor.console.action import Action, Context, Scope
-from watchfloor.console.keys import actions_for, shown_key
+from watchfloor.console.keys import actions_for, key_of
 from watchfloor.console.line import EMPTY, Line, clip_line, fit_line, width
 from watchfloor.console.widgets.lines import Bar
 
@@ -34,7 +34,7 @@ def footer(actions: Sequence[Action], context: Context, cells: int) -> Line:
 def _item(action: Action, context: Context) -> Line:
     possible = action.why_disabled(context) is None
     return (
-        (shown_key(action.keys[0]), "key" if possible else "muted"),
+        (key_of(action.id), "key" if possible else "muted"),
         (f" {action.label_in(context)}", "text" if possible else "muted"),
     )
 
