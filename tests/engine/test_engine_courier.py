@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
+from support.couriers import all_are, at_work, channels, put, states
 from support.engines import MemoryKinds
 from support.make import make_alerts, make_rules, make_services, now
-from support.receivers import Receiver, receiving, status
+from support.receivers import receiving, status
 from support.sql import column, one, rows
 from support.waiting import until
 from watchfloor.channels import webhook
@@ -29,7 +26,7 @@ from watchfloor.store import outbox
 from watchfloor.store.alerts import StoredAlert
 from watchfloor.store.database import Database
 from watchfloor.store.pulse import Pulse
-from watchfloor.store.rules import ChannelDefinition, apply_channels
+from watchfloor.store.rules import ChannelDefinition
 
 pytestmark = pytest.mark.usefixtures("brisk")
 
@@ -59,57 +56,13 @@ async def alerts(database: Database) -> list[StoredAlert]:
     return await make_alerts(database, *made.values())
 
 
-async def channels(database: Database, **receivers: Receiver | ChannelDefinition) -> None:
-    async with database.transaction() as connection:
-        await apply_channels(
-            connection,
-            [
-                ChannelDefinition(name, "webhook", {"url": r.url(), "timeout": 1.0}, True, "")
-                if isinstance(r, Receiver)
-                else r
-                for name, r in receivers.items()
-            ],
-        )
-
-
-async def put(database: Database, *messages: tuple[StoredAlert, int, str], **values: Any) -> None:
-    moment = values.pop("at", await now(database))
-    async with database.transaction() as connection:
-        await outbox.put(
-            connection,
-            [
-                outbox.Message(uuid4(), alert.id, seq, channel, "alert.firing", b'{"n":%d}' % seq, moment)
-                for alert, seq, channel in messages
-            ],
-        )
-
-
-@asynccontextmanager
-async def at_work(node: Node) -> AsyncIterator[Courier]:
-    made = Courier(node, KINDS, Path("/"))
-    running = asyncio.create_task(made.run(lambda: None))
-    try:
-        yield made
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
-async def states(database: Database) -> list[str]:
-    return await column(database, "SELECT state FROM outbox ORDER BY channel, alert_id, seq")
-
-
-async def all_are(database: Database, wanted: str) -> bool:
-    return set(await states(database)) == {wanted}
-
-
 async def test_messages_of_an_alert_arrive_in_order_each_once(
     node: Node, database: Database, alerts: list[StoredAlert]
 ) -> None:
     async with receiving() as receiver:
         await channels(database, ops=receiver)
         await put(database, *((alerts[0], seq, "ops") for seq in range(1, 11)))
-        async with at_work(node):
+        async with at_work(node, KINDS):
             await until(lambda: all_are(database, "delivered"))
     assert [got.body for got in receiver.got] == [b'{"n":%d}' % seq for seq in range(1, 11)]
     ids = await column(database, "SELECT id::text FROM outbox ORDER BY seq")
@@ -123,7 +76,7 @@ async def test_a_message_that_failed_is_sent_again_with_the_same_id_and_bytes_be
         receiver.answers = [status(500), status(503, retry_after="0"), b"garbage\r\n\r\n", status(204)]
         await channels(database, ops=receiver)
         await put(database, (alerts[0], 1, "ops"), (alerts[0], 2, "ops"))
-        async with at_work(node):
+        async with at_work(node, KINDS):
             await until(lambda: all_are(database, "delivered"))
     assert [got.body for got in receiver.got] == [b'{"n":1}'] * 4 + [b'{"n":2}']
     assert len({got.headers["webhook-id"] for got in receiver.got[:4]}) == 1
@@ -138,7 +91,7 @@ async def test_a_receiver_that_is_gone_for_good_makes_a_dead_letter_and_the_line
         receiver.answers = [status(410), status(204)]
         await channels(database, ops=receiver)
         await put(database, (alerts[0], 1, "ops"), (alerts[0], 2, "ops"))
-        async with at_work(node):
+        async with at_work(node, KINDS):
             await until(lambda: len(receiver.got) == 2)
             await until(lambda: _states_are(database, ["dead", "delivered"]))
     assert await one(database, "SELECT last_error FROM outbox WHERE seq = 1") == "the receiver answered 410"
@@ -158,7 +111,7 @@ async def test_the_pause_after_a_failure_grows_and_a_receiver_may_stretch_it(
         await channels(database, ops=receiver)
         await put(database, (alerts[0], 1, "ops"))
         pauses = []
-        async with at_work(node):
+        async with at_work(node, KINDS):
             for attempt in range(1, 4):
                 await until(lambda attempt=attempt: _attempt_is_over(database, attempt))
                 pauses.append(
@@ -183,7 +136,7 @@ async def test_a_message_that_is_too_old_is_given_up(
         receiver.answers = [status(500)]
         await channels(database, ops=receiver)
         await put(database, (alerts[0], 1, "ops"), at=await now(database) - timedelta(hours=73))
-        async with at_work(node):
+        async with at_work(node, KINDS):
             await until(lambda: all_are(database, "dead"))
 
 
@@ -197,7 +150,7 @@ async def test_a_receiver_that_hangs_holds_up_no_other(
         slow.answers = [hang]
         await channels(database, slow=slow, quick=quick)
         await put(database, *((alert, seq, "slow") for alert in alerts for seq in range(1, 30)))
-        async with at_work(node):
+        async with at_work(node, KINDS):
             await until(lambda: slow.got)
             for seq in range(1, 6):
                 await put(database, *((alert, seq, "quick") for alert in alerts))
@@ -210,7 +163,7 @@ async def test_more_messages_than_may_be_under_way_all_arrive(
     async with receiving() as receiver:
         await channels(database, **{f"c{n:02}": receiver for n in range(30)})
         await put(database, *((alert, 1, f"c{n:02}") for alert in alerts for n in range(30)))
-        async with at_work(node):
+        async with at_work(node, KINDS):
             await until(lambda: all_are(database, "delivered"))
     assert len({got.headers["webhook-id"] for got in receiver.got}) == len(receiver.got) == 150
 
@@ -241,7 +194,7 @@ async def test_a_channel_that_cannot_be_used_says_why(
     if channel is not None:
         await channels(database, ops=channel)
     await put(database, (alerts[0], 1, "ops"))
-    async with at_work(node):
+    async with at_work(node, KINDS):
         await until(lambda: one(database, "SELECT last_error FROM outbox"))
     found, error = (await rows(database, "SELECT state, last_error FROM outbox"))[0]
     assert found in (state, "leased")
@@ -299,7 +252,7 @@ async def test_a_courier_that_dies_after_sending_leaves_a_message_that_is_sent_a
             patched.setattr(outbox, "delivered", die)
             with pytest.raises(OSError):
                 await Courier(node, KINDS, Path("/")).run(lambda: None)
-        async with at_work(node):
+        async with at_work(node, KINDS):
             await until(lambda: all_are(database, "delivered"))
     first, second = receiver.got
     assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
@@ -311,7 +264,7 @@ async def test_a_hint_is_followed_at_once(
     monkeypatch.setattr(module, "POLL_S", 3600.0)
     async with receiving() as receiver:
         await channels(database, ops=receiver)
-        async with at_work(node) as courier:
+        async with at_work(node, KINDS) as courier:
             await until(lambda: not courier._wake.is_set())
             await put(database, (alerts[0], 1, "ops"))
             await courier.wake()

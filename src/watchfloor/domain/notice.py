@@ -63,7 +63,7 @@ def read(payload: bytes) -> Notice:
     return Notice(
         type=one_line(str(body.get("type", "")), 100),
         at=at,
-        id=int(data.get("id") or 0),
+        id=number if isinstance(number := data.get("id"), int) else 0,
         uuid=one_line(str(data.get("uuid", "")), 100),
         state=one_line(str(data.get("state", "")), 50),
         severity=one_line(str(data.get("severity", "")), 50),

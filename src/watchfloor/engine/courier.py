@@ -1,7 +1,10 @@
 """Delivers the outbox: at least once, in order per alert and channel, with back-off and an end.
 
-A message is leased, sent, and only then booked as delivered. A courier that dies in between leaves a lease that
-runs out; the message is then sent again with the same id and the same bytes.
+A message is leased, put into the words of its channel and stored so, sent, and only then booked as delivered. A
+courier that dies in between leaves a lease; as soon as its node is known to be dead, or when the lease runs out, the
+message is sent again with the same id and the same bytes.
+
+A channel that keeps failing is spared: one message at a time finds out whether it works again, the others wait.
 """
 
 from __future__ import annotations
@@ -9,22 +12,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import random
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from watchfloor.channels.message import DeliveryError, Draft, Message
+from watchfloor.channels.message import DeliveryError
 from watchfloor.config.kinds import Kind
-from watchfloor.config.problems import ConfigError
-from watchfloor.config.settings import build_settings
 from watchfloor.domain.backoff import full_jitter
+from watchfloor.domain.circuit import begin_probe
+from watchfloor.domain.notice import TEST
 from watchfloor.domain.text import one_line
 from watchfloor.engine.node import Node
+from watchfloor.engine.sender import NotSent, Sender
 from watchfloor.engine.supervisor import Beat
-from watchfloor.store import outbox
+from watchfloor.operations.deliveries import Failure, book_delivery, book_failure
+from watchfloor.store import channels, outbox
 from watchfloor.store.outbox import Leased
 from watchfloor.store.rules import Channel, load_channels
 
@@ -42,7 +46,9 @@ LONGEST_RETRY_S = 900.0
 LONGEST_WISH_S = 3600.0
 """A receiver may ask for more patience, but not for more than this."""
 
-GIVE_UP = timedelta(hours=72)
+GIVE_UP = timedelta(hours=24)
+GIVE_UP_WEBHOOK = timedelta(hours=72)
+"""A page is worth nothing after a day; a program behind a webhook may still want to know."""
 
 
 class Courier:
@@ -50,8 +56,7 @@ class Courier:
 
     def __init__(self, node: Node, kinds: Mapping[str, Kind], base_dir: Path) -> None:
         self._node = node
-        self._kinds = kinds
-        self._base_dir = base_dir
+        self._sender = Sender(node, kinds, base_dir)
         self._wake = asyncio.Event()
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
@@ -62,10 +67,13 @@ class Courier:
     async def run(self, beat: Beat) -> None:
         """Deliver for ever. Raises when the database is away; leases bring the messages back."""
         under_way: dict[asyncio.Task[None], str] = {}
+        live = await self._take_back()
         try:
             while True:
                 beat()
                 self._wake.clear()
+                if live != self._node.live_ids:
+                    live = await self._take_over()
                 for message, channel in await self._lease(Counter(under_way.values())):
                     task = asyncio.create_task(self._deliver(message, channel))
                     task.add_done_callback(lambda _: self._wake.set())
@@ -79,18 +87,44 @@ class Courier:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
+    async def _take_back(self) -> tuple[int, ...]:
+        """What this node still holds belongs to a courier before this one, which cannot book it any more."""
+        async with self._node.database.transaction() as connection:
+            count = await outbox.release(connection, self._node.id)
+        if count:
+            log.info("%d messages that were under way are sent again", count)
+        return ()
+
+    async def _take_over(self) -> tuple[int, ...]:
+        """The set of live nodes changed: what dead ones hold is free. Returns the set that was looked at."""
+        live = self._node.live_ids
+        async with self._node.database.transaction() as connection:
+            count = await outbox.release_dead(connection)
+        if count:
+            log.info("%d messages of nodes that died are sent again", count)
+        return live
+
     async def _lease(self, under_way: Counter[str]) -> list[tuple[Leased, Channel | None]]:
-        """What may be delivered now. A channel that is slow leaves room for the others."""
+        """What may be delivered now. A channel that is slow leaves room for the others, one that fails is probed."""
         room = min(AT_ONCE - under_way.total(), PER_CHANNEL)
         if room <= 0:
             return []
         busy = [channel for channel, count in under_way.items() if count >= PER_CHANNEL]
-        async with self._node.database.transaction() as connection:
-            leased = await outbox.lease(connection, room, LEASE_S, busy)
-            channels = await load_channels(connection) if leased else {}
-        if len(leased) == room:
+        node = self._node
+        async with node.database.transaction() as connection:
+            spared = await channels.open_channels(connection)
+            leased = await outbox.lease(connection, room, LEASE_S, busy, owner=node.id, open_=spared)
+            full = len(leased) == room
+            for name, circuit in (await channels.due_for_a_probe(connection)).items() if spared else ():
+                probe = await outbox.lease(connection, 1, LEASE_S, owner=node.id, only=name)
+                if probe:
+                    probing = begin_probe(circuit, node.clock.now(), LEASE_S)
+                    await channels.save_probe(connection, name, probing)
+                    leased += probe
+            known = await load_channels(connection) if leased else {}
+        if full:
             self._wake.set()  # there may be more
-        return [(message, channels.get(message.channel)) for message in leased]
+        return [(message, known.get(message.channel)) for message in leased]
 
     async def _rest(self) -> None:
         """Wait until a message comes or a delivery ends; not for ever, because a hint may get lost."""
@@ -101,45 +135,45 @@ class Courier:
     async def _deliver(self, leased: Leased, channel: Channel | None) -> None:
         try:
             async with asyncio.timeout(LONGEST_S):
-                await self._send(leased, channel)
+                await self._sender.send(leased, channel)
         except DeliveryError as error:
-            await self._book_failure(leased, error)
+            await self._book_failure(leased, channel, error)
             return
         except TimeoutError:
-            await self._book_failure(leased, DeliveryError(f"no end after {LONGEST_S:.0f} s"))
+            await self._book_failure(leased, channel, DeliveryError(f"no end after {LONGEST_S:.0f} s"))
             return
+        except NotSent as error:
+            raise error.cause from None
         except Exception as error:
             log.exception("channel %s failed by itself", leased.channel)
-            await self._book_failure(leased, DeliveryError(one_line(f"{type(error).__name__}: {error}")))
+            reason = one_line(f"{type(error).__name__}: {error}")
+            await self._book_failure(leased, channel, DeliveryError(reason))
             return
         async with self._node.database.transaction() as connection:
-            await outbox.delivered(connection, leased)
+            await book_delivery(connection, leased, self._node.clock.now())
         self._node.count("delivered")
-        self._node.pulse.mark("alerts")
+        self._node.pulse.mark("alerts", "outbox") if leased.probe else self._node.pulse.mark("alerts")
 
-    async def _send(self, leased: Leased, channel: Channel | None) -> None:
-        if channel is None or not channel.enabled:
-            raise DeliveryError(f"channel {leased.channel} is not enabled", permanent=True)
-        kind = self._kinds.get(channel.kind)
-        if kind is None:
-            raise DeliveryError(f"this node has no channels of kind {channel.kind}")
-        try:
-            settings = build_settings(kind.settings, channel.settings, os.environ, self._base_dir)
-        except ConfigError as error:
-            raise DeliveryError(one_line(str(error))) from None
-        sent_at = int(self._node.clock.now().timestamp())
-        draft = Draft(str(leased.id), str(leased.id), leased.payload)
-        payload = leased.payload if kind.render is None else kind.render(settings, draft)
-        await kind.run(settings, Message(str(leased.id), leased.kind, payload, sent_at))
-
-    async def _book_failure(self, leased: Leased, error: DeliveryError) -> None:
-        too_old = self._node.clock.now() - leased.created_at > GIVE_UP
+    async def _book_failure(self, leased: Leased, channel: Channel | None, error: DeliveryError) -> None:
+        now, test = self._node.clock.now(), leased.kind == TEST
+        usable = channel is not None and channel.enabled
+        wish = min(error.retry_after or 0.0, LONGEST_WISH_S) if (error.retry_after or 0.0) > 0 else 0.0
         retry = None
-        if not error.permanent and not too_old:
-            jitter = full_jitter(leased.attempt - 1, FIRST_RETRY_S, LONGEST_RETRY_S, self._random.random)
-            retry = min(max(jitter, error.retry_after or 0.0), LONGEST_WISH_S)
+        if not error.permanent and not test and not self._too_old(leased, channel, now):
+            retry = min(max(self._pause(leased.attempt - 1), wish), LONGEST_WISH_S)
+        failure = Failure(
+            one_line(str(error)), retry, blames=usable and not test, gone=error.gone, wish_s=wish
+        )
         self._node.count("delivery_failures")
         log.warning("channel %s: %s", leased.channel, error)
         async with self._node.database.transaction() as connection:
-            await outbox.failed(connection, leased, one_line(str(error)), retry)
-        self._node.pulse.mark("alerts")
+            await book_failure(connection, leased, failure, now, self._pause)
+        self._node.pulse.mark("alerts", "outbox")
+
+    def _pause(self, count: int) -> float:
+        return full_jitter(count, FIRST_RETRY_S, LONGEST_RETRY_S, self._random.random)
+
+    @staticmethod
+    def _too_old(leased: Leased, channel: Channel | None, now: datetime) -> bool:
+        patience = GIVE_UP_WEBHOOK if channel is not None and channel.kind == "webhook" else GIVE_UP
+        return now - leased.created_at > patience

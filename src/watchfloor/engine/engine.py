@@ -27,7 +27,7 @@ from watchfloor.engine.share import Share
 from watchfloor.engine.steward import Steward
 from watchfloor.engine.supervisor import Component, Supervisor
 from watchfloor.engine.upkeep import TASKS
-from watchfloor.store import nodes
+from watchfloor.store import nodes, outbox
 from watchfloor.store.database import Database
 from watchfloor.store.errors import explain, is_away
 from watchfloor.store.nodes import Entry
@@ -285,8 +285,9 @@ async def _give_away(node: Node, heart: Heart) -> None:
 
 async def _leave(node: Node, entry: Entry) -> None:
     async with node.database.transaction() as connection:
+        await outbox.release(connection, node.id)
         await nodes.leave(connection, entry)
-        await pulse(connection, "nodes", "health")
+        await pulse(connection, "nodes", "health", "outbox")
 
 
 async def _thrice(step: Callable[[], Awaitable[object]]) -> None:

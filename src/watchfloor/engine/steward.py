@@ -23,6 +23,7 @@ from watchfloor.engine.node import Node
 from watchfloor.engine.supervisor import Beat
 from watchfloor.operations.retiring import end_services
 from watchfloor.store import audit
+from watchfloor.store.channels import try_soon
 from watchfloor.store.database import Connection
 from watchfloor.store.health import clock
 from watchfloor.store.nodes import save_config_file
@@ -124,6 +125,7 @@ class Steward:
             connection, definitions.services(configuration), built_in=built_in
         )
         await apply_channels(connection, definitions.channels(configuration))
+        await try_soon(connection)
         told = [channel.name for channel in configuration.channels if channel.enabled]
         await apply_rules(connection, definitions.rules(configuration), told)
         if retired:

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from watchfloor.domain.alert import Alert, Event, Transition, reword
+from watchfloor.domain.circuit import subject
 from watchfloor.domain.message import TOLD, compose, told
 from watchfloor.store import alerts as store
 from watchfloor.store import audit, outbox
@@ -92,6 +93,7 @@ async def _enqueue(connection: Connection, moved: Sequence[_Moved], now: datetim
         messages += [
             outbox.Message(uuid4(), stored.id, seq, channel, TOLD[event.kind], payload, now)
             for channel in channels.get(stored.rule_id, ())
+            if subject(channel) != stored.subject  # a channel that fails cannot say so itself
         ]
     if messages:
         await outbox.put(connection, messages)

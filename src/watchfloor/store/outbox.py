@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from watchfloor.store.database import Connection, fetch_all, fetch_value
+from watchfloor.domain.notice import TEST
+from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_value
+from watchfloor.store.nodes import LIVE
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to queue; ``seq`` is the number of the event it tells."""
+    """A message to queue; ``seq`` is the number of the event it tells, ``alert_id`` None for one that tells of none."""
 
     id: UUID
-    alert_id: int
+    alert_id: int | None
     seq: int
     channel: str
     kind: str
@@ -28,7 +30,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """A message taken for delivery; ``attempt`` counts from 1."""
+    """A message taken for delivery; ``attempt`` counts from 1.
+
+    ``thread`` is the first message about the same alert on this channel, ``rendered`` what an earlier attempt sent.
+    ``probe``: its channel is failing, and this message finds out whether it still does.
+    """
 
     id: UUID
     channel: str
@@ -36,6 +42,9 @@ class Leased:
     payload: bytes
     attempt: int
     created_at: datetime
+    thread: UUID
+    rendered: bytes | None
+    probe: bool = False
 
 
 async def put(connection: Connection, messages: Sequence[Message]) -> None:
@@ -59,49 +68,122 @@ async def put(connection: Connection, messages: Sequence[Message]) -> None:
 
 
 _LEASE = """
-UPDATE outbox o SET state = 'leased', attempt = o.attempt + 1,
+UPDATE outbox o SET state = 'leased', attempt = o.attempt + 1, leased_by = %(owner)s,
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 FROM (
     SELECT h.id FROM outbox h
     WHERE h.state IN ('queued', 'leased') AND h.not_before <= clock_timestamp()
       AND (h.state = 'queued' OR h.lease_until < clock_timestamp())
-      AND NOT h.channel = ANY(%(but)s)
+      AND (%(only)s::text IS NULL OR h.channel = %(only)s)
+      AND NOT h.channel = ANY(%(but)s) AND (NOT h.channel = ANY(%(open)s) OR h.kind = %(test)s)
       AND NOT EXISTS (SELECT FROM outbox e WHERE e.alert_id = h.alert_id AND e.channel = h.channel
                       AND e.seq < h.seq AND e.state IN ('queued', 'leased'))
     ORDER BY h.not_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ) due WHERE o.id = due.id
-RETURNING o.id, o.channel, o.kind, o.payload, o.attempt, o.created_at
+RETURNING o.id, o.channel, o.kind, o.payload, o.attempt, o.created_at, o.rendered,
+    coalesce((SELECT f.id FROM outbox f WHERE f.alert_id = o.alert_id AND f.channel = o.channel
+              ORDER BY f.seq LIMIT 1), o.id) AS thread
 """
 
 
-async def lease(connection: Connection, limit: int, lease_s: float, but: Sequence[str] = ()) -> list[Leased]:
+async def lease(
+    connection: Connection,
+    limit: int,
+    lease_s: float,
+    but: Sequence[str] = (),
+    *,
+    owner: int | None = None,
+    open_: Sequence[str] = (),
+    only: str | None = None,
+) -> list[Leased]:
     """Take messages that are due, the head of each alert's line per channel only, for ``lease_s`` seconds.
 
-    Nothing is taken for the channels ``but``: they have enough to do.
+    Nothing is taken for the channels ``but``: they have enough to do. Channels that are ``open_`` get nothing but
+    tests. With ``only`` a message is a probe of that channel. ``owner`` is the node that delivers.
     """
-    rows = await fetch_all(connection, _LEASE, {"limit": limit, "lease": lease_s, "but": list(but)})
-    return [Leased(r.id, r.channel, r.kind, bytes(r.payload), r.attempt, r.created_at) for r in rows]
+    values = {
+        "limit": limit, "lease": lease_s, "but": list(but), "owner": owner, "open": list(open_), "only": only,
+        "test": TEST,
+    }  # fmt: skip
+    return [
+        Leased(
+            id=row.id,
+            channel=row.channel,
+            kind=row.kind,
+            payload=bytes(row.payload),
+            attempt=row.attempt,
+            created_at=row.created_at,
+            thread=row.thread,
+            rendered=None if row.rendered is None else bytes(row.rendered),
+            probe=only is not None,
+        )
+        for row in await fetch_all(connection, _LEASE, values)
+    ]
+
+
+async def keep_rendered(connection: Connection, message: Leased, rendered: bytes) -> bytes:
+    """Store what is sent before it is sent for the first time; returns what counts, an earlier one if there is one."""
+    kept: bytes | None = await fetch_value(
+        connection,
+        "UPDATE outbox SET rendered = coalesce(rendered, %(rendered)s) WHERE id = %(id)s RETURNING rendered",
+        {"id": message.id, "rendered": rendered},
+    )
+    return rendered if kept is None else bytes(kept)
+
+
+async def release(connection: Connection, node_id: int) -> int:
+    """Give back what a node holds that delivers nothing now; returns how many messages that were."""
+    done = await connection.execute(f"{_RELEASE} AND leased_by = %(node)s", {"node": node_id})
+    return done.rowcount
+
+
+async def release_dead(connection: Connection) -> int:
+    """Give back what nodes hold that are not live any more; returns how many messages that were."""
+    done = await connection.execute(
+        f"{_RELEASE} AND leased_by IS NOT NULL AND leased_by NOT IN (SELECT n.id FROM nodes n WHERE {LIVE})"
+    )
+    return done.rowcount
+
+
+_RELEASE = "UPDATE outbox SET state = 'queued', lease_until = NULL, leased_by = NULL WHERE state = 'leased'"
 
 
 async def delivered(connection: Connection, message: Leased) -> None:
     """The receiver took it, whoever holds the lease by now."""
     await connection.execute(
         "UPDATE outbox SET state = 'delivered', delivered_at = clock_timestamp(), lease_until = NULL, "
-        "last_error = '' WHERE id = %(id)s AND state <> 'delivered'",
+        "leased_by = NULL, last_error = '' WHERE id = %(id)s AND state <> 'delivered'",
         {"id": message.id},
     )
 
 
-async def failed(connection: Connection, message: Leased, error: str, retry_in_s: float | None) -> None:
+async def failed(connection: Connection, message: Leased, error: str, retry_in_s: float | None) -> bool:
     """The receiver did not take it; try again in ``retry_in_s`` seconds, or never (None: a dead letter).
 
-    Says nothing where the lease ran out and another attempt has begun: that one decides.
+    False, and nothing changed, where the lease ran out and another attempt has begun: that one decides.
     """
-    await connection.execute(
+    done = await connection.execute(
         "UPDATE outbox SET state = CASE WHEN %(retry)s::float8 IS NULL THEN 'dead' ELSE 'queued' END, "
-        "not_before = clock_timestamp() + make_interval(secs => coalesce(%(retry)s::float8, 0)), "
+        "not_before = clock_timestamp() + make_interval(secs => coalesce(%(retry)s::float8, 0)), leased_by = NULL, "
         "lease_until = NULL, last_error = %(error)s WHERE id = %(id)s AND state = 'leased' AND attempt = %(attempt)s",
         {"id": message.id, "attempt": message.attempt, "retry": retry_in_s, "error": error},
+    )
+    return done.rowcount == 1
+
+
+async def replay(
+    connection: Connection,
+    ids: Sequence[UUID] = (),
+    channel: str | None = None,
+    since: datetime | None = None,
+) -> list[UUID]:
+    """Queue dead letters again: those of ``ids``, or all of a channel that were made after ``since``."""
+    return await fetch_column(
+        connection,
+        "UPDATE outbox SET state = 'queued', not_before = clock_timestamp(), created_at = clock_timestamp() "
+        "WHERE state = 'dead' AND (id = ANY(%(ids)s::uuid[]) OR (channel = %(channel)s::text "
+        "AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s))) RETURNING id",
+        {"ids": [str(each) for each in ids], "channel": channel, "since": since},
     )
 
 

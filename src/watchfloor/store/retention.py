@@ -14,6 +14,7 @@ KEYS = {
     "state_spans": "retention.spans",
     "audit": "retention.audit",
     "service_versions": "retention.spans",
+    "outbox": "retention.alerts",
 }
 """Tables and the setting that says how many days they keep."""
 
@@ -27,6 +28,8 @@ _DELETE = {
     "service_versions": "DELETE FROM service_versions WHERE (service_id, began) IN (SELECT service_id, began FROM "
     "(SELECT service_id, began, lead(began) OVER (PARTITION BY service_id ORDER BY began) AS ended "
     "FROM service_versions) v WHERE ended < %(before)s LIMIT %(batch)s)",
+    "outbox": "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE alert_id IS NULL "
+    "AND created_at < %(before)s LIMIT %(batch)s)",  # those of an alert go with it
     "audit": "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < %(before)s ORDER BY at LIMIT %(batch)s)",
 }
 

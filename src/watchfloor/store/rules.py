@@ -15,6 +15,11 @@ from watchfloor.store.jsonb import dumps
 COMPONENT_RULE = "a component is not running"
 """The rule behind alerts about Watchfloor itself."""
 
+CHANNEL_RULE = "a channel is failing"
+"""The rule behind alerts about channels; each is told through the others."""
+
+OWN_RULES = (COMPONENT_RULE, CHANNEL_RULE)
+
 LAST = 1_000_000  # built-in rules come after those of the file
 
 
@@ -64,7 +69,7 @@ async def apply_rules(
         {**{f: getattr(d, f) for f in RuleDefinition.__slots__}, "position": n, "owner": "file"}
         for n, d in enumerate(definitions)
     ]
-    for name, selector in ((BUILT_IN, {"statuses": every}), (COMPONENT_RULE, {"statuses": []})):
+    for name, selector in ((BUILT_IN, {"statuses": every}), *((own, {"statuses": []}) for own in OWN_RULES)):
         rows.append(
             {
                 "name": name, "selector": selector, "for_ms": 0, "severity": None, "channels": list(default_channels),
@@ -93,8 +98,8 @@ async def load_rules(connection: Connection) -> list[Rule]:
     rows = await fetch_all(
         connection,
         "SELECT id, name, selector, for_ms, severity, channels FROM rules "
-        "WHERE retired_at IS NULL AND enabled AND name <> %(component)s ORDER BY position, id",
-        {"component": COMPONENT_RULE},
+        "WHERE retired_at IS NULL AND enabled AND NOT name = ANY(%(own)s) ORDER BY position, id",
+        {"own": list(OWN_RULES)},
     )
     return [
         Rule(

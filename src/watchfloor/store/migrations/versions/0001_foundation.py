@@ -295,21 +295,36 @@ CREATE TRIGGER alert_events_immutable BEFORE UPDATE OR DELETE ON alert_events
 
 CREATE TABLE outbox (
     id uuid PRIMARY KEY,
-    alert_id int NOT NULL REFERENCES alerts ON DELETE CASCADE,
+    alert_id int REFERENCES alerts ON DELETE CASCADE,
     seq int NOT NULL,
     channel text NOT NULL,
     kind text NOT NULL,
     payload bytea NOT NULL,
+    rendered bytea,
     created_at timestamptz NOT NULL,
     not_before timestamptz NOT NULL,
     attempt int NOT NULL DEFAULT 0,
     lease_until timestamptz,
+    leased_by int,
     state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'leased', 'delivered', 'dead', 'cancelled')),
     delivered_at timestamptz,
     last_error text NOT NULL DEFAULT '',
     UNIQUE (alert_id, seq, channel)
 ) WITH (fillfactor = 80);
 CREATE INDEX outbox_due ON outbox (not_before) WHERE state IN ('queued', 'leased');
+CREATE INDEX outbox_leased ON outbox (leased_by) WHERE state = 'leased';
+CREATE INDEX outbox_by_channel ON outbox (channel, created_at);
+CREATE INDEX outbox_dead ON outbox (created_at) WHERE state = 'dead';
+
+CREATE TABLE channel_health (
+    channel text PRIMARY KEY,
+    failures int NOT NULL,
+    opened_at timestamptz,
+    probes int NOT NULL,
+    probe_at timestamptz,
+    last_error text NOT NULL,
+    failed_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
 """
 
 LOGS = """

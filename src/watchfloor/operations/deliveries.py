@@ -1,0 +1,139 @@
+"""What follows from a delivery: its row, the circuit of its channel, the alert about a channel that fails.
+
+And what a person can do about deliveries: replay dead letters, try a channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from watchfloor.domain import circuit as breaker
+from watchfloor.domain.alert import condition_false, condition_true_again, raise_alert
+from watchfloor.domain.notice import TEST, trial_message
+from watchfloor.domain.severity import Severity
+from watchfloor.domain.text import one_line
+from watchfloor.operations.actor import Actor, Refused, may_change
+from watchfloor.operations.transitions import carry_out
+from watchfloor.store import alerts, audit, channels, outbox
+from watchfloor.store.alerts import ChangedAlert, NewAlert, StoredAlert
+from watchfloor.store.database import Connection, Database
+from watchfloor.store.health import clock
+from watchfloor.store.outbox import Leased
+from watchfloor.store.pulse import pulse
+from watchfloor.store.rules import CHANNEL_RULE, rule_id
+
+REOPEN_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An attempt that failed: why, when to try again (None: never), and what it says about the channel.
+
+    ``blames`` is False where the channel is not at fault, as for a test; ``wish_s`` is the wait the receiver asked for.
+    """
+
+    reason: str
+    retry_in_s: float | None
+    blames: bool = True
+    gone: bool = False
+    wish_s: float = 0.0
+
+
+async def book_delivery(connection: Connection, message: Leased, now: datetime) -> None:
+    """The receiver took a message; a channel that had failed works again."""
+    await outbox.delivered(connection, message)
+    if await channels.recovered(connection, message.channel):
+        changed = [
+            ChangedAlert(known, *condition_false(known.alert, now))
+            for known in await _known(connection, message.channel, now)
+        ]
+        await carry_out(connection, (), [change for change in changed if change.events], now)
+
+
+async def book_failure(
+    connection: Connection, message: Leased, failure: Failure, now: datetime, pause: breaker.Pause
+) -> None:
+    """An attempt failed. A channel that fails again and again is spared, and so told of through the others."""
+    if not await outbox.failed(connection, message, failure.reason, failure.retry_in_s):
+        return
+    if not failure.blames:
+        return
+    channel = message.channel
+    before = await channels.circuit(connection, channel)
+    after = breaker.failed(
+        before, now, pause, probe=message.probe, gone=failure.gone, at_least=failure.wish_s
+    )
+    await channels.save_circuit(connection, channel, after, failure.reason, now)
+    if (after.open and not before.open) or failure.retry_in_s is None:
+        await _raise_alert(connection, channel, failure, now)
+
+
+async def _known(connection: Connection, channel: str, now: datetime) -> list[StoredAlert]:
+    since = now - timedelta(seconds=REOPEN_S)
+    return await alerts.lock_by_subject(connection, [breaker.subject(channel)], since)
+
+
+async def _raise_alert(connection: Connection, channel: str, failure: Failure, now: datetime) -> None:
+    title, summary = f"channel {channel} fails", failure.reason
+    known = (await _known(connection, channel, now))[-1:]
+    again = condition_true_again(known[0].alert, now, REOPEN_S) if known else None
+    if again is not None:
+        changed = [ChangedAlert(known[0], *again, title=title, summary=summary)]
+        await carry_out(connection, (), [change for change in changed if change.events], now)
+        return
+    alert, events = raise_alert(Severity.CRITICAL, now)
+    rule, subject = await rule_id(connection, CHANNEL_RULE), breaker.subject(channel)
+    new = NewAlert(
+        uuid=uuid4(),
+        subject=subject,
+        fingerprint=f"{subject}/{rule}",
+        rule_id=rule,
+        service_id=None,
+        incident_id=None,
+        title=title,
+        summary=summary,
+        labels={"channel": channel},
+        fire_at=now,
+        alert=alert,
+        events=events,
+    )
+    await carry_out(connection, [new], (), now)
+
+
+async def replay(
+    database: Database,
+    actor: Actor,
+    ids: Sequence[UUID] = (),
+    channel: str | None = None,
+    since: datetime | None = None,
+) -> int:
+    """Queue dead letters again, with the same ids and bytes; returns how many. Raises `Refused`."""
+    may_change(actor)
+    async with database.transaction() as connection:
+        queued = await outbox.replay(connection, ids, channel, since)
+        if not queued:
+            raise Refused("There is no such dead letter.")
+        if channel is not None:
+            await channels.try_soon(connection, channel)
+        after = {"messages": len(queued), "channel": channel}
+        object_id = channel if channel is not None else str(queued[0])
+        await audit.record(connection, [audit.Line(actor.name, "replay", "delivery", object_id, None, after)])
+        await pulse(connection, "outbox", "alerts")
+    return len(queued)
+
+
+async def try_channel(database: Database, actor: Actor, channel: str) -> UUID:
+    """Send a test message through the engine, past a circuit that is open; returns its id. Raises `Refused`."""
+    may_change(actor)
+    async with database.transaction() as connection:
+        if not await channels.exists(connection, channel):
+            raise Refused(f"There is no channel {one_line(channel, 100)} that is switched on.")
+        now, made = await clock(connection), uuid4()
+        payload = trial_message(str(made), channel, actor.name, now)
+        await outbox.put(connection, [outbox.Message(made, None, 0, channel, TEST, payload, now)])
+        await audit.record(connection, [audit.Line(actor.name, "test", "channel", channel)])
+        await pulse(connection, "outbox")
+    return made
