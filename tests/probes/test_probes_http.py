@@ -564,3 +564,46 @@ class TestSettings:
     def test_an_international_address_is_requested_in_ascii(self) -> None:
         request = Settings(url="http://bücher.example/straße?q=ü").plan.request
         assert request.startswith(b"GET /stra%C3%9Fe?q=%C3%BC HTTP/1.1\r\nHost: xn--bcher-kva.example\r\n")
+
+
+class TestConditions:
+    def test_all_must_hold_and_each_that_fails_is_named(self, check: Probing, servers: Servers) -> None:
+        port = servers.answering(http_answer(b'{"items": []}', "200 OK", "X-Cache: MISS"))
+        conditions = ["status == 200", "json.items.length > 0", "header.x-cache matches ^HIT", "size < 1KiB"]
+        outcome = check(port, conditions=conditions)
+        assert outcome.status is Status.FAILING
+        assert "json.items.length > 0 failed: json.items.length is 0" in outcome.summary
+        assert 'header.x-cache matches ^HIT failed: header.x-cache is "MISS"' in outcome.summary
+        assert "status ==" not in outcome.summary
+
+    def test_one_about_the_status_takes_the_place_of_the_usual_ones(
+        self, check: Probing, servers: Servers
+    ) -> None:
+        port = servers.answering(http_answer(b"", "404 Not Found"))
+        assert check(port, conditions="status == 404").status is Status.OK
+        assert check(port, conditions="status == 404", expect_status=200).status is Status.FAILING
+        assert check(port, conditions="latency < 5s").status is Status.FAILING
+
+    def test_the_certificate_and_the_phases_are_known(
+        self, check: Probing, servers: Servers, authority: Authority
+    ) -> None:
+        port = servers.answering(http_answer(), authority.server("127.0.0.1", days=10))
+        outcome = check(
+            f"https://127.0.0.1:{port}/",
+            ca_file=authority.ca_file,
+            conditions=["certificate.days > 14", "phase.tls < 5s"],
+            certificate_warn_days=0,
+        )
+        assert outcome.status is Status.FAILING
+        assert "certificate.days > 14 failed: certificate.days is 9.99" in outcome.summary
+        assert "phase.tls" not in outcome.summary
+
+    def test_a_body_that_is_no_json_is_told(self, check: Probing, servers: Servers) -> None:
+        outcome = check(servers.answering(http_answer(b"<html>")), conditions=["json.a == 1"])
+        assert "the body is not JSON; json.a == 1 failed: json.a is missing" in outcome.summary
+
+    def test_a_head_request_has_headers_but_no_body(self, check: Probing, servers: Servers) -> None:
+        port = servers.answering(http_answer(b"", "200 OK", "Content-Encoding: gzip"))
+        assert (
+            check(port, method="HEAD", conditions=["header.content-encoding == 'gzip'"]).status is Status.OK
+        )

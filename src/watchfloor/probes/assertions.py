@@ -66,11 +66,11 @@ class JsonAssertion(Settings):
         if self.exists is False:
             return f"{self.path} is there, but should not be"
         number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
-        if "equals" in given and not _same(value, self.equals):
+        if "equals" in given and not same(value, self.equals):
             expected = json.dumps(self.equals)
-        elif "not_equals" in given and _same(value, self.not_equals):
+        elif "not_equals" in given and same(value, self.not_equals):
             expected = "anything else"
-        elif "contains" in given and not _contains(value, self.contains):
+        elif "contains" in given and not contains(value, self.contains):
             expected = f"it to contain {json.dumps(self.contains)}"
         elif self.above is not None and (number is None or number <= self.above):
             expected = f"more than {self.above:g}"
@@ -78,7 +78,7 @@ class JsonAssertion(Settings):
             expected = f"less than {self.below:g}"
         else:
             return None
-        return f"{self.path} is {_shown(value)}, expected {expected}"
+        return f"{self.path} is {shown_json(value)}, expected {expected}"
 
     def _value(self, document: object) -> object:
         for step in self.steps or ():
@@ -109,19 +109,19 @@ def as_text(body: bytes, content_type: bytes) -> str:
     return body.decode(charset if charset in _SPOKEN else "utf-8", "replace")
 
 
-def _shown(value: object) -> str:
+def shown_json(value: object) -> str:
     """Return the beginning of a value as JSON; how much of it is seen is for the summary to decide."""
     if isinstance(value, dict | list):
         return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
     return json.dumps(value[:2000] if isinstance(value, str) else value)
 
 
-def _same(value: object, wanted: object) -> bool:
+def same(value: object, wanted: object) -> bool:
     """Compare as JSON does: true is not 1."""
     return value == wanted and isinstance(value, bool) == isinstance(wanted, bool)
 
 
-def _contains(value: object, wanted: object) -> bool:
+def contains(value: object, wanted: object) -> bool:
     if isinstance(value, str):
         return isinstance(wanted, str) and wanted in value
-    return isinstance(value, list) and any(_same(element, wanted) for element in value)
+    return isinstance(value, list) and any(same(element, wanted) for element in value)

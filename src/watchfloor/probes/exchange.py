@@ -36,10 +36,19 @@ class Exchange(asyncio.Protocol):
 
     __slots__ = (
         "_body_limit", "_bodyless", "_check", "_chunks", "_head_bytes", "_in_head", "_keep", "_outlet",
-        "_parser", "cut", "done", "first_byte_at", "headers", "length", "phrase", "status", "version",
+        "_parser", "_wanted", "cut", "done", "first_byte_at", "headers", "length", "phrase", "status", "version",
     )  # fmt: skip
 
-    def __init__(self, check: Check, body_limit: int, *, keep_body: bool, bodyless: bool = False) -> None:
+    def __init__(
+        self,
+        check: Check,
+        body_limit: int,
+        *,
+        keep_body: bool,
+        bodyless: bool = False,
+        headers: frozenset[bytes] = frozenset(),
+    ) -> None:
+        """``headers`` are kept besides the usual ones; their names are in lower case."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.status = 0
         self.phrase = b""
@@ -51,6 +60,7 @@ class Exchange(asyncio.Protocol):
         self._check = check
         self._body_limit = body_limit
         self._keep = keep_body
+        self._wanted = _WANTED | headers if headers else _WANTED
         self._bodyless = bodyless
         self._chunks: list[bytes] = []
         self._head_bytes = 0
@@ -121,7 +131,7 @@ class Exchange(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
-        if name in _WANTED and name not in self.headers:
+        if name in self._wanted and name not in self.headers:
             self.headers[name] = value
 
     def on_headers_complete(self) -> None:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from time import perf_counter, time
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from watchfloor.config.fields import InWords
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.probes import certificate, target
 from watchfloor.probes.assertions import JsonAssertion, as_text, parsed_json
 from watchfloor.probes.checking import EMPTY, Check, Fault, conduct
+from watchfloor.probes.condition_parser import parse as parse_condition
+from watchfloor.probes.conditions import ABSENT, Condition, Evidence
 from watchfloor.probes.exchange import Exchange, decompressed
 from watchfloor.probes.limits import TimedSettings
 from watchfloor.probes.net import Host, connect, place
@@ -67,6 +70,19 @@ def _searchable(source: str) -> str:
     return source
 
 
+def _readable(condition: str) -> str:
+    parse_condition(condition)
+    return condition
+
+
+Conditions = Annotated[
+    list[
+        Annotated[
+            str, AfterValidator(_readable), InWords("a condition such as status == 200 or latency < 300ms")
+        ]
+    ],
+    BeforeValidator(_as_list),
+]
 Statuses = Annotated[list[int | str], BeforeValidator(_as_list), AfterValidator(_checked_statuses)]
 Texts = Annotated[list[str], BeforeValidator(_as_list)]
 
@@ -102,6 +118,12 @@ class Settings(TimedSettings):
         "without back-references and look-around.",
     )
     body_json: list[JsonAssertion] = Field([], description="Demands on values of a JSON body.", max_length=50)
+    conditions: Conditions = Field(
+        [],
+        max_length=50,
+        description="Conditions that must all hold, such as `json.items.length > 0`; one about the status "
+        "takes the place of `expect_status` unless that is given too.",
+    )
     max_body: int = Field(
         MIB,
         ge=1024,
@@ -134,6 +156,9 @@ class _Plan:
     body: bytes | None
     accepted: frozenset[int]
     pattern: Pattern | None
+    conditions: tuple[Condition, ...]
+    judges_status: bool
+    wanted_headers: frozenset[bytes]
     reads_body: bool
     secrets: tuple[str, ...]
 
@@ -142,6 +167,7 @@ class _Plan:
         headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
         where = target.parse(settings.url)
         sent = settings.body.encode("utf-8", "replace") if settings.body is not None else None
+        conditions = tuple(parse_condition(source) for source in settings.conditions)
         return cls(
             target=where,
             request=target.request_bytes(where, settings.method, headers, sent),
@@ -149,8 +175,13 @@ class _Plan:
             body=sent,
             accepted=_accepted(tuple(settings.expect_status)),
             pattern=Pattern(settings.body_regex) if settings.body_regex is not None else None,
+            conditions=conditions,
+            judges_status="expect_status" in settings.model_fields_set
+            or not any(condition.speaks_of("status") for condition in conditions),
+            wanted_headers=frozenset[bytes]().union(*(condition.headers for condition in conditions)),
             reads_body=bool(
-                settings.body_contains
+                any(condition.speaks_of("body") or condition.speaks_of("json") for condition in conditions)
+                or settings.body_contains
                 or settings.body_not_contains
                 or settings.body_regex is not None
                 or settings.body_json
@@ -201,7 +232,11 @@ async def _ask(
 
     def exchange() -> Exchange:
         return Exchange(
-            check, settings.max_body, keep_body=settings.plan.reads_body, bodyless=method == "HEAD"
+            check,
+            settings.max_body,
+            keep_body=settings.plan.reads_body,
+            bodyless=method == "HEAD",
+            headers=settings.plan.wanted_headers,
         )
 
     layer: TlsLayer | None = None
@@ -269,18 +304,22 @@ async def _judge(
     plan = settings.plan
     words: list[str] = []
     status, slow = settings.slowness(latency)
-    if answer.status not in plan.accepted:
+    shown = certificate.of_session(layer.tls) if layer is not None else None
+    left = shown.days_left(time()) if shown else None
+    refused = plan.judges_status and answer.status not in plan.accepted
+    if refused:
         status = Status.FAILING
         wanted = ", ".join(str(entry) for entry in settings.expect_status)
         words.append(f"expected {wanted}")
-    elif plan.reads_body and (objections := await _objections(settings, check, answer)):
+    elif (plan.reads_body or plan.conditions) and (
+        objections := await _objections(settings, check, answer, latency, left, facts)
+    ):
         status = Status.FAILING
         words += objections
     if slow:
         words.append(slow)
     metrics = EMPTY
-    if layer is not None and (shown := certificate.of_session(layer.tls)):
-        left = shown.days_left(time())
+    if left is not None:
         metrics = {"certificate_days_left": left}
         if left < settings.certificate_warn_days:
             status = max(status, Status.DEGRADED)
@@ -288,31 +327,60 @@ async def _judge(
     if facts.get("downgraded"):
         words.append("redirected from https to plain http")
     head = f"{answer.status} in {seconds(latency)}"
-    if answer.status not in plan.accepted and (phrase := check.clean(answer.phrase, 40)):
+    if refused and (phrase := check.clean(answer.phrase, 40)):
         head = f"{answer.status} {phrase} in {seconds(latency)}"
     summary = f"{head}: {'; '.join(words)}" if words else head
     return check.outcome(status, summary, latency=latency, metrics=metrics, facts=facts)
 
 
-async def _objections(settings: Settings, check: Check, answer: Exchange) -> list[str]:
-    """Return what the body lacks or holds against the settings, in the order of the settings."""
+async def _objections(
+    settings: Settings,
+    check: Check,
+    answer: Exchange,
+    latency: float,
+    certificate_days: float | None,
+    facts: dict[str, object],
+) -> list[str]:
+    """Return what the answer lacks or holds against the settings, in the order of the settings."""
     body = answer.body
-    if encoding := answer.headers.get(b"content-encoding"):
+    if body and (encoding := answer.headers.get(b"content-encoding")):
         body = decompressed(body, encoding, settings.max_body)
     found: list[str] = []
     text = as_text(body, answer.headers.get(b"content-type", b""))
     found += [f"the body lacks {wanted!r}" for wanted in settings.body_contains if wanted not in text]
     found += [f"the body holds {banned!r}" for banned in settings.body_not_contains if banned in text]
+    conditions = settings.plan.conditions
     pattern = settings.plan.pattern
     if pattern is not None and not await pattern.found_in(text[: 64 * 1024]):
         found.append(f"the body does not match {pattern.source!r}")
-    if settings.body_json:
+    document: object = ABSENT
+    if settings.body_json or any(condition.speaks_of("json") for condition in conditions):
         document, problem = parsed_json(body)
         if problem:
             found.append(problem)
+            document = ABSENT
         else:
             said = (demand.objection(document) for demand in settings.body_json)
             found += [check.clean(objection, 160) for objection in said if objection]
-    if found and answer.cut:
+    evidence = Evidence(
+        status=answer.status,
+        latency=latency,
+        size=answer.length,
+        redirects=int(str(facts.get("redirects", 0))),
+        certificate_days=certificate_days,
+        phases=check.phases,
+        header=partial(_header, answer),
+        body=text,
+        document=document,
+    )
+    for condition in conditions:
+        if objection := await condition.objection(evidence):
+            found.append(check.clean(objection, 160))
+    if found and answer.cut and settings.plan.reads_body:
         found.append(f"only the first {size(settings.max_body)} of the body were read")
     return found
+
+
+def _header(answer: Exchange, name: str) -> str | None:
+    value = answer.headers.get(name.lower().encode())
+    return None if value is None else value.decode("utf-8", "replace")
