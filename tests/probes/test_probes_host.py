@@ -18,7 +18,8 @@ from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.probes import host
 from watchfloor.probes.blocking import Hands
 from watchfloor.probes.host import Settings, probe
-from watchfloor.probes.host_sample import Sample, between, label, take
+from watchfloor.probes.host_sample import Sample, between, take
+from watchfloor.probes.text import label
 
 CALM = Sample(
     at=1000.0,

@@ -20,8 +20,9 @@ from watchfloor.config.base import Settings as BaseSettings
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.probes.blocking import Hands
 from watchfloor.probes.checking import Check, conduct, reason
-from watchfloor.probes.host_sample import Rates, Sample, between, disk_used_percent, label, take
+from watchfloor.probes.host_sample import Rates, Sample, between, disk_used_percent, take
 from watchfloor.probes.limits import Limits
+from watchfloor.probes.text import label
 
 FIRST_LOOK = 0.25
 """How long the first check ever looks, in seconds."""

@@ -15,7 +15,7 @@ from time import monotonic
 
 import psutil
 
-from watchfloor.domain.text import one_line
+from watchfloor.probes.text import label
 
 DEVICE_LIMIT = 64
 """How many mounts, disks and interfaces are looked at, each."""
@@ -117,11 +117,6 @@ def between(earlier: Sample, later: Sample) -> Rates:
         disks=_per_second(earlier.disks, later.disks, later.at - earlier.at),
         interfaces=_per_second(earlier.interfaces, later.interfaces, later.at - earlier.at),
     )
-
-
-def label(name: str) -> str:
-    """Return a name as it may stand within ``{mount=…}``: one line, without the characters that end it."""
-    return "".join("_" if character in '{}=,"' else character for character in one_line(name, 100))
 
 
 def _cpu_times() -> dict[str, float]:

@@ -18,7 +18,7 @@ from watchfloor.probes.limits import Limits
 from watchfloor.probes.net import Port
 from watchfloor.probes.peer import LoginSettings, Peer
 from watchfloor.probes.talk import Talk
-from watchfloor.probes.text import size
+from watchfloor.probes.text import label, size
 
 FRAME_LIMIT = 128 * 1024
 """The longest frame that is read, in bytes."""
@@ -83,8 +83,8 @@ async def _look_at(
         findings.add(Status.FAILING, f"queue {name!r}: {found}")
         return
     messages, consumers = found
-    metrics[f"messages{{queue={name}}}"] = float(messages)
-    metrics[f"consumers{{queue={name}}}"] = float(consumers)
+    metrics[f"messages{{queue={label(name)}}}"] = float(messages)
+    metrics[f"consumers{{queue={label(name)}}}"] = float(consumers)
     status, limit = limits.judge(messages)
     if status is not Status.OK:
         findings.add(status, f"{messages} messages wait in {name!r} (limit {limit:g})")

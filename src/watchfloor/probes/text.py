@@ -34,6 +34,11 @@ def spoken_secrets(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted((line for line in lines if len(line) >= 6), key=len, reverse=True))
 
 
+def label(name: str) -> str:
+    """Return a name as it may stand within ``{mount=…}``: one line, without the characters that end it."""
+    return "".join("_" if character in '{}=,"' else character for character in one_line(name, 100))
+
+
 def seconds(value: float) -> str:
     """Write a duration given in seconds: ``0.4 ms``, ``12 ms``, ``1.25 s``, ``30 s``."""
     if value < 0.001:
