@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import probe_servers as hostile
 import pytest
@@ -22,7 +23,9 @@ from watchfloor.config.base import Settings
 from watchfloor.config.kinds import probe_kinds
 from watchfloor.domain.outcome import PHASES, Outcome, Status
 from watchfloor.domain.text import one_line
+from watchfloor.probes import file as file_probe
 from watchfloor.probes import host as host_probe
+from watchfloor.probes import process as process_probe
 from watchfloor.probes.host_sample import Sample
 
 SECRET = "s3cr3t-of-the-probe"
@@ -135,6 +138,9 @@ CASES = {
         b"HTTP/1.1 101 Yes\r\nX-Slow: ",
     ),
 }
+
+LOCAL = {"host", "command", "file", "process", "systemd"}
+"""Kinds that look at this machine; what may hang there are calls into the kernel, and programs."""
 
 NOISE = random.Random(7)
 HOSTILE: dict[str, Handler] = {
@@ -261,7 +267,7 @@ UNANSWERING = ("never accepts", "says nothing", "one byte now and then")
 
 
 def test_every_registered_kind_is_held_to_the_contract() -> None:
-    assert {case.kind for case in CASES.values()} | {"host"} == set(KINDS)
+    assert {case.kind for case in CASES.values()} | LOCAL == set(KINDS)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -409,3 +415,166 @@ class TestHost:
         finally:
             released.set()
             run(host_probe._sampling.call("sample", take_late))  # the hanging look ends before the next test
+
+
+STUCK = {
+    "sleeps": "sleep 600",
+    "ignores being asked to end": "trap '' TERM HUP INT; while :; do sleep 600; done",
+    "prints now and then": "while :; do echo line; sleep 0.05; done",
+    "children in the group": "sleep 600 & sleep 600 & wait",
+    "a child that left the session": "setsid sh -c 'sleep 600; true' & wait",
+    "a double fork that left the session": "(setsid sh -c 'setsid sleep 600; true' &) ; sleep 600",
+}
+
+
+def processes_with(mark: str) -> set[int]:
+    """The processes of this machine that were started with a variable of this value, and have not ended."""
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                if mark.encode() in file.read():
+                    found.add(int(pid))
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+def open_pipes() -> set[str]:
+    """The pipes and process handles that this process has open."""
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found.add(os.readlink(f"/proc/self/fd/{number}"))
+        except FileNotFoundError:
+            continue
+    return {name for name in found if name.startswith(("pipe:", "anon_inode:[pidfd]"))}
+
+
+class TestCommand:
+    """The contract of programs: in time, and nothing of them is left."""
+
+    def check(self, script: str, mark: str, timeout: float) -> Awaitable[Outcome]:
+        settings = KINDS["command"].settings(command=["sh", "-c", script], env={"TEST_MARK": mark})
+        return KINDS["command"].run(settings, timeout)
+
+    @pytest.mark.parametrize("how", STUCK)
+    def test_the_time_limit_is_kept_and_nothing_is_left(self, run: Run, how: str) -> None:
+        mark = f"{SECRET}-{how}-{uuid4()}"
+
+        async def stuck() -> None:
+            pipes, tasks, threads = open_pipes(), asyncio.all_tasks(), set(threading.enumerate())
+            outcome, took = await timely(self.check(STUCK[how], mark, TIMEOUT))
+            decent(outcome)
+            assert outcome.summary == "timed out after 300 ms while running sh"
+            assert took >= TIMEOUT - 0.01
+            await until(lambda: not processes_with(mark), "a process is still there")
+            await until(lambda: open_pipes() <= pipes, "a pipe is still open")
+            assert asyncio.all_tasks() == tasks
+            assert set(threading.enumerate()) == threads
+
+        run(stuck())
+
+    @pytest.mark.parametrize("how", STUCK)
+    def test_cancelling_leaves_nothing_behind(self, run: Run, how: str) -> None:
+        mark = f"{how}-{uuid4()}"
+
+        async def cancelled() -> None:
+            pipes, tasks = open_pipes(), asyncio.all_tasks()
+            check = asyncio.ensure_future(self.check(STUCK[how], mark, 30))
+            await until(lambda: bool(processes_with(mark)), "the program was not started")
+            check.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await check
+            await until(lambda: not processes_with(mark), "a process is still there")
+            await until(lambda: open_pipes() <= pipes, "a pipe is still open")
+            assert asyncio.all_tasks() == tasks
+
+        run(cancelled())
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            "sleep 600 & echo done",  # keeps the output open
+            "(setsid sleep 600 &); echo done",
+            "(setsid sleep 600 >/dev/null 2>&1 &); echo done",
+            "exec 3>&1; (setsid sh -c 'sleep 600; sleep 600' 1>&3 &); echo done",
+        ],
+    )
+    def test_children_that_outlive_the_program_are_not_waited_for(self, run: Run, script: str) -> None:
+        mark = f"outlives-{uuid4()}"
+
+        async def ends() -> None:
+            outcome, took = await timely(self.check(script, mark, 20), 20)
+            assert (outcome.status, outcome.summary.partition(" in ")[0]) == (Status.OK, "done")
+            assert took < 10
+            await until(lambda: not processes_with(mark), "a process is still there")
+
+        run(ends())
+
+    @pytest.mark.parametrize("script", ["yes", "yes >&2", "cat /dev/zero", "cat /dev/urandom"])
+    def test_a_program_that_prints_without_end_is_ended(self, run: Run, script: str) -> None:
+        outcome, _ = run(timely(self.check(script, "x" * 8, 5), 5))
+        decent(outcome)
+        assert (outcome.status, outcome.summary) == (Status.UNKNOWN, "the program writes more than 1 MiB")
+
+    def test_what_it_prints_is_made_safe_and_gives_nothing_away(self, run: Run) -> None:
+        said = r"\033]0;owned\007CRIT \033[31m%s\342\200\256 | '%s'=1\n%s"
+        script = f'printf "{said}" "$TEST_MARK" "$TEST_MARK" "$TEST_MARK"; exit 2'
+        outcome = run(self.check(script, SECRET, 5))
+        decent(outcome)
+        assert outcome.status is Status.FAILING
+        assert outcome.summary.startswith("CRIT ***")
+        assert "value{label=***}" in outcome.metrics
+
+    def test_it_sees_nothing_of_the_environment_of_this_program(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("WATCHFLOOR_DB_PASSWORD", SECRET)
+        outcome = run(self.check("env", "x" * 8, 5))
+        assert SECRET not in outcome.summary + str(outcome.facts)
+        assert "TEST_MARK" in outcome.summary + str(outcome.facts)
+
+
+class TestFilesAndProcesses:
+    """What may hang is a call into the kernel; it costs one thread and no time."""
+
+    def test_a_dead_file_system_is_a_time_out(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        released = threading.Event()
+        monkeypatch.setattr(file_probe, "look", lambda path, recursive: released.wait(30) and None)
+        settings = file_probe.Settings(path="/dead/mount")
+
+        async def several() -> None:
+            before = threading.active_count()
+            for _ in range(3):
+                outcome, _ = await timely(file_probe.probe(settings, TIMEOUT))
+                decent(outcome)
+                assert outcome.summary == "timed out after 300 ms while looking at /dead/mount"
+            assert threading.active_count() <= before + 1
+            assert len(asyncio.all_tasks()) == 1
+
+        try:
+            run(several())
+        finally:
+            released.set()
+
+    def test_processes_that_cannot_be_read_are_a_time_out(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        released = threading.Event()
+
+        def hanging() -> process_probe.Look:
+            released.wait(30)
+            return process_probe.Look(0.0, {})
+
+        monkeypatch.setattr(process_probe, "_look_around", hanging)
+        process_probe._looks.clear()
+        try:
+            outcome, _ = run(timely(process_probe.probe(process_probe.Settings(process="x"), TIMEOUT)))
+            decent(outcome)
+            assert outcome.summary == "timed out after 300 ms while looking at the processes of this machine"
+        finally:
+            released.set()
+            run(
+                process_probe._looking.call("processes", hanging)
+            )  # the hanging look ends before the next test

