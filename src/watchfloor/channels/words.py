@@ -82,7 +82,11 @@ class Spoken:
 
 def speak(settings: Speaking, draft: Draft) -> Spoken:
     """Put a message into words."""
-    notice = read(draft.payload)
+    return spoken(settings, read(draft.payload))
+
+
+def spoken(settings: Speaking, notice: Notice) -> Spoken:
+    """Put a notice into words."""
     own: Words = getattr(settings.templates, notice.event, Words())
     every = settings.templates.every
     title = _rendered(own.title if own.title is not None else every.title, TITLE, notice)

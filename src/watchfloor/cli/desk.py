@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from watchfloor.cli.past_desk import PastDesk
 from watchfloor.domain.boards import (
     AlertDetail,
     AlertRow,
+    ChannelRow,
     ComponentRow,
     ConfigFileRow,
+    DeadLetterRow,
     HealthRow,
     Kept,
     LogRow,
@@ -26,10 +29,11 @@ from watchfloor.domain.boards import (
     TaskRunRow,
 )
 from watchfloor.operations import alerts as alert_operations
+from watchfloor.operations import deliveries as delivery_operations
 from watchfloor.operations import services as service_operations
 from watchfloor.operations import settings as setting_operations
 from watchfloor.operations.actor import Actor
-from watchfloor.store import alerts, health, logs, nodes, past, pulse, settings, tasks
+from watchfloor.store import alerts, channels, health, logs, nodes, past, pulse, settings, tasks
 from watchfloor.store.database import Database
 from watchfloor.store.logs import LogFilter
 
@@ -122,6 +126,21 @@ class Desk:
         """The boards as they were at ``at``."""
         return PastDesk(self._connect, at)
 
+    async def channels(self) -> Sequence[ChannelRow]:
+        """Every channel with how it does."""
+        async with (await self._connect()).transaction() as connection:
+            return await channels.board(connection)
+
+    async def dead_letters(self, channel: str | None = None) -> Sequence[DeadLetterRow]:
+        """Messages that were given up, the newest first."""
+        async with (await self._connect()).transaction() as connection:
+            return await channels.dead_letters(connection, channel)
+
+    async def delivery(self, message: UUID) -> tuple[str, str]:
+        """What became of a message: its state and its last error."""
+        async with (await self._connect()).transaction() as connection:
+            return await channels.delivery(connection, message)
+
     async def task_runs(self) -> Sequence[TaskRunRow]:
         """Latest runs of the program's own tasks, newest first."""
         async with (await self._connect()).transaction() as connection:
@@ -182,6 +201,14 @@ class Desk:
     async def check_now(self, service_id: int) -> None:
         """Ask for a check out of turn. Raises `Refused`."""
         await service_operations.check_now(await self._connect(), self._actor, service_id)
+
+    async def try_channel(self, name: str) -> UUID:
+        """Have the engine send a test message; returns its id. Raises `Refused`."""
+        return await delivery_operations.try_channel(await self._connect(), self._actor, name)
+
+    async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> int:
+        """Queue dead letters again, by id or all of a channel; returns how many. Raises `Refused`."""
+        return await delivery_operations.replay(await self._connect(), self._actor, ids, channel)
 
     async def change_setting(self, key: str, value: object) -> None:
         """Change a product setting. Raises `Refused`."""

@@ -28,13 +28,19 @@ app = typer.Typer(
 )
 alerts_app = typer.Typer(invoke_without_command=True, help="Alerts: list them, or act on them.")
 database_app = typer.Typer(no_args_is_help=True, help="The database: status, backup, restore.")
+channels_app = typer.Typer(
+    invoke_without_command=True, help="Channels: how they do; try one, replay dead letters."
+)
 config_app = typer.Typer(no_args_is_help=True, help="The config file.")
 app.add_typer(alerts_app, name="alerts")
+app.add_typer(channels_app, name="channels")
 app.add_typer(database_app, name="database")
 app.add_typer(config_app, name="config")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="The numbers of alerts, as in #42.")]
+
+Channel = Annotated[str | None, typer.Option("--channel", help="Only those of this channel.")]
 
 
 def _options(context: typer.Context) -> Options:
@@ -205,6 +211,54 @@ def resolve(
 ) -> None:
     """Declare alerts over; they come back only after their condition was false once."""
     _act(context, ids, lambda desk, alert_id: desk.resolve([alert_id], note), "resolved")
+
+
+@channels_app.callback()
+def channels(context: typer.Context, json: Json = False) -> None:
+    """Print the channels with how they do."""
+    if context.invoked_subcommand is not None:
+        return
+    from watchfloor.cli import channels as board
+    from watchfloor.cli import plain
+
+    rows, status = plain.ask(_options(context), board.channels)
+    plain.show_json(rows) if json else board.show_channels(rows, status.at)
+
+
+@channels_app.command("test")
+def try_channel(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The channel.")],
+    wait: Annotated[float, typer.Option(min=1, max=300, help="Seconds to wait for the receiver.")] = 45,
+) -> None:
+    """Send a test message through the engine and say what became of it."""
+    from watchfloor.cli import channels as board
+    from watchfloor.cli import plain
+
+    print(plain.ask(_options(context), board.trial(name, wait)))
+
+
+@channels_app.command()
+def dead(context: typer.Context, name: Channel = None, json: Json = False) -> None:
+    """Print messages that were given up."""
+    from watchfloor.cli import channels as board
+    from watchfloor.cli import plain
+
+    rows, status = plain.ask(_options(context), board.dead_letters(name))
+    plain.show_json(rows) if json else board.show_dead_letters(rows, status.at)
+
+
+@channels_app.command()
+def replay(
+    context: typer.Context,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Dead letters.")] = None,
+    name: Channel = None,
+) -> None:
+    """Send dead letters again: those named, or all of a channel."""
+    from watchfloor.cli import channels as board
+    from watchfloor.cli import plain
+
+    print(plain.ask(_options(context), board.replay(ids or [], name)))
 
 
 @config_app.command()

@@ -185,7 +185,7 @@ def _value_in_words(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.15g}"
     if isinstance(value, BaseModel):
-        value = {name: inner for name, inner in value if inner is not None}
+        value = {name: inner for name, inner in value if inner is not None and _value_in_words(inner)}
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {_value_in_words(each)}" for key, each in value.items())
     if isinstance(value, list | tuple | AbstractSet):

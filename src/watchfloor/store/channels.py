@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from watchfloor.domain.boards import ChannelRow, DeadLetterRow
 from watchfloor.domain.circuit import CLOSED, Circuit
@@ -146,3 +147,11 @@ async def dead_letters(
         {"channel": channel, "limit": limit},
     )
     return [DeadLetterRow(*row) for row in rows]  # type: ignore[arg-type]
+
+
+async def delivery(connection: Connection, message: UUID) -> tuple[str, str]:
+    """What became of a message: its state and its last error."""
+    row = await fetch_one(
+        connection, "SELECT state, last_error FROM outbox WHERE id = %(id)s", {"id": message}
+    )
+    return ("cancelled", "the message is gone") if row is None else (row.state, row.last_error)

@@ -1,0 +1,100 @@
+"""The kinds of channels and their settings as a page of Markdown; docs/channels.md is this text."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+
+from watchfloor.channels.words import Speaking, Templates, Words, spoken
+from watchfloor.config.describe import FieldRow, describe
+from watchfloor.config.kinds import channel_kinds
+from watchfloor.config.schema import ChannelKeys
+from watchfloor.config.template import FILTERS, MAX_OUTPUT, MAX_STEPS
+from watchfloor.domain.notice import VARIABLES, samples
+
+HEAD = """# Channels
+
+Made from the settings models in `src/watchfloor/channels/`: do not edit, run
+`python -m watchfloor.channels.describe > docs/channels.md`.
+
+Channels stand under `channels:` in the config file; rules name those they tell. Every message is delivered at least
+once, in order per alert and channel, with an id and bytes that are the same at every attempt. A channel that fails five
+times in a row is spared: one message at a time is tried, the others wait, and the other channels tell of it.
+
+| command | what it does |
+|---|---|
+| `watchfloor channels` | how every channel does, with figures of the last seven days |
+| `watchfloor channels test NAME` | sends a test message through the engine and says what became of it |
+| `watchfloor channels dead` | lists messages that were given up |
+| `watchfloor channels replay ID...`, `--channel NAME` | sends them again |
+
+*Secret* settings are never written in the file where they give something away: write `${NAME}` or `${file:/path}`.
+
+## Every channel"""
+
+
+def page() -> str:
+    """The page."""
+    lines = [HEAD, "", *_table(describe(ChannelKeys)), "", *_templates()]
+    kinds = channel_kinds()
+    for name in sorted(kinds):
+        kind = kinds[name]
+        module = importlib.import_module(kind.run.__module__)
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            (module.__doc__ or "").strip().replace("``", "`"),
+            "",
+            *_table(describe(kind.settings)),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _templates() -> list[str]:
+    return [
+        "## Templates",
+        "",
+        "`templates` changes the words of a channel: for every type of message (`every`) or for one of them",
+        f"({', '.join(f'`{name}`' for name in Templates.model_fields if name != 'every')}), each with",
+        f"{' and '.join(f'`{name}`' for name in Words.model_fields)}. They are a closed part of Jinja2 that prints,",
+        "chooses (`if`) and loops (`for`); mistakes are found by `watchfloor config check`.",
+        f"A template makes at most {MAX_OUTPUT:,} characters in at most {MAX_STEPS:,} turns of loops. Filters:",
+        f"{', '.join(f'`{name}`' for name in FILTERS)}.",
+        "",
+        "| variable | what it is |",
+        "|---|---|",
+        *(f"| `{name}` | {_cell(meaning)} |" for name, meaning in VARIABLES.items()),
+        "",
+        "Without templates a message reads:",
+        "",
+        "```",
+        *_examples(),
+        "```",
+    ]
+
+
+def _examples() -> Iterable[str]:
+    for notice in samples():
+        said = spoken(Speaking(), notice)
+        yield from (said.title, *(f"    {line}" for line in said.body.splitlines()))
+
+
+def _table(rows: Iterable[FieldRow]) -> list[str]:
+    return [
+        "| key | what may be written | default | meaning |",
+        "|---|---|---|---|",
+        *(
+            f"| `{row.name}` | {_cell(row.allowed)}{' (secret)' if row.secret else ''} | "
+            f"{'*required*' if row.required else _cell(row.default)} | {_cell(row.description)} |"
+            for row in rows
+        ),
+    ]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    print(page(), end="")
