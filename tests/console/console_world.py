@@ -21,6 +21,7 @@ from watchfloor.domain.boards import (
     DeliveryRow,
     HealthRow,
     IncidentRow,
+    Kept,
     LogRow,
     NodeRow,
     ResultPoint,
@@ -448,6 +449,10 @@ class World:
     preferences: dict[str, object] = field(default_factory=dict)
     broken: Exception | None = None  # what every read and operation raises
     database: str = "embedded 18.4"
+    history: list[tuple[datetime, World]] = field(
+        default_factory=list
+    )  # what it was like before, oldest first
+    kept: Kept = field(default_factory=lambda: Kept(NOW - timedelta(days=365), NOW - timedelta(days=30)))
     done: list[tuple[object, ...]] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
     pulse: asyncio.Queue[frozenset[str]] = field(default_factory=asyncio.Queue)
@@ -517,6 +522,14 @@ class FakeReader:
         self._read("alert")
         rows = [*self.world.alerts, *self.world.resolved]
         return next((alert_detail(row) for row in rows if row.id == alert_id), None)
+
+    async def kept(self) -> Kept:
+        self._read("kept")
+        return self.world.kept
+
+    def past(self, at: datetime) -> FakeReader:
+        before = [world for moment, world in self.world.history if moment <= at]
+        return FakeReader(before[-1] if before else World(now=at, services=[], alerts=[], resolved=[]))
 
     async def task_runs(self) -> Sequence[TaskRunRow]:
         self._read("task_runs")

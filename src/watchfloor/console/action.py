@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from watchfloor.domain.boards import HealthRow, SettingRow
@@ -19,6 +20,7 @@ class Scope(StrEnum):
     SERVICE = "services"
     ALERT = "alerts"
     ALERTS = "the list of alerts"
+    PAST = "screens of the past"
     LOGS = "logs"
     SETTINGS = "settings"
     DIALOG = "dialogs"
@@ -45,6 +47,10 @@ class Context:
     undo: str = ""  # what `u` would take back
     read_only: bool = False
     away: bool = False  # the database is away
+    past: bool = False  # what is on the screen is of a past moment
+    travelling: bool = False  # a past moment is looked at, here or in other rooms
+    stays: str = ""  # why this screen cannot show the past; empty: it can
+    began: datetime | None = None  # when what is under the cursor began
 
 
 Why = Callable[[Context], str | None]
@@ -75,6 +81,8 @@ class Action:
         """Why this is impossible now, as a sentence for a person; None where it is possible."""
         if self.writes and context.read_only:
             return "this console is read-only"
+        if self.writes and context.past:
+            return "you look at the past"
         if self.writes and context.away:
             return "the database is away"
         return self.why(context) if self.why else None
@@ -121,7 +129,20 @@ def needs_undo(context: Context) -> str | None:
 
 
 def needs_depth(context: Context) -> str | None:
-    return None if context.deep or context.filtered else "this is the first screen"
+    deep = context.deep or context.filtered or context.travelling
+    return None if deep else "this is the first screen"
+
+
+def needs_traveller(context: Context) -> str | None:
+    return context.stays or None
+
+
+def needs_travelling(context: Context) -> str | None:
+    return None if context.travelling else "you look at the present; travel to a moment first"
+
+
+def needs_beginning(context: Context) -> str | None:
+    return None if context.began else "nothing with a beginning is selected"
 
 
 def needs_setting(context: Context) -> str | None:

@@ -16,6 +16,7 @@ _SERVICE = frozenset({Scope.SERVICE})
 _ALERT = frozenset({Scope.ALERT})
 _SETTINGS = frozenset({Scope.SETTINGS})
 _LOGS = frozenset({Scope.LOGS})
+_PAST = frozenset({Scope.PAST})
 _PICKER = frozenset({Scope.PICKER})
 _DIALOG = frozenset({Scope.DIALOG})
 _DIALOGS = frozenset({Scope.DIALOG, Scope.PICKER})
@@ -231,6 +232,91 @@ ACTIONS: tuple[Action, ...] = (
     Action("page_up", ("pageup", "ctrl+b"), "page up", "One page up.", "Move", _MOVES, "page_up"),
     Action("top", ("g", "home"), "top", "To the first line.", "Move", _MOVES, "to_top"),
     Action("bottom", ("G", "end"), "bottom", "To the last line.", "Move", _MOVES, "to_bottom"),
+    # Time
+    Action(
+        "travel",
+        ("T",),
+        "travel",
+        "Show Health and Alerts as they were at a moment; esc returns to now.",
+        "Time",
+        _ROOM,
+        "travel",
+        why=action.needs_traveller,
+    ),
+    Action(
+        "began",
+        ("B",),
+        "beginning",
+        "Go to the moment at which the alert, or the problem of the service, began.",
+        "Time",
+        _PAST,
+        "began",
+        why=action.needs_beginning,
+    ),
+    Action(
+        "minute_back",
+        (",",),
+        "minute back",
+        "One minute back, while you look at the past.",
+        "Time",
+        _PAST,
+        "minute_back",
+        rank=2,
+        fleeting=True,
+        why=action.needs_travelling,
+    ),
+    Action(
+        "minute_on",
+        (".",),
+        "minute on",
+        "One minute on; beyond now, back to the present.",
+        "Time",
+        _PAST,
+        "minute_on",
+        rank=2,
+        fleeting=True,
+        why=action.needs_travelling,
+    ),
+    Action(
+        "ten_minutes_back",
+        ("(",),
+        "10 minutes back",
+        "Ten minutes back.",
+        "Time",
+        _PAST,
+        "ten_minutes_back",
+        why=action.needs_travelling,
+    ),
+    Action(
+        "ten_minutes_on",
+        (")",),
+        "10 minutes on",
+        "Ten minutes on.",
+        "Time",
+        _PAST,
+        "ten_minutes_on",
+        why=action.needs_travelling,
+    ),
+    Action(
+        "hour_back",
+        ("{",),
+        "hour back",
+        "One hour back.",
+        "Time",
+        _PAST,
+        "hour_back",
+        why=action.needs_travelling,
+    ),
+    Action(
+        "hour_on",
+        ("}",),
+        "hour on",
+        "One hour on.",
+        "Time",
+        _PAST,
+        "hour_on",
+        why=action.needs_travelling,
+    ),
     # Console
     Action(
         "help",

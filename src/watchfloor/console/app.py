@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from time import monotonic
 from typing import ClassVar
@@ -21,9 +21,10 @@ from textual.timer import Timer
 
 from watchfloor.config.problems import ConfigError
 from watchfloor.console.colourless import Colourless
-from watchfloor.console.feed import PACE_S, TICK_S, Feed, sentence
+from watchfloor.console.feed import ALL, PACE_S, TICK_S, VIEW, Feed, sentence
 from watchfloor.console.format import Moment
 from watchfloor.console.ink import Inks
+from watchfloor.console.journey import Journey, refusal
 from watchfloor.console.keymap import TABLE, Keymap
 from watchfloor.console.keymaps import LOOK_S, Keymaps, KeysInUse
 from watchfloor.console.keys import key_of
@@ -120,6 +121,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         self._remembered = preferences
         self._running_operations = 0
         self._notice_timer: Timer | None = None
+        self.wanted: Journey | None = None  # the past that is looked at; each room says what it shows already
         self.feed = Feed(reader.pulses, self._refresh_boards, self._report, pace=pace, tick=tick)
         self._start_theme(theme or _text(preferences, "theme") or DEFAULT)
         self._use_keys(keys or TABLE)
@@ -131,9 +133,15 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         return self.keys.keymap
 
     @property
-    def moment(self) -> Moment:
+    def present(self) -> Moment:
         """Now, by the clock of the database as far as it is known, as this reader wants to see it."""
         return Moment(self._clock() + self._offset, self.zone, self.absolute)
+
+    @property
+    def moment(self) -> Moment:
+        """The moment of which the present room shows the boards: now, or one of the past."""
+        journey = self.room.journey if self.room else None
+        return self.present if journey is None else replace(self.present, now=journey.at)
 
     @property
     def undo(self) -> Undo | None:
@@ -332,6 +340,35 @@ class WatchfloorApp(App[None], inherit_bindings=False):
             if problem is not None and self.notice is not None:
                 self.say(self.notice)
             self.renew_bars()
+
+    # When it looks
+
+    def travel(self, at: datetime) -> None:
+        """Show Health and Alerts as they were at `at`, or say why that cannot be."""
+        self._running_operations += 1
+        self.run_worker(self._travel(at), name="travel", group="travel", exclusive=True, exit_on_error=True)
+
+    async def _travel(self, at: datetime) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                kept = await self.reader.kept()
+            problem = refusal(at, self.present.now, kept, self.zone)
+            room = self.room
+            if problem is not None or room is None:
+                self.say(((f"✘ {problem}", "degraded"),))
+                return
+            began_on = room if self.wanted is None else self.wanted.began_on
+            self.wanted = Journey(at, self.reader.past(at), kept, began_on)
+        except Exception as error:
+            self.say(((f"✘ the past cannot be read: {clean(sentence(error))}", "failing"),))
+        finally:
+            self._running_operations -= 1
+            self.feed.mark(VIEW, hurry=True)
+
+    def return_to_now(self) -> None:
+        """Look at the present again."""
+        self.wanted = None
+        self.feed.mark(ALL, hurry=True)
 
     # What it looks like
 

@@ -10,16 +10,18 @@ from watchfloor.console.glyphs import CRUMB, SEVERITY
 from watchfloor.console.line import Line, Piece, clean
 from watchfloor.console.screens.acts import AlertActs
 from watchfloor.console.screens.detail import DetailRoom
+from watchfloor.console.screens.travel import Travels
 from watchfloor.console.views.alert import alert_lines
 from watchfloor.console.widgets.summary_strip import Summary
 from watchfloor.domain.boards import AlertDetail
 
 
-class AlertRoom(AlertActs, DetailRoom, inherit_bindings=False):
+class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
     """What happened, who did what, which messages left the house."""
 
     ROOM: ClassVar[str] = "alerts"
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.ALERT)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.ALERT, Scope.PAST)
+    TRAVELS: ClassVar[bool] = True
     TOPICS: ClassVar[frozenset[str]] = frozenset({"alerts", "outbox"})
 
     def __init__(self, alert_id: int) -> None:
@@ -29,7 +31,7 @@ class AlertRoom(AlertActs, DetailRoom, inherit_bindings=False):
         self._gone = False
 
     async def load(self) -> None:
-        self._detail = await self.console_app.reader.alert(self._alert_id)
+        self._detail = await self.read(lambda boards: boards.alert(self._alert_id))
         self._gone = self._detail is None
 
     def show(self) -> None:
@@ -37,7 +39,9 @@ class AlertRoom(AlertActs, DetailRoom, inherit_bindings=False):
         if detail is not None:
             self.pane.show(lambda cells: alert_lines(detail, moment, cells))
         elif self._gone:
-            self.pane.show(lambda _: [(("This alert is gone: it ended before it fired.", "muted"),)])
+            gone = "This alert is gone: it ended before it fired."
+            words = gone if self.journey is None else "This alert was not there yet."
+            self.pane.show(lambda _: [((words, "muted"),)])
         super().show()
 
     def summary(self) -> Summary:
@@ -57,7 +61,7 @@ class AlertRoom(AlertActs, DetailRoom, inherit_bindings=False):
         if self._detail is None:
             return replace(super().context(), row=False)
         row = self._detail.row
-        return replace(super().context(), alert_id=row.id, alert_state=row.state)
+        return replace(super().context(), alert_id=row.id, alert_state=row.state, began=row.active_at)
 
     def alert_title(self) -> str:
         return self._detail.row.title if self._detail else ""

@@ -16,6 +16,7 @@ from watchfloor.console.line import Line, Piece, clean, says, width
 from watchfloor.console.screens.acts import AlertActs
 from watchfloor.console.screens.alert import AlertRoom
 from watchfloor.console.screens.beside import BesideRoom
+from watchfloor.console.screens.travel import Travels
 from watchfloor.console.views.alert import alert_lines
 from watchfloor.console.widgets.pane import Maker
 from watchfloor.console.widgets.table import Column
@@ -86,12 +87,20 @@ def urgency(row: AlertRow) -> tuple[int, int, float, int]:
     return URGENCY.get(row.state, len(URGENCY)), -row.severity, -since.timestamp(), -row.id
 
 
-class AlertsRoom(AlertActs, BesideRoom[AlertRow], inherit_bindings=False):
+class AlertsRoom(AlertActs, Travels, BesideRoom[AlertRow], inherit_bindings=False):
     """The list of open alerts; `H` adds the resolved ones."""
 
     ROOM: ClassVar[str] = "alerts"
     NOUN: ClassVar[str] = "alert"
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.OPENS, Scope.ALERT, Scope.ALERTS)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (
+        Scope.ROOM,
+        Scope.LIST,
+        Scope.OPENS,
+        Scope.ALERT,
+        Scope.ALERTS,
+        Scope.PAST,
+    )
+    TRAVELS: ClassVar[bool] = True
     TOPICS: ClassVar[frozenset[str]] = frozenset({"alerts", "outbox"})
     FIELDS: ClassVar[frozenset[str]] = frozenset(
         {"state", "severity", "service", "rule", "by", "title", "id"}
@@ -104,7 +113,7 @@ class AlertsRoom(AlertActs, BesideRoom[AlertRow], inherit_bindings=False):
         self._detail: AlertDetail | None = None
 
     async def load(self) -> None:
-        self._rows = await self.console_app.reader.alerts(resolved=self.with_history)
+        self._rows = await self.read(lambda boards: boards.alerts(resolved=self.with_history))
         self.show_rows(self._rows)
         await self.load_beside()
 
@@ -132,6 +141,8 @@ class AlertsRoom(AlertActs, BesideRoom[AlertRow], inherit_bindings=False):
         return row.state == "firing"
 
     def empty(self) -> Line:
+        if self.journey is not None:
+            return (("No alert was open then.", "muted"),)
         status = self.console_app.status
         if status is not None and status.nodes_live == 0:
             return (("No alert is open, but no engine is watching either.", "failing"),)
@@ -145,6 +156,8 @@ class AlertsRoom(AlertActs, BesideRoom[AlertRow], inherit_bindings=False):
         pieces = [Piece((says(count(self._open(), "open alert"), "title"),), rank=3)]
         for severity in sorted(Severity, reverse=True):
             pieces += tally(self._firing(severity), SEVERITY[severity], rank=5 + severity)
+        if self.journey is not None:
+            pieces.append(Piece((says("those that never fired are not kept", "muted"),), rank=0))
         for rank, state in ((4, "acknowledged"), (2, "pending"), (1, "resolved")):
             pieces += tally(sum(row.state == state for row in self._rows), mark(ALERT, state), rank)
         return pieces
@@ -163,7 +176,10 @@ class AlertsRoom(AlertActs, BesideRoom[AlertRow], inherit_bindings=False):
     def context(self) -> Context:
         row = self.selected
         return replace(
-            super().context(), alert_id=row.id if row else None, alert_state=row.state if row else ""
+            super().context(),
+            alert_id=row.id if row else None,
+            alert_state=row.state if row else "",
+            began=row.active_at if row else None,
         )
 
     def alert_title(self) -> str:
@@ -181,7 +197,7 @@ class AlertsRoom(AlertActs, BesideRoom[AlertRow], inherit_bindings=False):
 
     async def read_beside(self) -> None:
         row = self.selected
-        self._detail = None if row is None else await self.console_app.reader.alert(row.id)
+        self._detail = None if row is None else await self.read(lambda boards: boards.alert(row.id))
 
     def beside(self) -> Maker:
         detail, moment = self._detail, self.console_app.moment

@@ -203,7 +203,7 @@ class BoardRoom(Room, Generic[R], inherit_bindings=False):
         self._apply_filter()
 
     def do_back(self) -> None:
-        if self.filter_text or self.faults_only:
+        if not self.leaves_past and (self.filter_text or self.faults_only):
             self.filter_text, self.faults_only = "", False
             self._apply_filter()
         else:

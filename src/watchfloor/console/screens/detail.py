@@ -86,7 +86,7 @@ class DetailRoom(Room, inherit_bindings=False):
         self._find()
 
     def do_back(self) -> None:
-        if self.needle:
+        if self.needle and not self.leaves_past:
             self.needle = ""
             self._find()
         else:

@@ -17,7 +17,8 @@ from watchfloor.console.glyphs import PAUSED, PENDING, STATUS, Mark, health, tal
 from watchfloor.console.line import Line, Piece, clean, says
 from watchfloor.console.screens.acts import AlertActs, ServiceActs
 from watchfloor.console.screens.beside import BesideRoom
-from watchfloor.console.screens.service import ServiceRoom
+from watchfloor.console.screens.service import ServiceRoom, problem_began
+from watchfloor.console.screens.travel import Travels
 from watchfloor.console.views.service import service_lines
 from watchfloor.console.widgets.pane import Maker
 from watchfloor.console.widgets.table import Column
@@ -107,12 +108,20 @@ def fleet(rows: Sequence[HealthRow]) -> list[tuple[int, Mark]]:
     return [(numbers[mark], mark) for mark in (*marks, PENDING, STATUS[Status.OK], PAUSED)]
 
 
-class HealthRoom(ServiceActs, AlertActs, BesideRoom[HealthRow], inherit_bindings=False):
+class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit_bindings=False):
     """The board of services."""
 
     ROOM: ClassVar[str] = "health"
     NOUN: ClassVar[str] = "service"
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.OPENS, Scope.SERVICE, Scope.ALERT)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (
+        Scope.ROOM,
+        Scope.LIST,
+        Scope.OPENS,
+        Scope.SERVICE,
+        Scope.ALERT,
+        Scope.PAST,
+    )
+    TRAVELS: ClassVar[bool] = True
     TOPICS: ClassVar[frozenset[str]] = frozenset({"health", "services", "alerts", "checks"})
     FIELDS: ClassVar[frozenset[str]] = frozenset({"name", "state", "kind", "group", "tag", "says"})
 
@@ -123,7 +132,7 @@ class HealthRoom(ServiceActs, AlertActs, BesideRoom[HealthRow], inherit_bindings
         self._fleet: list[tuple[int, Mark]] = []
 
     async def load(self) -> None:
-        rows = await self.console_app.reader.health()
+        rows = await self.read(lambda boards: boards.health())
         self._fleet = fleet(rows)
         self.show_rows(rows)
         await self.load_beside()
@@ -151,6 +160,8 @@ class HealthRoom(ServiceActs, AlertActs, BesideRoom[HealthRow], inherit_bindings
         return not row.paused and (row.hard not in (Status.OK, None) or row.status not in (Status.OK, None))
 
     def empty(self) -> Line:
+        if self.journey is not None:
+            return (("No service was watched then.", "muted"),)
         return (
             ("No services yet. Write some under ", "muted"),
             ("services:", "key"),
@@ -174,7 +185,11 @@ class HealthRoom(ServiceActs, AlertActs, BesideRoom[HealthRow], inherit_bindings
         row = self.selected
         state = "" if row is None else "acknowledged" if row.acknowledged else "firing"
         return replace(
-            super().context(), service=row, alert_id=row.alert_id if row else None, alert_state=state
+            super().context(),
+            service=row,
+            alert_id=row.alert_id if row else None,
+            alert_state=state,
+            began=problem_began(row) if row else None,
         )
 
     def alert_title(self) -> str:
@@ -188,7 +203,7 @@ class HealthRoom(ServiceActs, AlertActs, BesideRoom[HealthRow], inherit_bindings
     async def read_beside(self) -> None:
         row = self.selected
         if row != self._detail_of:
-            self._detail = None if row is None else await self.console_app.reader.service(row.id)
+            self._detail = None if row is None else await self.read(lambda boards: boards.service(row.id))
             self._detail_of = row
 
     def beside(self) -> Maker:

@@ -6,8 +6,8 @@ which key does what: that is the table's business.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ClassVar, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -15,14 +15,19 @@ from textual.screen import Screen
 
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.feed import ALL, VIEW
+from watchfloor.console.journey import Journey, cannot_travel
 from watchfloor.console.line import Line
+from watchfloor.console.reader import Boards
 from watchfloor.console.screens.commands import CommandPicker, HelpPicker
 from watchfloor.console.screens.host import ActionHost
+from watchfloor.console.screens.travel import ask_for_moment
 from watchfloor.console.widgets.banner import Banner
 from watchfloor.console.widgets.footer import Footer
 from watchfloor.console.widgets.status_bar import StatusBar
 from watchfloor.console.widgets.summary_strip import Summary, SummaryStrip, plain_rule
 from watchfloor.console.widgets.tab_bar import TabBar
+
+Board = TypeVar("Board")
 
 SHORT = 14
 """Below this height the summary and the status bar make room for the list."""
@@ -46,9 +51,11 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
     Room { background: $wf-background; color: $wf-text; layout: vertical; }
     """
     AUTO_FOCUS: ClassVar[str | None] = "#body"
+    TRAVELS: ClassVar[bool] = False  # whether it can show the past
 
     def __init__(self) -> None:
         super().__init__()
+        self.journey: Journey | None = None  # the past that is on the screen; None: the present
         self.tab_bar = TabBar(self.tab)
         self.banner = Banner()
         self.strip = SummaryStrip(self.summary, self.rule)
@@ -75,6 +82,13 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
 
     async def load(self) -> None:
         """Read what the screen shows."""
+
+    async def read(self, ask: Callable[[Boards], Awaitable[Board]]) -> Board:
+        """Ask for a board of the moment that is wanted; what is on the screen is of that moment from then on."""
+        wanted = self.console_app.wanted
+        found = await ask(self.console_app.reader if wanted is None else wanted.boards)
+        self.journey = wanted
+        return found
 
     def show(self) -> None:
         """Draw what was read, by the present time."""
@@ -106,6 +120,9 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
         app = self.console_app
         return Context(
             deep=len(app.screen_stack) > 1,
+            past=self.journey is not None,
+            travelling=app.wanted is not None,
+            stays="" if self.TRAVELS else cannot_travel(self.tab()),
             undo=app.undo.label if app.undo else "",
             read_only=app.read_only,
             away=app.away is not None,
@@ -114,7 +131,9 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
     # Shared machinery
 
     def wants(self, topics: frozenset[str]) -> bool:
-        """Whether any of `topics` concerns this screen."""
+        """Whether any of `topics` concerns this screen; the past does not change."""
+        if self.TRAVELS and self.console_app.wanted is not None:
+            topics = topics & (VIEW | ALL)
         return bool(topics & (self.TOPICS | VIEW | ALL))
 
     def look_again(self) -> None:
@@ -159,12 +178,25 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
     def do_undo(self) -> None:
         self.console_app.take_back()
 
+    @property
+    def leaves_past(self) -> bool:
+        """Whether going back from here is going back to the present."""
+        wanted = self.console_app.wanted
+        return wanted is not None and (len(self.app.screen_stack) == 1 or self is wanted.began_on)
+
+    def do_travel(self) -> None:
+        ask_for_moment(self)
+
     def do_back(self) -> None:
-        if len(self.app.screen_stack) > 1:
+        if self.leaves_past:
+            self.console_app.return_to_now()
+        elif len(self.app.screen_stack) > 1:
             self.app.pop_screen()
 
     def do_close(self) -> None:
-        if len(self.app.screen_stack) > 1:
+        if self.leaves_past:
+            self.console_app.return_to_now()
+        elif len(self.app.screen_stack) > 1:
             self.app.pop_screen()
         else:
             self.console_app.leave("quit")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from time import monotonic
 from typing import ClassVar
 
@@ -11,18 +12,26 @@ from watchfloor.console.glyphs import CRUMB, health
 from watchfloor.console.line import Line, Piece, clean
 from watchfloor.console.screens.acts import AlertActs, ServiceActs
 from watchfloor.console.screens.detail import DetailRoom
+from watchfloor.console.screens.travel import Travels
 from watchfloor.console.views.service import service_lines
 from watchfloor.console.widgets.summary_strip import Summary
-from watchfloor.domain.boards import ServiceDetail
+from watchfloor.domain.boards import HealthRow, ServiceDetail
+from watchfloor.domain.outcome import Status
 
 PACE_S = 1.0
 
 
-class ServiceRoom(ServiceActs, AlertActs, DetailRoom, inherit_bindings=False):
+def problem_began(row: HealthRow) -> datetime | None:
+    """When the confirmed problem of a service began; None while it has none."""
+    return None if row.hard in (None, Status.OK) else row.since
+
+
+class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=False):
     """History, phases, incidents, facts and settings of a service."""
 
     ROOM: ClassVar[str] = "health"
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.SERVICE, Scope.ALERT)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.SERVICE, Scope.ALERT, Scope.PAST)
+    TRAVELS: ClassVar[bool] = True
     TOPICS: ClassVar[frozenset[str]] = frozenset({"health", "services", "alerts", "checks"})
 
     def __init__(self, service_id: int) -> None:
@@ -33,12 +42,14 @@ class ServiceRoom(ServiceActs, AlertActs, DetailRoom, inherit_bindings=False):
         self._read_at = 0.0
 
     async def load(self) -> None:
-        self._detail = await self.console_app.reader.service(self._service_id)
+        self._detail = await self.read(lambda boards: boards.service(self._service_id))
         self._gone = self._detail is None
         self._read_at = monotonic()
 
     def wants(self, topics: frozenset[str]) -> bool:
         """Pulses tell of all services; this one need not be read in full for each of them."""
+        if self.console_app.wanted is not None:
+            return super().wants(topics)
         urgent = topics - {"health", "checks"}
         return super().wants(urgent) or monotonic() - self._read_at >= PACE_S
 
@@ -47,9 +58,9 @@ class ServiceRoom(ServiceActs, AlertActs, DetailRoom, inherit_bindings=False):
         if detail is not None:
             self.pane.show(lambda cells: service_lines(detail, moment, cells))
         elif self._gone:
-            self.pane.show(
-                lambda _: [(("This service is gone: it is no longer in the configuration.", "muted"),)]
-            )
+            gone = "This service is gone: it is no longer in the configuration."
+            words = gone if self.journey is None else "This service was not watched then."
+            self.pane.show(lambda _: [((words, "muted"),)])
         super().show()
 
     def summary(self) -> Summary:
@@ -74,7 +85,13 @@ class ServiceRoom(ServiceActs, AlertActs, DetailRoom, inherit_bindings=False):
             return replace(super().context(), row=False)
         row = self._detail.row
         state = "acknowledged" if row.acknowledged else "firing"
-        return replace(super().context(), service=row, alert_id=row.alert_id, alert_state=state)
+        return replace(
+            super().context(),
+            service=row,
+            alert_id=row.alert_id,
+            alert_state=state,
+            began=problem_began(row),
+        )
 
     def alert_title(self) -> str:
         return f"{self._detail.row.name} is {health(self._detail.row).word}" if self._detail else ""

@@ -56,7 +56,7 @@ class TabBar(Bar):
 
     def content(self, cells: int) -> Line:
         app = self.console_app
-        moment = app.moment
+        moment = app.present
         local = moment.now.astimezone(moment.zone)
         time = clock(moment.now, moment.now, moment.zone, seconds=False)
         when = Piece(
