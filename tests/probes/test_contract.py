@@ -125,6 +125,24 @@ CASES = {
         lambda port: {"host": "127.0.0.1", "port": port, "username": "watch", "password": SECRET},
         b"\x00\x00\x00\x90\x00\x00\x00\x01",
     ),
+    "mysql": Case(
+        "mysql",
+        lambda port: {"host": "127.0.0.1", "port": port, "password": SECRET},
+        b"\x4a\x00\x00\x00\x0a5.5.5-",
+    ),
+    "query mysql": Case(
+        "query",
+        lambda port: {"dsn": f"mysql://watch:{SECRET}@127.0.0.1:{port}/shop", "sql": "SELECT 1"},
+        b"\x4a\x00\x00\x00\x0a5.5.5-",
+    ),
+    "query postgres": Case(
+        "query",
+        lambda port: {
+            "dsn": f"postgresql://watch:{SECRET}@127.0.0.1:{port}/shop?sslmode=disable",
+            "sql": "SELECT 1",
+        },
+        b"R\x00\x00\x00\x08\x00\x00\x00\x00S\x00\x00\x00\x15",
+    ),
     "ssh": Case("ssh", lambda port: {"host": "127.0.0.1", "port": port}, b"SSH-2.0-", tells=False),
     "mail": Case(
         "mail",
@@ -141,6 +159,9 @@ CASES = {
 
 LOCAL = {"host", "command", "file", "process", "systemd"}
 """Kinds that look at this machine; what may hang there are calls into the kernel, and programs."""
+
+BLOCKING = {"sqlserver", "oracle"}
+"""Kinds whose drivers block: what they leave behind is a thread, until the driver's own time-out."""
 
 NOISE = random.Random(7)
 HOSTILE: dict[str, Handler] = {
@@ -171,6 +192,10 @@ HOSTILE: dict[str, Handler] = {
     "endless greeting": hostile.floods(b"220-hello\r\n", b"220-\x1b[2J" + SECRET.encode() + b"\r\n"),
     "refusal": hostile.says(b"-ERR \x1b[31m" + SECRET.encode() + b"\r\n"),
     "upgrade": hostile.says(b"HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: x\r\n\r\n\x81\x7f" + b"\xff" * 9),
+    "mysql greeting": hostile.says(
+        b"\x4a\x00\x00\x00\x0a8.0\x00" + b"x" * 71 + b"\x07\x00\x00\x02\xfeother\x00"
+    ),
+    "mysql error": hostile.says(b"\x40\x00\x00\x00\xff\x15\x04#28000\x1b[31m" + SECRET.encode() + bytes(80)),
     "tls alert": hostile.says(b"\x15\x03\x03\x00\x02\x02\x28"),
 }
 
@@ -267,7 +292,7 @@ UNANSWERING = ("never accepts", "says nothing", "one byte now and then")
 
 
 def test_every_registered_kind_is_held_to_the_contract() -> None:
-    assert {case.kind for case in CASES.values()} | LOCAL == set(KINDS)
+    assert {case.kind for case in CASES.values()} | LOCAL | BLOCKING == set(KINDS)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -355,7 +380,7 @@ def test_a_closed_port_is_refused_at_once(run: Run, name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["http", "http body", "postgres", "redis", "nats", "mqtt", "rabbitmq", "kafka"],
+    ["http", "http body", "postgres", "redis", "nats", "mqtt", "rabbitmq", "kafka", "mysql", "query mysql"],
 )
 def test_settings_do_not_give_secrets_away(name: str) -> None:
     settings = CASES[name].make(1)
@@ -415,6 +440,35 @@ class TestHost:
         finally:
             released.set()
             run(host_probe._sampling.call("sample", take_late))  # the hanging look ends before the next test
+
+
+class TestBlockingDrivers:
+    @pytest.mark.parametrize("kind", sorted(BLOCKING))
+    def test_the_time_limit_is_kept_and_threads_are_bounded(
+        self, run: Run, servers: Servers, kind: str
+    ) -> None:
+        settings = KINDS[kind].settings(
+            dsn=f"{kind}://watch:{SECRET}@127.0.0.1:{servers.start(hostile.silent)}/x"
+        )
+
+        async def several() -> None:
+            before = threading.active_count()
+            for _ in range(3):
+                outcome, _ = await timely(KINDS[kind].run(settings, TIMEOUT))
+                decent(outcome)
+                assert "timed out after 300 ms while waiting for an answer from" in outcome.summary
+            assert threading.active_count() <= before + 1
+
+        run(several())
+
+    @pytest.mark.parametrize("kind", sorted(BLOCKING))
+    def test_a_closed_port_is_refused_at_once_and_nothing_is_shown(self, run: Run, kind: str) -> None:
+        settings = KINDS[kind].settings(dsn=f"{kind}://watch:{SECRET}@127.0.0.1:{hostile.closed_port()}/x")
+        assert SECRET not in repr(settings) + settings.model_dump_json()
+        outcome = run(KINDS[kind].run(settings, 5))
+        decent(outcome)
+        assert outcome.status is Status.FAILING
+        assert "connection refused" in outcome.summary
 
 
 STUCK = {

@@ -8,7 +8,8 @@ session behind when a server falls silent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import cached_property
 from math import isfinite
 from time import perf_counter
@@ -121,24 +122,32 @@ async def probe(settings: Settings, timeout: float) -> Outcome:
 
 
 async def _ask(settings: Settings, check: Check, timeout: float) -> Outcome:
+    async with connected(settings.parameters, check, timeout) as session:
+        began = perf_counter()
+        await session.ask("/* watchfloor */ SELECT 1")
+        round_trip = check.spent("first_byte", began) - began
+        figures = _Figures.of(await session.ask(_FIGURES))
+    return _judge(settings, check, round_trip, figures)
+
+
+@asynccontextmanager
+async def connected(given: Mapping[str, str], check: Check, timeout: float) -> AsyncIterator[Session]:
+    """Yield a session with the server of an address taken apart; what goes wrong names the server."""
     began = perf_counter()
-    where, attempts = await _resolved(settings.parameters, check)
+    where, attempts = await _resolved(given, check)
     began = check.spent("dns", began)
     check.doing = f"connecting to PostgreSQL at {where}"
     session: Session | None = None
     try:
         session = await _connected(attempts, check, timeout)
-        began = check.spent("connect", began)
+        check.spent("connect", began)
         check.doing = f"waiting for an answer from PostgreSQL at {where}"
-        await session.ask("/* watchfloor */ SELECT 1")
-        round_trip = check.spent("first_byte", began) - began
-        figures = _Figures.of(await session.ask(_FIGURES))
+        yield session
     except Fault as fault:
-        raise Fault(f"PostgreSQL at {where}: {fault.summary}") from None
+        raise Fault(f"PostgreSQL at {where}: {fault.summary}", fault.status) from None
     finally:
         if session is not None:
             session.close()
-    return _judge(settings, check, round_trip, figures)
 
 
 async def _connected(attempts: Sequence[Mapping[str, str]], check: Check, timeout: float) -> Session:

@@ -12,10 +12,15 @@ import asyncio
 import psycopg
 from psycopg import pq
 
+from watchfloor.probes.answer import ROW_LIMIT, Answer
 from watchfloor.probes.checking import Fault
 
 READ_LIMIT = 64
 """How many reads one answer may take; each is bounded by the socket's buffer."""
+HELD_LIMIT = 1024 * 1024
+"""How much of the values of one answer is kept, in bytes."""
+
+_YIELDS = (pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
 class Session:
@@ -56,6 +61,46 @@ class Session:
             raise Fault(_words(str(error))) from None
         columns = [result.get_value(0, column) for column in range(result.nfields)]
         return [(column or b"").decode("utf-8", "replace") for column in columns]
+
+    async def run(self, *statements: str) -> None:
+        """Carry out statements that yield nothing. Raises `Fault`."""
+        for statement in statements:
+            await self.fetch(statement)
+
+    async def fetch(self, statement: str) -> Answer:
+        """Carry out one statement, and only one, and return what it yields, row by row up to the limits."""
+        connection = self._connection
+        answer = Answer()
+        held = 0
+        try:
+            connection.send_query_params(statement.encode("utf-8", "replace"), None)
+            connection.set_single_row_mode()
+            while connection.flush():
+                await _ready(connection.socket, writing=True)
+            while (result := await self._next()) is not None:
+                if result.status not in _YIELDS:
+                    raise Fault(_words(result.error_message.decode("utf-8", "replace")) or "is no query")
+                if not answer.columns:
+                    names = (result.fname(column) for column in range(result.nfields))
+                    answer.columns = [(name or b"").decode("utf-8", "replace") for name in names]
+                for row in range(result.ntuples):
+                    values = [result.get_value(row, column) for column in range(result.nfields)]
+                    held += sum(len(value or b"") for value in values)
+                    if len(answer.rows) == ROW_LIMIT or held > HELD_LIMIT:
+                        answer.cut = True
+                        return answer
+                    answer.rows.append([None if v is None else v.decode("utf-8", "replace") for v in values])
+                answer.affected = result.command_tuples or len(answer.rows)
+        except psycopg.Error as error:
+            raise Fault(_words(str(error))) from None
+        return answer
+
+    async def _next(self) -> pq.abc.PGresult | None:
+        """Return the next result, whatever it is; None when there are no more."""
+        while self._connection.is_busy():
+            await _ready(self._connection.socket)
+            self._connection.consume_input()
+        return self._connection.get_result()
 
     def close(self) -> None:
         """Say goodbye and close the socket."""

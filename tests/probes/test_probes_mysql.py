@@ -1,0 +1,178 @@
+"""MySQL and MariaDB checks against a real server, and against one that signs in the newer way."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from probe_certificates import Authority
+from probe_servers import Handler, Run, Servers
+from pydantic import SecretStr
+
+from watchfloor.domain.outcome import Outcome, Status
+from watchfloor.probes.checking import Check
+from watchfloor.probes.mysql import Settings, probe
+from watchfloor.probes.mysql_session import Session
+from watchfloor.probes.peer import Peer
+
+Probing = Callable[..., Outcome]
+PASSWORD = "correct-horse"
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """The port of a real MariaDB that lets root in without a password."""
+    try:
+        socket.create_connection(("127.0.0.1", 3306), 2).close()
+    except OSError as error:
+        reason = f"no MariaDB at 127.0.0.1:3306 ({error})"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    return 3306
+
+
+def as_root(port: int, *statements: str) -> None:
+    """Carry out statements that may write."""
+
+    async def carry_out() -> None:
+        settings = Settings(host="127.0.0.1", port=port, username="root")
+        check = Check()
+        async with Peer.of(check, settings, 5).talk() as talk:
+            session = Session(check, talk)
+            await session.sign_in("root", "", "", None)
+            for statement in statements:
+                await session.ask(statement)
+
+    asyncio.run(carry_out())
+
+
+@pytest.fixture(scope="module")
+def user(port: int) -> Iterator[str]:
+    """A user of the real server who has a password and may do nothing."""
+    name = f"watch_{os.getpid()}"
+    as_root(port, f"CREATE USER '{name}'@'%' IDENTIFIED BY '{PASSWORD}'")
+    yield name
+    as_root(port, f"DROP USER '{name}'@'%'")
+
+
+@pytest.fixture
+def check(run: Run) -> Probing:
+    """Probe a port of this machine with some settings."""
+
+    def check(port: int, **settings: Any) -> Outcome:
+        outcome = run(probe(Settings(host="127.0.0.1", port=port, **settings), 5))
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    return check
+
+
+def test_a_real_server_is_ok_and_tells_its_figures(check: Probing, port: int, user: str) -> None:
+    outcome = check(port, username=user, password=SecretStr(PASSWORD), database="information_schema")
+    assert outcome.status is Status.OK, outcome.summary
+    assert outcome.summary.startswith("MariaDB 1")
+    assert 1 <= outcome.metrics["connections_used"] <= outcome.metrics["connections_max"]
+    assert set(outcome.phases) == {"dns", "connect", "first_byte", "transfer"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"password": "battery-staple"}, "Access denied for user"),
+        ({}, "Access denied for user"),
+        ({"password": PASSWORD, "database": "no_such"}, "denied"),
+        ({"password": PASSWORD, "replica": True}, "denied"),
+    ],
+)
+def test_a_refusal_is_told_and_the_password_is_not(
+    check: Probing, port: int, user: str, settings: dict[str, Any], words: str
+) -> None:
+    outcome = check(port, username=user, **settings)
+    assert outcome.status is Status.FAILING
+    assert words in outcome.summary
+    assert "battery-staple" not in outcome.summary
+
+
+def test_a_server_that_is_no_replica_is_told(check: Probing, port: int) -> None:
+    outcome = check(port, username="root", replica=True)
+    assert outcome.status is Status.FAILING
+    assert "it is no replica" in outcome.summary
+
+
+def test_few_connections_left_is_told(check: Probing, port: int) -> None:
+    outcome = check(port, username="root", connections={"degraded": 0.01, "failing": 100})
+    assert outcome.status is Status.DEGRADED
+    assert "% used (limit 0.01 %)" in outcome.summary
+
+
+def packet(sequence: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "little") + bytes((sequence,)) + payload
+
+
+SCRAMBLE = b"abcdefghijklmnopqrst"
+GREETING = (
+    b"\x0a8.0.36\x00" + bytes(4) + SCRAMBLE[:8] + b"\x00" + b"\xff\xff\x2d\x02\x00\xff\xc1\x15" + bytes(10)
+    + SCRAMBLE[8:] + b"\x00caching_sha2_password\x00"
+)  # fmt: skip
+
+
+def newer_server(known: bool, heard: list[bytes], context: Any = None) -> Handler:
+    """A server that signs in with caching_sha2_password, and knows the password's hash already or does not."""
+
+    async def read(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+        head = await reader.readexactly(4)
+        return head[3], await reader.readexactly(int.from_bytes(head[:3], "little"))
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(packet(0, GREETING))
+        sequence, answer = await read(reader)
+        if len(answer) == 32 and context is not None:
+            await writer.start_tls(context)
+            sequence, answer = await read(reader)
+        proof = answer[32:].partition(b"\0")[2][1:33]
+        sha = hashlib.sha256
+        once = sha(PASSWORD.encode()).digest()
+        mask = sha(sha(once).digest() + SCRAMBLE).digest()
+        heard.append(bytes(a ^ b for a, b in zip(proof, mask, strict=True)))
+        if known:
+            right = heard[-1] == once
+            writer.write(packet(sequence + 1, b"\x01\x03") + packet(sequence + 2, bytes(7)) if right else b"")
+        else:
+            writer.write(packet(sequence + 1, b"\x01\x04"))
+            sequence, answer = await read(reader)
+            heard.append(answer)
+            writer.write(packet(sequence + 1, b"\xff\x15\x04#28000enough"))
+        await reader.read()
+
+    return handler
+
+
+def test_a_server_that_knows_the_password_takes_its_hash(run: Run, servers: Servers) -> None:
+    heard: list[bytes] = []
+    settings = Settings(host="127.0.0.1", port=servers.start(newer_server(True, heard)), password=PASSWORD)
+    outcome = run(probe(settings, 0.3))
+    assert heard == [hashlib.sha256(PASSWORD.encode()).digest()]
+    assert "timed out" in outcome.summary  # it lets us in and says nothing more
+
+
+def test_the_password_itself_is_sent_over_tls_only(
+    check: Probing, servers: Servers, authority: Authority
+) -> None:
+    heard: list[bytes] = []
+    outcome = check(servers.start(newer_server(False, heard)), password=PASSWORD)
+    assert "only sent over TLS; set tls: true" in outcome.summary
+    server = newer_server(False, heard, authority.server("127.0.0.1"))
+    outcome = check(servers.start(server), password=PASSWORD, tls=True, ca_file=authority.ca_file)
+    assert outcome.summary.endswith(": enough")
+    assert heard[-1] == PASSWORD.encode() + b"\0"
+    assert "tls" in outcome.phases
+
+
+def test_a_server_without_tls_is_not_trusted_with_anything(check: Probing, port: int) -> None:
+    outcome = check(port, username="root", tls=True)
+    assert outcome.status is Status.FAILING
+    assert "the server offers no TLS" in outcome.summary or "certificate" in outcome.summary
