@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from support.mailboxes import mailbox
@@ -149,6 +150,11 @@ def sockets() -> set[str]:
     return {name for name in found if name.startswith(("socket:", "pipe:"))}
 
 
+def processes() -> set[int]:
+    """The processes that this one started."""
+    return {child.pid for child in psutil.Process().children()}
+
+
 def test_every_registered_kind_is_held_to_the_contract() -> None:
     assert set(ALL) == set(KINDS)
     assert all(KINDS[kind].name == kind for kind in KINDS)
@@ -176,18 +182,18 @@ async def test_whoever_is_cancelled_leaves_no_socket_and_no_process(kind: str) -
         connected.set()
         await asyncio.sleep(60)
 
-    before = sockets()
+    before, children = sockets(), processes()
     async with serving(silent) as port:
         task = asyncio.ensure_future(deliver(kind, settings(kind, port, 20.0)))
         if kind == "command":
-            await until(lambda: sockets() - before)
+            await until(lambda: processes() - children)
         else:
             await connected.wait()
         assert not task.done()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    await until(lambda: sockets() <= before)
+    await until(lambda: sockets() <= before and processes() <= children)
 
 
 @pytest.mark.parametrize("kind", ALL)

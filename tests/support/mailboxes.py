@@ -63,7 +63,7 @@ async def mailbox(
         good = isinstance(data, LoginPassword) and data.password == (password or "").encode()
         if good:
             box.users.append(data.login.decode())
-        return AuthResult(success=good)
+        return AuthResult(success=good, handled=False)
 
     def server() -> SMTP:
         return SMTP(

@@ -14,7 +14,8 @@ import json
 import os
 import resource
 import signal
-from typing import Annotated
+import tempfile
+from typing import IO, Annotated
 
 from pydantic import Field, SecretStr, StringConstraints
 
@@ -27,9 +28,10 @@ from watchfloor.domain.notice import facts
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 FOR_GOOD = frozenset({65, 78})
 SAID_BYTES = 4096
-CHUNK = 65536
 OPEN_FILES = 256
-FILE_BYTES = 64 * 2**20
+FILE_BYTES = 16 * 2**20
+"""No file it writes grows beyond this, what it says included."""
+
 
 Argument = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"^[^\x00]*$")]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
@@ -58,36 +60,42 @@ def render(settings: Settings, draft: Draft) -> bytes:
 
 async def deliver(settings: Settings, message: Message) -> None:
     """Run the command once. Raises `DeliveryError`."""
+    # Files, not pipes: waiting for a process would also wait for whoever else holds the other end of a pipe.
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+        given.write(message.payload)
+        given.seek(0)
+        status = await _run(settings, message, given, said)
+        said.seek(0)
+        words = said.read(SAID_BYTES).decode(errors="replace")
+    if status != 0:
+        shown = sayable(words, secrets_of(settings))
+        raise DeliveryError(_ended(status) + (f": {shown}" if shown else ""), permanent=status in FOR_GOOD)
+
+
+async def _run(settings: Settings, message: Message, given: IO[bytes], said: IO[bytes]) -> int:
     try:
         process = await asyncio.create_subprocess_exec(
             *settings.command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdin=given,
+            stdout=said,
+            stderr=said,
             env=_environment(settings, message),
             cwd=settings.directory,
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        raise DeliveryError(
-            f"the command cannot be run: {sayable(str(error), secrets_of(settings))}"
-        ) from None
-    said = asyncio.create_task(_output(process))
+        words = sayable(str(error), secrets_of(settings))
+        raise DeliveryError(f"the command cannot be run: {words}") from None
     try:
         _limit(process.pid, settings)
         async with asyncio.timeout(settings.timeout):
-            await _feed(process, message.payload)
-            status = await process.wait()
+            return await process.wait()
     except TimeoutError:
         raise DeliveryError(f"the command took more than {settings.timeout:g} s") from None
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-        await said
-    if status != 0:
-        words = sayable(said.result().decode(errors="replace"), secrets_of(settings))
-        raise DeliveryError(_ended(status) + (f": {words}" if words else ""), permanent=status in FOR_GOOD)
 
 
 def _environment(settings: Settings, message: Message) -> dict[str, str]:
@@ -112,24 +120,6 @@ def _limit(pid: int, settings: Settings) -> None:
     with contextlib.suppress(ProcessLookupError):  # it is over already
         for which, most in limits.items():
             resource.prlimit(pid, which, (most, most))
-
-
-async def _feed(process: asyncio.subprocess.Process, data: bytes) -> None:
-    if process.stdin is None:
-        return
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it need not read
-        process.stdin.write(data)
-        await process.stdin.drain()
-    process.stdin.close()
-
-
-async def _output(process: asyncio.subprocess.Process) -> bytes:
-    """The beginning of what it says; the rest is read and forgotten, so that it never blocks."""
-    kept = b""
-    if process.stdout is not None:
-        while chunk := await process.stdout.read(CHUNK):
-            kept = (kept + chunk)[:SAID_BYTES]
-    return kept
 
 
 def _ended(status: int) -> str:

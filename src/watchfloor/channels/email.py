@@ -37,12 +37,13 @@ log = logging.getLogger(__name__)
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 GOODBYE_S = 1.0
-_ADDRESS = re.compile(r"[^@\s<>()\[\],;:\"\\]{1,64}@[A-Za-z0-9.-]{1,250}")
+_ADDRESS = r"[^@\s<>()\[\],;:\"\\]{1,64}@[A-Za-z0-9.-]{1,250}"
+_MAILBOX = re.compile(rf"""(?:"[^"\\]{{1,100}}"\ |[^<>@",;:\\]{{0,100}}\ |)<{_ADDRESS}>|{_ADDRESS}""")
 
 
 def _mailbox(text: str) -> str:
     _, address = parseaddr(text)
-    if len(text) > 300 or not text.isprintable() or not address.isascii() or not _ADDRESS.fullmatch(address):
+    if not text.isprintable() or not address.isascii() or not _MAILBOX.fullmatch(text):
         raise PydanticCustomError("mailbox", "is no e-mail address on one line")
     return text
 
@@ -117,9 +118,7 @@ async def deliver(settings: Settings, message: Message) -> None:
         raise DeliveryError(f"ca_file: {sayable(str(error), secrets_of(settings))}") from None
     try:
         await _within(settings.timeout, _hand_over(client, settings, message))
-        with contextlib.suppress(
-            SMTPException, OSError, TimeoutError
-        ):  # it was taken: how they part is all one
+        with contextlib.suppress(SMTPException, OSError):  # it was taken: how they part is all one
             await client.quit(timeout=GOODBYE_S)
     except TimeoutError:
         raise DeliveryError(f"no answer within {settings.timeout:g} s") from None

@@ -1,0 +1,119 @@
+"""What channels over HTTP have in common: whom they reach, what they never say."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from support.receivers import receiving
+from watchfloor.channels import discord, slack, sms, webhook
+from watchfloor.channels.address import may_connect, permitted
+from watchfloor.channels.message import DeliveryError, Message
+from watchfloor.channels.secrets import PIECE, sayable, secrets_of
+from watchfloor.channels.webhook import sign
+from watchfloor.demo.certificates import Authority
+
+OLD, NEW = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_plJ3nmyCDGBKInavdOK15jsl7SKW3YAJ"
+MESSAGE = Message("msg_p5jXN8AQM9LWM0D4loKWxJek", "alert.firing", b'{"test": 2432232314}', 1614265330)
+
+PUBLIC = ("93.184.216.34", "8.8.8.8", "2606:4700:4700::1111")
+PRIVATE = ("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "::1", "fd12::1", "100.64.0.1", "::ffff:10.0.0.1",
+           "2002:7f00:1::", "64:ff9b::10.0.0.1")  # fmt: skip
+NEVER = ("169.254.169.254", "0.0.0.0", "224.0.0.1", "255.255.255.255", "fe80::1", "fe80::1%eth0", "::", "ff02::1",
+         "fd00:ec2::254", "::ffff:169.254.169.254", "64:ff9b::169.254.169.254", "2002:a9fe:a9fe::")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("addresses", "always", "public"), [(PUBLIC, True, True), (PRIVATE, True, False), (NEVER, False, False)]
+)
+def test_who_may_be_reached(addresses: tuple[str, ...], always: bool, public: bool) -> None:
+    assert {address: may_connect(address, False) for address in addresses} == dict.fromkeys(addresses, always)
+    assert {address: may_connect(address, True) for address in addresses} == dict.fromkeys(addresses, public)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.1", "2130706433", "0x7f000001", "[::1]".strip("[]")])
+async def test_no_way_of_writing_an_address_gets_past(host: str) -> None:
+    with pytest.raises(DeliveryError, match="public internet"):
+        await permitted(host, 80, True)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 300 + ".example", "x..y", "\udcff"])
+async def test_a_name_that_leads_nowhere(host: str) -> None:
+    with pytest.raises(DeliveryError, match="cannot be resolved"):
+        await permitted(host, 80, False)
+
+
+@given(st.text(min_size=PIECE, max_size=60), st.text(max_size=60), st.integers(0, 60))
+def test_no_piece_of_a_secret_is_ever_said(secret: str, around: str, at: int) -> None:
+    piece = secret[at % (len(secret) - PIECE + 1) :][:PIECE]
+    said = sayable(f"{around}{piece}{around}", [secret])
+    assert not any(said[n : n + PIECE] in secret for n in range(len(said) - PIECE + 1))
+
+
+def test_secrets_are_found_wherever_they_are() -> None:
+    made = sms.Settings.model_validate(
+        {
+            "url": "http://x/a",
+            "to": "123",
+            "fields": {"k": "one"},
+            "headers": {"X-Y": "two"},
+            "password": "three",
+        }
+    )
+    assert set(secrets_of(made)) == {"http://x/a", "one", "two", "three"}
+    assert set(secrets_of([SecretStr("a"), (SecretStr("b"),), "c"])) == {"a", "b"}
+
+
+async def test_a_rotated_secret_signs_beside_the_new_one() -> None:
+    async with receiving() as receiver:
+        made = webhook.Settings.model_validate(
+            {
+                "url": receiver.url(),
+                "secret": NEW,
+                "old_secret": OLD,
+                "method": "PUT",
+                "headers": {"Authorization": "Bearer x"},
+            }
+        )
+        await webhook.deliver(made, MESSAGE)
+    (got,) = receiver.got
+    new, old = got.headers["webhook-signature"].split(" ")
+    assert old == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="  # the vector of the standard
+    assert new == sign(NEW, MESSAGE.id, MESSAGE.sent_at, MESSAGE.payload) != old
+    assert got.headers["authorization"] == "Bearer x"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "x"}, {"Content-Length": "1"}, {"webhook-id": "x"}, {"Webhook-Signature": "x"}, {"a b": "x"}, {"": "x"},
+     {"X": "a\r\nY: b"}, {"X": "ü"}, {"X-Watchfloor-Id": "1"}],
+)  # fmt: skip
+def test_headers_that_nobody_may_set_are_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        webhook.Settings.model_validate({"url": "http://x", "headers": headers})
+
+
+async def test_tls_is_checked_against_the_authorities_of_the_settings(tmp_path: Path) -> None:
+    authority = Authority(datetime.now(UTC))
+    ca_file = tmp_path / "authority.pem"
+    ca_file.write_bytes(authority.pem())
+    context: ssl.SSLContext = authority.server_context("localhost", timedelta(days=9), tmp_path)
+    async with receiving(tls=context) as receiver:
+        url = f"https://localhost:{receiver.port}/hook"
+        await webhook.deliver(webhook.Settings.model_validate({"url": url, "ca_file": str(ca_file)}), MESSAGE)
+        for values, words in (({}, "certificate"), ({"ca_file": str(tmp_path / "no")}, "ca_file")):
+            with pytest.raises(DeliveryError, match=words) as caught:
+                await webhook.deliver(webhook.Settings.model_validate({"url": url, **values}), MESSAGE)
+            assert not caught.value.permanent
+    assert len(receiver.got) == 1
+
+
+def test_nobody_is_mentioned_whatever_the_words_say() -> None:
+    assert slack._escaped("<!channel> & <@U1>") == "&lt;!channel&gt; &amp; &lt;@U1&gt;"
+    assert discord._escaped("@everyone [x](http://y) **b**") == r"\@everyone \[x\]\(http\://y\) \*\*b\*\*"
