@@ -9,10 +9,12 @@ import pytest
 from colour_vision import DEFICIENCIES, contrast, distance, linear, seen_with
 from console_driver import console
 from rich.cells import cell_len
+from rich.style import Style
 
 from watchfloor.config.problems import ConfigError
 from watchfloor.console import glyphs
 from watchfloor.console.ink import DERIVED, Inks, known_roles
+from watchfloor.console.keymaps import LOOK_S
 from watchfloor.console.themes import (
     DEFAULT,
     GROUNDS,
@@ -28,6 +30,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "themes"
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 COLOURED = [name for name in NAMES if not read_theme(SHIPPED / f"{name}.yaml").ansi]
 STATES = ("ok", "degraded", "failing", "unknown")
+SEVERITIES = ("info", "warning", "critical", "emergency")
 
 
 def theme(name: str) -> Theme:
@@ -38,7 +41,7 @@ def test_the_shipped_themes_are_found_and_the_default_is_first() -> None:
     names = Themes(theme_directories({"XDG_CONFIG_HOME": "/nowhere"})).names()
     assert names[0] == DEFAULT
     assert sorted(names) == NAMES
-    assert {"night", "day", "contrast", "clear", "terminal"} <= set(names)
+    assert {"night", "day", "contrast", "clear", "terminal", "nord", "gruvbox"} <= set(names)
 
 
 @pytest.mark.parametrize("name", COLOURED)
@@ -73,7 +76,8 @@ def test_the_colour_blind_safe_theme_tells_all_states_apart(eyes: str) -> None:
     least = 9 if eyes == "greyscale" else 14
     close = [
         (a, b, round(found))
-        for a, b in combinations(STATES, 2)
+        for scale in (STATES, SEVERITIES)
+        for a, b in combinations(scale, 2)
         if (found := distance(seen_with(eyes, linear(colours[a])), seen_with(eyes, linear(colours[b]))))
         < least
     ]
@@ -81,9 +85,11 @@ def test_the_colour_blind_safe_theme_tells_all_states_apart(eyes: str) -> None:
 
 
 def test_every_state_has_a_glyph_of_one_cell_and_a_word_of_its_own() -> None:
-    for marks in (glyphs.STATUS, glyphs.SEVERITY, glyphs.ALERT, glyphs.RUN):
+    levels = {number: glyphs.level(number) for number in (1, 5, 9, 13, 17, 21)}
+    for marks in (glyphs.STATUS, glyphs.SEVERITY, glyphs.ALERT, glyphs.RUN, glyphs.LOOP, levels):
         shown = list(marks.values())  # type: ignore[attr-defined]
-        assert len({mark.glyph for mark in shown}) == len(shown)
+        if marks not in (glyphs.LOOP, levels):  # there the word alone tells some apart
+            assert len({mark.glyph for mark in shown}) == len(shown)
         assert len({mark.word for mark in shown}) == len(shown)
         assert all(cell_len(mark.glyph) == 1 and not mark.glyph.isalnum() for mark in shown)
         assert {mark.role for mark in shown} <= known_roles()
@@ -140,7 +146,7 @@ def test_mistakes_name_place_and_remedy(tmp_path: Path, text: str, said: str) ->
 
 def test_a_missing_theme_names_those_that_exist() -> None:
     with pytest.raises(ConfigError, match="there is no theme"):
-        Themes([SHIPPED]).get("nord")
+        Themes([SHIPPED]).get("vantablack")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -172,6 +178,52 @@ async def test_a_broken_theme_is_said_and_not_used(tmp_path: Path) -> None:
 
 
 async def test_a_console_with_an_unknown_theme_starts_in_the_default_and_says_so() -> None:
-    async with console(theme="nord") as driver:
+    async with console(theme="vantablack") as driver:
         assert driver.app.theme_in_use.name == DEFAULT
         driver.sees("there is no theme")
+
+
+def owned_theme(folder: Path, **changes: str) -> Themes:
+    write(folder, whole(**{"background": '"#000000"', **changes}))
+    return Themes([SHIPPED, folder])
+
+
+async def test_a_theme_in_use_is_followed_as_it_is_saved(tmp_path: Path) -> None:
+    async with console(theme="mine", themes=owned_theme(tmp_path, text='"#ffffff"')) as driver:
+        assert driver.app.inks.style("text").color == Style(color="#ffffff").color
+        write(tmp_path, whole(background='"#112233"', text='"#ffffff"'))
+        await driver.until(lambda: driver.app.theme_in_use.colours["background"] == "#112233")
+        await driver.idle()
+        driver.sees("✓ theme Mine, as saved just now")
+        grounds = {
+            segment.style.bgcolor.name
+            for line in driver.strips()
+            for strip in line
+            for segment in strip
+            if segment.style is not None and segment.style.bgcolor is not None
+        }
+        assert "#112233" in grounds
+        assert "#000000" not in grounds
+
+
+async def test_a_bad_save_keeps_the_colours_and_says_where_it_is_wrong(tmp_path: Path) -> None:
+    async with console(theme="mine", themes=owned_theme(tmp_path, text='"#ffffff"')) as driver:
+        write(tmp_path, whole(text='"#fff"'))
+        await driver.until(lambda: driver.app.notice is not None)
+        await driver.idle()
+        driver.sees("mine.yaml:", "colours.text")
+        assert driver.app.theme_in_use.colours["text"] == "#ffffff"
+        write(tmp_path, whole(text='"#eeeeee"'))
+        await driver.until(lambda: driver.app.theme_in_use.colours["text"] == "#eeeeee")
+
+
+async def test_a_theme_file_that_appears_can_be_chosen_at_once(tmp_path: Path) -> None:
+    async with console(themes=Themes([SHIPPED, tmp_path])) as driver:
+        owned_theme(tmp_path)
+        driver.app.choose_theme("mine")
+        await driver.idle()
+        assert driver.app.theme_in_use.label == "Mine"
+
+
+def test_what_is_saved_is_looked_at_more_than_once_a_second() -> None:
+    assert LOOK_S < 1

@@ -40,7 +40,7 @@ from watchfloor.console.screens.logs import LogsRoom
 from watchfloor.console.screens.room import Room
 from watchfloor.console.screens.settings import SettingsRoom
 from watchfloor.console.terminal import ConsoleDriver
-from watchfloor.console.themes import COLOURLESS, DEFAULT, Themes, textual_theme, theme_directories
+from watchfloor.console.themes import COLOURLESS, DEFAULT, Theme, Themes, textual_theme, theme_directories
 from watchfloor.console.widgets.filter_line import TextLine
 from watchfloor.console.widgets.lines import Lines
 from watchfloor.domain.boards import StatusLine
@@ -160,6 +160,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
             self.exits.attach(asyncio.get_running_loop())
         self.run_worker(self.feed.run(), name="feed", exit_on_error=True)
         self.set_interval(LOOK_S, self._look_at_keys)
+        self.set_interval(LOOK_S, self._look_at_theme)
         self._next_minute()
         if self.notice is not None:
             self.say(self.notice)
@@ -381,31 +382,43 @@ class WatchfloorApp(App[None], inherit_bindings=False):
             self._filters.append(Colourless())
             name = COLOURLESS
         try:
-            self.theme_in_use = self.themes.get(name)
+            self._wear(self.themes.get(name))
         except ConfigError as error:
-            self.theme_in_use = self.themes.get(DEFAULT)
+            self._wear(self.themes.get(DEFAULT))
             self.notice = ((f"▲ {error.problems[0]}", "degraded"),)
-        self.inks = Inks(self.theme_in_use)
-        self.register_theme(textual_theme(self.theme_in_use))
-        self.theme = self.theme_in_use.name
+
+    def _wear(self, theme: Theme) -> None:
+        self.theme_in_use = theme
+        self.inks = Inks(theme)
+        self._theme_file = self.themes.watch(theme.name)
+        self.register_theme(textual_theme(theme))
+        self.theme = theme.name
 
     def use_theme(self, name: str) -> None:
         """Change the theme at once; one with mistakes is reported and not used."""
-        if self.no_color or name == self.theme_in_use.name:
-            return
+        if not self.no_color and name != self.theme_in_use.name:
+            self._change_theme(name)
+
+    def _change_theme(self, name: str) -> bool:
+        """Show the theme of this name as its file is now; False where that has mistakes."""
         try:
-            theme = self.themes.get(name)
+            self._wear(self.themes.get(name))
         except ConfigError as error:
             self.say(((f"▲ {error.problems[0]}", "degraded"),))
-            return
-        self.theme_in_use = theme
-        self.inks = Inks(theme)
-        self.register_theme(textual_theme(theme))
-        self.theme = theme.name
+            return False
         for stack in self._screen_stacks.values():
             for screen in stack:
                 for widget in screen.query(Lines):
                     widget.refresh()
+        return True
+
+    def _look_at_theme(self) -> None:
+        """Whoever saves the file of the theme in use sees it here within a second."""
+        if self._theme_file is None or not self._theme_file.changed():
+            return
+        if self._change_theme(self.theme_in_use.name):
+            self.refresh_css(animate=False)  # Textual does so only where the name is another
+            self.say(((f"✓ theme {self.theme_in_use.label}, as saved just now", "ok"),))
 
     def choose_theme(self, name: str) -> None:
         """Use a theme and remember it."""

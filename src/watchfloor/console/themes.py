@@ -17,6 +17,7 @@ from textual.theme import Theme as TextualTheme
 
 from watchfloor.config.document import Node, read_document
 from watchfloor.config.problems import ConfigError, Mistakes, quoted, suggest
+from watchfloor.config.watch import ConfigWatch
 from watchfloor.console.places import directories
 
 GROUNDS = ("background", "surface", "panel", "selection")
@@ -51,26 +52,35 @@ class Theme:
 
 
 class Themes:
-    """All themes of the given directories; a later directory replaces themes of earlier ones by name."""
+    """All themes of the given directories; a later directory replaces themes of earlier ones by name.
+
+    Nothing is remembered: a file that is added, changed or removed is so at the next look.
+    """
 
     def __init__(self, directories: Iterable[Path]) -> None:
-        self._files = {path.stem: path for folder in directories for path in sorted(folder.glob("*.yaml"))}
-        self._read: dict[str, Theme] = {}
+        self._directories = tuple(directories)
+
+    def _files(self) -> dict[str, Path]:
+        return {path.stem: path for folder in self._directories for path in sorted(folder.glob("*.yaml"))}
 
     def names(self) -> tuple[str, ...]:
         """The names of the themes, the default first."""
-        return tuple(sorted(self._files, key=lambda name: (name != DEFAULT, name == COLOURLESS, name)))
+        return tuple(sorted(self._files(), key=lambda name: (name != DEFAULT, name == COLOURLESS, name)))
 
     def get(self, name: str) -> Theme:
-        """The theme called `name`. Raises ConfigError where it is missing or has mistakes."""
-        if name not in self._read:
-            if name not in self._files:
-                mistakes = Mistakes(f"{name}.yaml")
-                known = ", ".join(self.names()) or "none: the program's themes are not installed"
-                mistakes.add((0, 0), (), f"there is no theme {quoted(name)}", allowed=known)
-                raise ConfigError(mistakes.all())
-            self._read[name] = read_theme(self._files[name])
-        return self._read[name]
+        """The theme called `name`, as its file is now. Raises ConfigError where it is missing or has mistakes."""
+        path = self._files().get(name)
+        if path is None:
+            mistakes = Mistakes(f"{name}.yaml")
+            known = ", ".join(self.names()) or "none: the program's themes are not installed"
+            mistakes.add((0, 0), (), f"there is no theme {quoted(name)}", allowed=known)
+            raise ConfigError(mistakes.all())
+        return read_theme(path)
+
+    def watch(self, name: str) -> ConfigWatch | None:
+        """Tells when the file of this theme changes; None where there is none."""
+        path = self._files().get(name)
+        return None if path is None else ConfigWatch(path)
 
 
 def theme_directories(environ: Mapping[str, str] = os.environ) -> list[Path]:

@@ -49,7 +49,7 @@ class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
             return [], []
         row = self._detail.row
         words: Line = ((f"#{row.id} ", "key"), (clean(row.title), "title"))
-        trail: Line = (("Alerts ", "muted"), (f"{CRUMB} ", "border"), *words)
+        trail: Line = (("Alerts ", "muted"), (f"{CRUMB} ", "muted"), *words)
         return [Piece((trail, words), 9)], self.conditions()
 
     def rule(self, cells: int) -> Line:

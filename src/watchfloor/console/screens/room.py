@@ -119,7 +119,7 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
         """The parts of the context that every screen has."""
         app = self.console_app
         return Context(
-            deep=len(app.screen_stack) > 1,
+            deep=sum(isinstance(screen, Room) for screen in app.screen_stack) > 1,
             past=self.journey is not None,
             travelling=app.wanted is not None,
             stays="" if self.TRAVELS else cannot_travel(self.tab()),

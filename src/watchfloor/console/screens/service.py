@@ -69,7 +69,7 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
         row = self._detail.row
         mark = health(row)
         state: Line = mark.line
-        trail: Line = (("Health ", "muted"), (f"{CRUMB} ", "border"), (clean(row.name), "title"))
+        trail: Line = (("Health ", "muted"), (f"{CRUMB} ", "muted"), (clean(row.name), "title"))
         labels = " · ".join(clean(word) for word in (row.kind, row.group, *row.tags) if word)
         return [Piece((trail, ((clean(row.name), "title"),)), 9), Piece((state,), 8)], [
             *self.conditions(),

@@ -32,5 +32,5 @@ class TextRoom(DetailRoom, inherit_bindings=False):
 
     def summary(self) -> Summary:
         *lead, name = self._trail
-        way: Line = tuple(span for word in lead for span in ((f"{word} ", "muted"), (f"{CRUMB} ", "border")))
+        way: Line = tuple(span for word in lead for span in ((f"{word} ", "muted"), (f"{CRUMB} ", "muted")))
         return [Piece(((*way, (name, "title")), ((name, "title"),)), 9)], self.conditions()
