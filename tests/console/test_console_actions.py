@@ -16,7 +16,7 @@ from watchfloor.console.keysheet import keys_page, shipped
 from watchfloor.console.line import plain, width
 from watchfloor.console.screens.alert import AlertRoom
 from watchfloor.console.screens.alerts import AlertsRoom
-from watchfloor.console.screens.commands import CommandPicker, HelpPicker
+from watchfloor.console.screens.commands import CommandLine, HelpPicker
 from watchfloor.console.screens.dialogs import AcknowledgeDialog, ChangeDialog, ConfirmDialog, ResolveDialog
 from watchfloor.console.screens.health import HealthRoom
 from watchfloor.console.screens.host import together
@@ -29,7 +29,7 @@ from watchfloor.console.widgets.filter_line import FilterLine, TextLine
 from watchfloor.console.widgets.footer import footer
 
 ROOMS = (HealthRoom, ServiceRoom, JobsRoom, AlertsRoom, AlertRoom, LogsRoom, SettingsRoom, TextRoom)
-DIALOGS = (AcknowledgeDialog, ResolveDialog, ChangeDialog, ConfirmDialog, HelpPicker, CommandPicker)
+DIALOGS = (AcknowledgeDialog, ResolveDialog, ChangeDialog, ConfirmDialog, HelpPicker, CommandLine)
 SCREENS = {screen.__name__: screen for screen in (*ROOMS, *DIALOGS)}
 
 

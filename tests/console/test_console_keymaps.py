@@ -193,7 +193,7 @@ async def test_the_keys_in_use_work_and_are_shown_in_footer_help_and_sentences(t
         driver.sees("✓ acknowledged #42 for 4 h ctrl-x undo")
         await driver.press("?")
         await driver.type("filter")
-        driver.sees("f12 filter")
+        driver.sees("filter f12")
         await driver.press("escape", "J")
         driver.sees("J Jobs")
 

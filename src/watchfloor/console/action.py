@@ -46,11 +46,23 @@ class Context:
     verb: str = ""  # what enter does to the row, where that differs
     undo: str = ""  # what `u` would take back
     read_only: bool = False
+    locked: bool = False
     away: bool = False  # the database is away
     past: bool = False  # what is on the screen is of a past moment
     travelling: bool = False  # a past moment is looked at, here or in other rooms
     stays: str = ""  # why this screen cannot show the past; empty: it can
     began: datetime | None = None  # when what is under the cursor began
+
+    @property
+    def barred(self) -> str | None:
+        """Why nothing can be changed from here now; None where it can."""
+        if self.read_only:
+            return "this console is read-only"
+        if self.locked:
+            return "this console is locked"
+        if self.past:
+            return "you look at the past"
+        return "the database is away" if self.away else None
 
 
 Why = Callable[[Context], str | None]
@@ -61,6 +73,7 @@ class Action:
     """One action. `handler` names a method of the screen, without its ``do_``.
 
     `rank` orders the footer (0: not shown there); a `fleeting` one is shown there only while it is possible.
+    As a command it is called by its id, with dashes, and by its `aliases`.
     """
 
     id: str
@@ -74,17 +87,14 @@ class Action:
     writes: bool = False
     danger: bool = False
     fleeting: bool = False
+    aliases: tuple[str, ...] = ()
     why: Why | None = None
     relabel: Callable[[Context], str] | None = None
 
     def why_disabled(self, context: Context) -> str | None:
         """Why this is impossible now, as a sentence for a person; None where it is possible."""
-        if self.writes and context.read_only:
-            return "this console is read-only"
-        if self.writes and context.past:
-            return "you look at the past"
-        if self.writes and context.away:
-            return "the database is away"
+        if self.writes and context.barred:
+            return context.barred
         return self.why(context) if self.why else None
 
     def label_in(self, context: Context) -> str:
@@ -166,3 +176,7 @@ def change_label(context: Context) -> str:
 
 def undo_label(context: Context) -> str:
     return f"undo {context.undo}" if context.undo else "undo"
+
+
+def lock_label(context: Context) -> str:
+    return "unlock" if context.locked else "lock"

@@ -17,19 +17,52 @@ _ALERT = frozenset({Scope.ALERT})
 _SETTINGS = frozenset({Scope.SETTINGS})
 _LOGS = frozenset({Scope.LOGS})
 _PAST = frozenset({Scope.PAST})
-_PICKER = frozenset({Scope.PICKER})
 _DIALOG = frozenset({Scope.DIALOG})
-_DIALOGS = frozenset({Scope.DIALOG, Scope.PICKER})
+_PICKERS = frozenset({Scope.PICKER, Scope.COMMAND})
+_COMMAND = frozenset({Scope.COMMAND})
+_DIALOGS = frozenset({Scope.DIALOG, Scope.PICKER, Scope.COMMAND})
+_CHOICE = frozenset({Scope.CHOICE})
 _FILTER = frozenset({Scope.FILTER})
 _TYPING = frozenset({Scope.TYPING})
 
 ACTIONS: tuple[Action, ...] = (
     # Rooms
-    Action("health", ("1",), "health", "Services and their state.", "Rooms", _ROOM, "show_health"),
-    Action("jobs", ("2",), "jobs", "What runs, ran and will run.", "Rooms", _ROOM, "show_jobs"),
-    Action("alerts", ("3",), "alerts", "What needs somebody.", "Rooms", _ROOM, "show_alerts"),
-    Action("logs", ("4",), "logs", "Records of the program, newest first.", "Rooms", _ROOM, "show_logs"),
-    Action("settings", ("5",), "settings", "Configuration, nodes, themes.", "Rooms", _ROOM, "show_settings"),
+    Action(
+        "health",
+        ("1",),
+        "health",
+        "Services and their state.",
+        "Rooms",
+        _ROOM,
+        "show_health",
+        aliases=("services",),
+    ),
+    Action(
+        "jobs", ("2",), "jobs", "What runs, ran and will run.", "Rooms", _ROOM, "show_jobs", aliases=("runs",)
+    ),
+    Action(
+        "alerts", ("3",), "alerts", "What needs somebody.", "Rooms", _ROOM, "show_alerts", aliases=("al",)
+    ),
+    Action(
+        "logs",
+        ("4",),
+        "logs",
+        "Records of the program, newest first.",
+        "Rooms",
+        _ROOM,
+        "show_logs",
+        aliases=("log",),
+    ),
+    Action(
+        "settings",
+        ("5",),
+        "settings",
+        "Configuration, nodes, themes.",
+        "Rooms",
+        _ROOM,
+        "show_settings",
+        aliases=("config",),
+    ),
     # Alerts
     Action(
         "acknowledge",
@@ -42,6 +75,7 @@ ACTIONS: tuple[Action, ...] = (
         rank=2,
         writes=True,
         why=action.needs_firing,
+        aliases=("ack",),
     ),
     Action(
         "undo",
@@ -92,12 +126,13 @@ ACTIONS: tuple[Action, ...] = (
         rank=3,
         writes=True,
         why=action.needs_active_service,
+        aliases=("check",),
     ),
     Action(
         "pause",
         ("P",),
         "pause",
-        "Stop or resume watching this service; u takes it back.",
+        "Stop or resume watching this service; undo takes it back.",
         "Services",
         _SERVICE,
         "pause",
@@ -183,6 +218,7 @@ ACTIONS: tuple[Action, ...] = (
         _MOVES,
         "filter",
         rank=6,
+        aliases=("f",),
     ),
     Action("next_hit", ("n",), "next hit", "Go to the next hit.", "Find", _MOVES, "next_hit"),
     Action("previous_hit", ("N",), "previous hit", "Go to the hit before.", "Find", _MOVES, "previous_hit"),
@@ -195,6 +231,7 @@ ACTIONS: tuple[Action, ...] = (
         _LIST,
         "toggle_faults",
         rank=7,
+        aliases=("problems",),
     ),
     Action(
         "sort", ("s",), "sort", "Sort by the next column; after the last, by urgency.", "Find", _LIST, "sort"
@@ -241,6 +278,7 @@ ACTIONS: tuple[Action, ...] = (
         "Time",
         _ROOM,
         "travel",
+        aliases=("time",),
         why=action.needs_traveller,
     ),
     Action(
@@ -332,7 +370,7 @@ ACTIONS: tuple[Action, ...] = (
         "commands",
         (":", "ctrl+p"),
         "commands",
-        "Find an action, a screen or a theme by name.",
+        "Type a command, or find an action by name; with completion and history.",
         "Console",
         _ROOM,
         "commands",
@@ -347,14 +385,62 @@ ACTIONS: tuple[Action, ...] = (
         _ROOM,
         "toggle_times",
     ),
+    Action(
+        "lock",
+        ("L",),
+        "lock",
+        "Lock this console against every change; to unlock it the word must be typed.",
+        "Console",
+        _ROOM,
+        "lock",
+        relabel=action.lock_label,
+    ),
     Action("redraw", ("ctrl+l",), "redraw", "Draw the whole screen again.", "Console", _ROOM, "redraw"),
     Action("close", ("q",), "close", "Go back; on a first screen, quit.", "Console", _ROOM, "close", rank=13),
-    Action("quit", ("ctrl+c", "ctrl+q"), "quit", "Leave the console.", "Console", _ROOM, "quit"),
+    Action(
+        "quit",
+        ("ctrl+c", "ctrl+q"),
+        "quit",
+        "Leave the console.",
+        "Console",
+        _ROOM,
+        "quit",
+        aliases=("q", "q!", "exit"),
+    ),
     # Dialogs and pickers
     Action(
         "confirm", ("enter",), "confirm", "Do what the dialog says.", "Dialogs", _DIALOG, "confirm", rank=1
     ),
-    Action("run", ("enter",), "run", "Run what is chosen.", "Dialogs", _PICKER, "run", rank=1),
+    Action("run", ("enter",), "run", "Run what is chosen.", "Dialogs", _PICKERS, "run", rank=1),
+    Action(
+        "complete",
+        ("tab",),
+        "complete",
+        "Write what is chosen into the command line.",
+        "Dialogs",
+        _COMMAND,
+        "complete",
+        rank=2,
+    ),
+    Action(
+        "next_entry",
+        ("down", "ctrl+n"),
+        "next",
+        "The next of the list, or of the commands before.",
+        "Dialogs",
+        _PICKERS,
+        "next_choice",
+        rank=4,
+    ),
+    Action(
+        "previous_entry",
+        ("up", "ctrl+p"),
+        "previous",
+        "The one before in the list; from its top, the command before.",
+        "Dialogs",
+        _PICKERS,
+        "previous_choice",
+    ),
     Action(
         "cancel",
         ("escape", "ctrl+c"),
@@ -371,7 +457,7 @@ ACTIONS: tuple[Action, ...] = (
         "next choice",
         "The next of the choices.",
         "Dialogs",
-        frozenset({Scope.CHOICE, Scope.PICKER}),
+        _CHOICE,
         "next_choice",
         rank=2,
     ),
@@ -381,7 +467,7 @@ ACTIONS: tuple[Action, ...] = (
         "previous choice",
         "The choice before.",
         "Dialogs",
-        frozenset({Scope.CHOICE, Scope.PICKER}),
+        _CHOICE,
         "previous_choice",
     ),
     Action(
@@ -390,10 +476,12 @@ ACTIONS: tuple[Action, ...] = (
         "page down",
         "One page of choices down.",
         "Dialogs",
-        _PICKER,
+        _PICKERS,
         "choices_down",
     ),
-    Action("choices_up", ("pageup",), "page up", "One page of choices up.", "Dialogs", _PICKER, "choices_up"),
+    Action(
+        "choices_up", ("pageup",), "page up", "One page of choices up.", "Dialogs", _PICKERS, "choices_up"
+    ),
     # The filter line
     Action(
         "keep_filter",

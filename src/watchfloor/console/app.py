@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from time import monotonic
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual.app import App
 from textual.driver import Driver
@@ -21,6 +21,7 @@ from textual.timer import Timer
 
 from watchfloor.config.problems import ConfigError
 from watchfloor.console.colourless import Colourless
+from watchfloor.console.commands import Mistake, remembered
 from watchfloor.console.feed import ALL, PACE_S, TICK_S, VIEW, Feed, sentence
 from watchfloor.console.format import Moment
 from watchfloor.console.ink import Inks
@@ -46,10 +47,14 @@ from watchfloor.console.widgets.lines import Lines
 from watchfloor.domain.boards import StatusLine
 from watchfloor.operations.actor import Refused
 
+T = TypeVar("T")
+
 UNDO_S = 10.0
 NOTICE_S = 6.0
 ANSWER_S = 10.0
 """An operation without an answer for so long is given up; whether it was done nobody knows."""
+GRACE_S = 0.4
+"""What cannot be taken back is not confirmed sooner than its question can have been read."""
 ACK_LASTS = timedelta(hours=4)
 
 
@@ -94,6 +99,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         keys: str | None = None,
         keymaps: Keymaps | None = None,
         read_only: bool = False,
+        grace: float = GRACE_S,
         clock: Callable[[], datetime] = system_clock,
         zone: tzinfo | None = None,
         pace: float = PACE_S,
@@ -106,6 +112,9 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         self.animation_level = "none"
         self.reader, self.operator = reader, operator
         self.read_only = read_only
+        self.locked = False
+        self.history: Sequence[str] = ()
+        self.grace = grace
         self.zone = zone
         self.absolute = False
         self.status: StatusLine | None = None
@@ -248,8 +257,14 @@ class WatchfloorApp(App[None], inherit_bindings=False):
     ) -> None:
         """Run an operation beside the screen; then say what was done and read again.
 
-        `undo` is the label, the operation that takes it back, and what to say when it did.
+        `undo` is the label, the operation that takes it back, and what to say when it did. Nothing is done from a
+        console that is locked or read-only, however it was asked.
         """
+        if self.locked or self.read_only:
+            self.say(
+                ((f"✘ not done: this console is {'locked' if self.locked else 'read-only'}", "degraded"),)
+            )
+            return
         self._running_operations += 1
         self.run_worker(self._operate(operation, said, undo), exit_on_error=True)
 
@@ -284,6 +299,30 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         self.set_timer(UNDO_S, self.renew_bars)
         self.say(((f"✓ {said}", "ok"), ("   ", "text"), (key_of("undo"), "key"), (" undo", "text")), UNDO_S)
 
+    def ask(self, question: Callable[[], Awaitable[T]], then: Callable[[T], object]) -> None:
+        """Read something beside the screen and go on with the answer; what goes wrong is said."""
+
+        async def answer() -> None:
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    then(await question())
+            except Mistake as mistake:
+                self.say(((f"✘ {clean(str(mistake))}", "degraded"),))
+            except Exception as error:
+                # The person must learn that what they asked for does not come, whatever the reason was.
+                self.say(((f"✘ not found out: {clean(sentence(error))}", "failing"),))
+            finally:
+                self._running_operations -= 1
+
+        self._running_operations += 1
+        self.run_worker(answer(), exit_on_error=True)
+
+    def lock(self, locked: bool) -> None:
+        """Bar every change from this console, or allow them again."""
+        self.locked = locked
+        word = "locked: nothing can be changed from here" if locked else "unlocked"
+        self.say(((f"✓ {word}", "ok"),))
+
     def take_back(self) -> None:
         """Run the undo that is on offer."""
         undo, self._undo = self.undo, None
@@ -307,8 +346,16 @@ class WatchfloorApp(App[None], inherit_bindings=False):
 
     def _take_preferences(self, preferences: Mapping[str, object]) -> None:
         self.absolute = preferences.get("times") == "absolute"
+        self.history = texts(preferences.get("commands"))
         if self._wanted_keys is None:
             self._use_keys(_text(preferences, "keys") or TABLE)
+
+    def remember_command(self, line: str) -> None:
+        """Put a command at the end of this operator's history."""
+        history = remembered(self.history, line)
+        if history != self.history:
+            self.history = history
+            self.remember("commands", history)
 
     # Which keys it obeys
 
@@ -453,6 +500,11 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         """End the console; the terminal is restored by whoever runs it."""
         self.left_because = self.left_because or because
         self.exit()
+
+
+def texts(value: object) -> list[str]:
+    """The texts of a list that was stored; whatever else it holds is left out."""
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _text(preferences: Mapping[str, object] | None, key: str) -> str | None:

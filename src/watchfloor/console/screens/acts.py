@@ -1,10 +1,84 @@
-"""What can be done to services and alerts, wherever they are shown."""
+"""What can be done to services, alerts and settings, wherever they are shown or named."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from watchfloor.console.line import clean
-from watchfloor.console.screens.dialogs import AcknowledgeDialog, Acknowledgement, ResolveDialog
+from watchfloor.console.screens.dialogs import (
+    AcknowledgeDialog,
+    Acknowledgement,
+    ChangeDialog,
+    ResolveDialog,
+    shown_setting,
+)
 from watchfloor.console.screens.host import ActionHost
+from watchfloor.domain.boards import HealthRow, SettingRow
+
+if TYPE_CHECKING:
+    from watchfloor.console.app import WatchfloorApp
+
+
+def check_now(app: WatchfloorApp, service: HealthRow) -> None:
+    """Ask for a check out of turn."""
+    app.operate(lambda: app.operator.check_now(service.id), f"asked for a check of {clean(service.name)}")
+
+
+def set_paused(app: WatchfloorApp, service: HealthRow, pausing: bool) -> None:
+    """Stop or resume watching a service; the undo is offered."""
+    operator, name = app.operator, clean(service.name)
+    words = (f"paused {name}", f"resumed {name}")
+    app.operate(
+        lambda: operator.set_paused(service.id, pausing),
+        words[0 if pausing else 1],
+        undo=(
+            "pause" if pausing else "resume",
+            lambda: operator.set_paused(service.id, not pausing),
+            words[1 if pausing else 0],
+        ),
+    )
+
+
+def ask_to_acknowledge(app: WatchfloorApp, alert_id: int, title: str, note: str = "") -> None:
+    """Ask for a note and an end, then acknowledge; the undo is offered."""
+    operator = app.operator
+
+    def done(answer: Acknowledgement | None) -> None:
+        if answer is not None:
+            app.operate(
+                lambda: operator.acknowledge(
+                    [alert_id], answer.note, answer.lasts, sticky=answer.lasts is None
+                ),
+                f"acknowledged #{alert_id} {answer.until}",
+                undo=(
+                    "acknowledge",
+                    lambda: operator.unacknowledge([alert_id]),
+                    f"took back the acknowledgement of #{alert_id}",
+                ),
+            )
+
+    app.push_screen(AcknowledgeDialog(alert_id, title, app.ack_lasts, note), done)
+
+
+def ask_to_resolve(app: WatchfloorApp, alert_id: int, title: str, note: str = "") -> None:
+    """Ask whether to close an alert by hand, then do it."""
+
+    def done(answer: str | None) -> None:
+        if answer is not None:
+            app.operate(lambda: app.operator.resolve([alert_id], answer), f"resolved #{alert_id}")
+
+    app.push_screen(ResolveDialog(alert_id, title, note), done)
+
+
+def ask_to_change(app: WatchfloorApp, row: SettingRow, wanted: str | None = None) -> None:
+    """Ask for another value of a setting, then change it."""
+
+    def done(answer: tuple[object] | None) -> None:
+        if answer is not None:
+            words = shown_setting(row, answer[0])
+            app.operate(lambda: app.operator.change_setting(row.key, answer[0]), f"{row.key} is {words} now")
+
+    app.push_screen(ChangeDialog(row, wanted), done)
 
 
 class ServiceActs(ActionHost):
@@ -13,26 +87,12 @@ class ServiceActs(ActionHost):
     def do_check_now(self) -> None:
         service = self.context().service
         if service is not None:
-            operator = self.console_app.operator
-            self.console_app.operate(
-                lambda: operator.check_now(service.id), f"asked for a check of {clean(service.name)}"
-            )
+            check_now(self.console_app, service)
 
     def do_pause(self) -> None:
         service = self.context().service
-        if service is None:
-            return
-        operator, pausing, name = self.console_app.operator, not service.paused, clean(service.name)
-        words = (f"paused {name}", f"resumed {name}")
-        self.console_app.operate(
-            lambda: operator.set_paused(service.id, pausing),
-            words[0 if pausing else 1],
-            undo=(
-                "pause" if pausing else "resume",
-                lambda: operator.set_paused(service.id, not pausing),
-                words[1 if pausing else 0],
-            ),
-        )
+        if service is not None:
+            set_paused(self.console_app, service, not service.paused)
 
 
 class AlertActs(ActionHost):
@@ -44,36 +104,10 @@ class AlertActs(ActionHost):
 
     def do_acknowledge(self) -> None:
         alert_id = self.context().alert_id
-        if alert_id is None:
-            return
-        app = self.console_app
-
-        def done(answer: Acknowledgement | None) -> None:
-            if answer is not None:
-                self._acknowledge(alert_id, answer)
-
-        app.push_screen(AcknowledgeDialog(alert_id, self.alert_title(), app.ack_lasts), done)
-
-    def _acknowledge(self, alert_id: int, answer: Acknowledgement) -> None:
-        operator = self.console_app.operator
-        self.console_app.operate(
-            lambda: operator.acknowledge([alert_id], answer.note, answer.lasts, sticky=answer.lasts is None),
-            f"acknowledged #{alert_id} {answer.until}",
-            undo=(
-                "acknowledge",
-                lambda: operator.unacknowledge([alert_id]),
-                f"took back the acknowledgement of #{alert_id}",
-            ),
-        )
+        if alert_id is not None:
+            ask_to_acknowledge(self.console_app, alert_id, self.alert_title())
 
     def do_resolve(self) -> None:
         alert_id = self.context().alert_id
-        if alert_id is None:
-            return
-        operator, app = self.console_app.operator, self.console_app
-
-        def done(note: str | None) -> None:
-            if note is not None:
-                app.operate(lambda: operator.resolve([alert_id], note), f"resolved #{alert_id}")
-
-        app.push_screen(ResolveDialog(alert_id, self.alert_title()), done)
+        if alert_id is not None:
+            ask_to_resolve(self.console_app, alert_id, self.alert_title())

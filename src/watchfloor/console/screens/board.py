@@ -183,6 +183,10 @@ class BoardRoom(Room, Generic[R], inherit_bindings=False):
         self.filter_bar.open(self.filter_text)
         self.status_bar.display = False
 
+    def use_filter(self, text: str) -> None:
+        self.filter_text = text.strip()
+        self._apply_filter()
+
     def do_keep_filter(self) -> None:
         self._close_filter()
 

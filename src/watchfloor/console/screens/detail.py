@@ -75,6 +75,10 @@ class DetailRoom(Room, inherit_bindings=False):
         self.filter_bar.open(self.needle)
         self.status_bar.display = False
 
+    def use_filter(self, text: str) -> None:
+        self.needle = text.strip()
+        self._find()
+
     def do_keep_filter(self) -> None:
         self.filter_bar.close()
         self.status_bar.display = not self.is_short

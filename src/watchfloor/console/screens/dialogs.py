@@ -5,9 +5,10 @@ Each is a box with a line to type in or a choice; `enter` does what the title sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -16,11 +17,13 @@ from textual.screen import ModalScreen
 
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.format import span
-from watchfloor.console.line import EMPTY, Line, clean, clip_line
+from watchfloor.console.keys import key_of
+from watchfloor.console.line import EMPTY, Line, clean, clip_line, plain, says, width
 from watchfloor.console.screens.host import ActionHost
 from watchfloor.console.widgets.filter_line import TextLine
 from watchfloor.console.widgets.footer import Footer
 from watchfloor.console.widgets.lines import Bar
+from watchfloor.console.widgets.words import LOW, Words
 from watchfloor.domain import settings as definitions
 from watchfloor.domain.boards import SettingRow
 
@@ -34,8 +37,8 @@ class Say(Bar):
 
     ground: ClassVar[str] = "panel"
 
-    def __init__(self, line: Line = EMPTY, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, line: Line = EMPTY, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self.words = line
 
     def say(self, line: Line) -> None:
@@ -47,16 +50,45 @@ class Say(Bar):
         return clip_line(self.words, cells)
 
 
+class Choice(Bar):
+    """Some words of which one is chosen; where they have not room beside each other, that one alone."""
+
+    ground: ClassVar[str] = "panel"
+
+    def __init__(self, words: Sequence[str], chosen: Callable[[], int]) -> None:
+        super().__init__()
+        self._words, self._chosen = words, chosen
+
+    def content(self, cells: int) -> Line:
+        chosen = self._chosen()
+        line: Line = tuple(
+            (f" {word} ", "choice" if index == chosen else "text") for index, word in enumerate(self._words)
+        )
+        return line if width(line) <= cells else says(f" {self._words[chosen]} ", "choice")
+
+
 class DialogFooter(Footer):
     """The keys of a dialog, on its own ground."""
 
     ground: ClassVar[str] = "panel"
 
 
+ROOMY = 14
+"""Below this height a dialog goes without blank lines and without the names of its fields."""
+
+BREAKPOINTS = [(0, "-tiny"), (LOW, "-low"), (ROOMY, "-roomy")]
+
+
 class Dialog(ActionHost, ModalScreen[A | None], Generic[A], inherit_bindings=False):
-    """A box in the middle of the screen. Subclasses add its lines and give an answer."""
+    """A box in the middle of the screen. Subclasses add its lines and give an answer.
+
+    A `grave` one does what cannot be taken back: it does not take an answer that was typed before anybody can
+    have read it, such as keys that come all at once from a line that hung.
+    """
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.DIALOG,)
+    VERTICAL_BREAKPOINTS = BREAKPOINTS
+    grave: ClassVar[bool] = False
     DEFAULT_CSS: ClassVar[str] = """
     Dialog { align: center middle; background: transparent; }
     Dialog #box {
@@ -64,19 +96,29 @@ class Dialog(ActionHost, ModalScreen[A | None], Generic[A], inherit_bindings=Fal
         background: $wf-panel; border: round $wf-accent; padding: 0 1;
     }
     Dialog Say, Dialog DialogFooter, Dialog TextLine { width: 100%; }
+    Dialog.-low .spare, Dialog.-tiny .spare, Dialog.-tiny .detail { display: none; }
+    Dialog.-tiny #box { border: none; padding: 0; }
     """
 
     def __init__(self, title: Line) -> None:
         super().__init__()
-        self._title = title
+        self._title = plain(title)
+        self._shown_at: float | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
-            yield Say(self._title)
-            yield Say()
+            yield Words(self._title, "title", limit=2)
+            yield spare()
             yield from self.questions()
-            yield Say(id="answer")
+            yield Words(id="answer")
+            yield spare()
             yield DialogFooter(lambda: self.SCOPES, self.context)
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._shown)
+
+    def _shown(self) -> None:
+        self._shown_at = monotonic()
 
     def questions(self) -> ComposeResult:
         """What is asked."""
@@ -88,18 +130,31 @@ class Dialog(ActionHost, ModalScreen[A | None], Generic[A], inherit_bindings=Fal
 
     def complain(self, words: str) -> None:
         """Say what is wrong with the answer."""
-        self.query_one("#answer", Say).say(((clean(words), "failing"),))
+        self.query_one("#answer", Words).say(words, "failing")
 
     def context(self) -> Context:
         return Context(row=True)
 
     def do_confirm(self) -> None:
+        if self.grave and not self._was_read:
+            self.complain(f"That came before the question was on the screen: {key_of('confirm')} again.")
+            return
         answer = self.answer()
         if answer is not None:
             self.dismiss(answer)
 
+    @property
+    def _was_read(self) -> bool:
+        """Whether the question has been on the screen for long enough."""
+        return self._shown_at is not None and monotonic() - self._shown_at >= self.console_app.grace
+
     def do_cancel(self) -> None:
         self.dismiss(None)
+
+
+def spare(words: str = "") -> Say:
+    """A blank line or the name of a field, which a low terminal goes without."""
+    return Say(says(words, "muted") if words else EMPTY, classes="spare")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,28 +187,24 @@ class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.DIALOG, Scope.CHOICE)
 
-    def __init__(self, alert_id: int, title: str, lasts: timedelta) -> None:
+    def __init__(self, alert_id: int, title: str, lasts: timedelta, note: str = "") -> None:
         super().__init__((("Acknowledge ", "muted"), (f"#{alert_id} ", "key"), (clean(title), "title")))
         hours = {timedelta(hours=1), timedelta(hours=4), timedelta(hours=24), lasts}
         self._choices: list[timedelta | None] = [*sorted(hours), None]
         self._chosen = self._choices.index(lasts)
+        self._words = ["until resolved" if lasts is None else short(lasts) for lasts in self._choices]
+        self._note = note
 
     def questions(self) -> ComposeResult:
-        yield Say((("Note", "muted"),))
-        yield TextLine(placeholder=SUGGESTED_NOTE)
-        yield Say()
-        yield Say((("Until", "muted"), ("   ↑ ↓ chooses", "muted")))
-        yield Say(self._choice_line(), id="choices")
-
-    def _choice_line(self) -> Line:
-        words = ["until resolved" if lasts is None else short(lasts) for lasts in self._choices]
-        return tuple(
-            (f" {word} ", "choice" if index == self._chosen else "text") for index, word in enumerate(words)
-        )
+        yield spare("Note")
+        yield TextLine(self._note, placeholder=SUGGESTED_NOTE)
+        yield spare()
+        yield spare("Until")
+        yield Choice(self._words, lambda: self._chosen)
 
     def _choose(self, step: int) -> None:
         self._chosen = (self._chosen + step) % len(self._choices)
-        self.query_one("#choices", Say).say(self._choice_line())
+        self.query_one(Choice).renew()
 
     def do_next_choice(self) -> None:
         self._choose(1)
@@ -169,14 +220,18 @@ class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
 class ResolveDialog(Dialog[str]):
     """Closes an alert by hand: what fired may still be wrong, so it says what that means."""
 
-    def __init__(self, alert_id: int, title: str) -> None:
+    grave: ClassVar[bool] = True
+
+    def __init__(self, alert_id: int, title: str, note: str = "") -> None:
         super().__init__((("Resolve ", "muted"), (f"#{alert_id} ", "key"), (clean(title), "title")))
+        self._note = note
 
     def questions(self) -> ComposeResult:
-        yield Say((("Closes one alert. It comes back only after its cause was gone once.", "text"),))
-        yield Say()
-        yield Say((("Note", "muted"),))
-        yield TextLine(placeholder="resolved by hand")
+        words = "Closes one alert. It comes back only after its cause was gone once."
+        yield Words(words, classes="detail")
+        yield spare()
+        yield spare("Note")
+        yield TextLine(self._note, placeholder="resolved by hand")
 
     def answer(self) -> str:
         return self.query_one(TextLine).value.strip() or "resolved by hand"
@@ -185,28 +240,59 @@ class ResolveDialog(Dialog[str]):
 class ChangeDialog(Dialog[tuple[object]]):
     """Asks for the value of a setting and judges it as it is confirmed; the answer is a tuple of one value."""
 
-    def __init__(self, row: SettingRow) -> None:
+    grave: ClassVar[bool] = True
+
+    def __init__(self, row: SettingRow, wanted: str | None = None) -> None:
         super().__init__((("Change ", "muted"), (clean(row.key), "title")))
         self._row = row
+        self._before = clean(shown_setting(row, row.value))
+        self._wanted = self._before if wanted is None else wanted
 
     def questions(self) -> ComposeResult:
         setting = definitions.get(self._row.key)
-        yield Say(((clean(self._row.description), "text"),))
-        yield Say((("allowed: ", "muted"), (clean(definitions.allowed(setting)), "text")))
-        yield Say((("default: ", "muted"), (clean(shown_setting(self._row, self._row.default)), "text")))
-        yield Say()
-        yield TextLine(clean(shown_setting(self._row, self._row.value)))
+        default = shown_setting(self._row, self._row.default)
+        yield Words(self._row.description, classes="detail")
+        yield Words(f"allowed: {definitions.allowed(setting)}", "muted", classes="detail")
+        yield Words(f"now: {self._before}, default: {default}", "muted", classes="detail")
+        yield spare()
+        yield TextLine(self._wanted)
 
     def answer(self) -> tuple[object] | None:
+        typed = self.query_one(TextLine).value
+        if typed.strip() == self._before:
+            self.complain(f"It is {self._before} already: type another value.")
+            return None
         try:
-            return (definitions.parse(definitions.get(self._row.key), self.query_one(TextLine).value),)
+            return (definitions.parse(definitions.get(self._row.key), typed),)
         except ValueError as mistake:
             self.complain(str(mistake))
             return None
 
 
+class UnlockDialog(Dialog[bool]):
+    """Unlocks the console for whoever types the word; a cat on the keys does not."""
+
+    WORD: ClassVar[str] = "unlock"
+
+    def __init__(self) -> None:
+        super().__init__(says("Unlock this console", "title"))
+
+    def questions(self) -> ComposeResult:
+        yield Words(f"Nothing can be changed from here while it is locked. Type {self.WORD} to end that.")
+        yield spare()
+        yield TextLine(placeholder=self.WORD)
+
+    def answer(self) -> bool | None:
+        if self.query_one(TextLine).value.strip().casefold() == self.WORD:
+            return True
+        self.complain(f"Type {self.WORD}, or {key_of('cancel')} to leave it locked.")
+        return None
+
+
 class ConfirmDialog(Dialog[bool]):
     """Asks before something that cannot be taken back; names what and how many."""
+
+    grave: ClassVar[bool] = True
 
     def __init__(self, title: Line, words: Sequence[str]) -> None:
         super().__init__(title)
@@ -214,7 +300,7 @@ class ConfirmDialog(Dialog[bool]):
 
     def questions(self) -> ComposeResult:
         for words in self._words:
-            yield Say(((clean(words), "text"),))
+            yield Words(words)
 
     def answer(self) -> bool:
         return True

@@ -16,14 +16,15 @@ from textual.screen import Screen
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.feed import ALL, VIEW
 from watchfloor.console.journey import Journey, cannot_travel
-from watchfloor.console.line import Line
+from watchfloor.console.line import EMPTY, Line
 from watchfloor.console.reader import Boards
-from watchfloor.console.screens.commands import CommandPicker, HelpPicker
+from watchfloor.console.screens.commands import CommandLine, HelpPicker
+from watchfloor.console.screens.dialogs import UnlockDialog
 from watchfloor.console.screens.host import ActionHost
 from watchfloor.console.screens.travel import ask_for_moment
 from watchfloor.console.widgets.banner import Banner
 from watchfloor.console.widgets.footer import Footer
-from watchfloor.console.widgets.status_bar import StatusBar
+from watchfloor.console.widgets.status_bar import StatusBar, bars
 from watchfloor.console.widgets.summary_strip import Summary, SummaryStrip, plain_rule
 from watchfloor.console.widgets.tab_bar import TabBar
 
@@ -39,6 +40,9 @@ class RoomFooter(Footer):
     def shows_notices(self) -> bool:
         room = self.screen
         return isinstance(room, Room) and room.is_short
+
+    def mark(self) -> Line:
+        return bars(self.console_app) if self.shows_notices() else EMPTY
 
 
 class Room(ActionHost, Screen[None], inherit_bindings=False):
@@ -103,6 +107,10 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
         """Whether nothing is about to be read because of what was done last."""
         return True
 
+    def use_filter(self, text: str) -> None:
+        """Show only what matches `text`, or mark it."""
+        raise NotImplementedError
+
     def rule(self, cells: int) -> Line:
         """The line under the summary."""
         return plain_rule(cells)
@@ -125,6 +133,7 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
             stays="" if self.TRAVELS else cannot_travel(self.tab()),
             undo=app.undo.label if app.undo else "",
             read_only=app.read_only,
+            locked=app.locked,
             away=app.away is not None,
         )
 
@@ -204,6 +213,18 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
     def do_quit(self) -> None:
         self.console_app.leave("quit")
 
+    def do_lock(self) -> None:
+        app = self.console_app
+
+        def unlock(sure: bool | None) -> None:
+            if sure:
+                app.lock(False)
+
+        if app.locked:
+            app.push_screen(UnlockDialog(), unlock)
+        else:
+            app.lock(True)
+
     def do_redraw(self) -> None:
         self.refresh(layout=True)
 
@@ -214,7 +235,11 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
         self.show()
 
     def do_help(self) -> None:
-        self.app.push_screen(HelpPicker(self))
+        self.help_with("")
+
+    def help_with(self, words: str) -> None:
+        """Show the keys of this screen, those first that have to do with `words`."""
+        self.app.push_screen(HelpPicker(self, words))
 
     def do_commands(self) -> None:
-        self.app.push_screen(CommandPicker(self))
+        self.app.push_screen(CommandLine(self))

@@ -12,8 +12,9 @@ from watchfloor.console.action import Context, Scope
 from watchfloor.console.filters import Fields
 from watchfloor.console.format import Moment, clock, value
 from watchfloor.console.line import Line, Piece, Span, clean
+from watchfloor.console.screens.acts import ask_to_change
 from watchfloor.console.screens.board import BoardRoom
-from watchfloor.console.screens.dialogs import ChangeDialog, ConfirmDialog, shown_setting
+from watchfloor.console.screens.dialogs import ConfirmDialog, shown_setting
 from watchfloor.console.screens.sections import (
     COMPONENTS,
     CONFIGURATION,
@@ -157,18 +158,11 @@ class SettingsRoom(BoardRoom[Any], inherit_bindings=False):
             self.app.push_screen(TextRoom("settings", trail, lambda m, cells: row_lines(row, m, cells)))
 
     def _change(self, row: SettingRow) -> None:
-        app, operator = self.console_app, self.console_app.operator
-        reason = "this console is read-only" if app.read_only else "the database is away" if app.away else ""
-        if reason:
-            app.say(((f"change: {reason}", "degraded"),))
-            return
-
-        def done(answer: tuple[object] | None) -> None:
-            if answer is not None:
-                words = shown_setting(row, answer[0])
-                app.operate(lambda: operator.change_setting(row.key, answer[0]), f"{row.key} is {words} now")
-
-        app.push_screen(ChangeDialog(row), done)
+        reason = self.context().barred
+        if reason is not None:
+            self.console_app.say(((f"change: {reason}", "degraded"),))
+        else:
+            ask_to_change(self.console_app, row)
 
     def do_reset(self) -> None:
         row = self.selected

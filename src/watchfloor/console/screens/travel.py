@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 
-from watchfloor.console.screens.dialogs import Dialog, Say
+from watchfloor.console.screens.dialogs import Dialog, spare
 from watchfloor.console.screens.host import ActionHost
 from watchfloor.console.widgets.filter_line import TextLine
+from watchfloor.console.widgets.words import Words
 from watchfloor.domain.moments import EXAMPLES, parse_moment
 
 MINUTE = timedelta(minutes=1)
@@ -27,10 +28,12 @@ class TimeDialog(Dialog[datetime]):
         self._now, self._zone = now, zone
 
     def questions(self) -> ComposeResult:
-        yield Say((("Shows Health and Alerts as they were then; nothing can be changed there.", "text"),))
-        yield Say()
+        yield Words(
+            "Shows Health and Alerts as they were then; nothing can be changed there.", classes="detail"
+        )
+        yield spare()
         yield TextLine(placeholder="-1h")
-        yield Say(((EXAMPLES, "muted"),))
+        yield Words(EXAMPLES, "muted", classes="detail")
 
     def answer(self) -> datetime | None:
         try:

@@ -15,6 +15,8 @@ GAP = "  "
 def footer(actions: Sequence[Action], context: Context, cells: int) -> Line:
     """The actions with a rank, by rank, as many as fit whole; what is not possible now is dimmed.
 
+    In a console that may change nothing, what changes something is not there at all.
+
     The key of the help keeps its place at the right end, so that every other key can be found.
     """
     ranked = sorted((action for action in actions if action.rank), key=lambda action: action.rank)
@@ -22,7 +24,8 @@ def footer(actions: Sequence[Action], context: Context, cells: int) -> Line:
     room = cells - width(last) - (len(GAP) if last else 0)
     line: Line = EMPTY
     for action in ranked:
-        if action.id == "help" or (action.fleeting and action.why_disabled(context) is not None):
+        hidden = action.writes and context.read_only
+        if action.id == "help" or hidden or (action.fleeting and action.why_disabled(context) is not None):
             continue
         item = _item(action, context)
         candidate = (*line, (GAP, "text"), *item) if line else item
@@ -50,8 +53,15 @@ class Footer(Bar):
         """Whether notices are shown here, because no other bar is there for them."""
         return False
 
+    def mark(self) -> Line:
+        """What stands before the keys."""
+        return EMPTY
+
     def content(self, cells: int) -> Line:
         notice = self.console_app.notice
         if notice is not None and self.shows_notices():
             return ((" ", "text"), *clip_line(notice, cells - 2))
-        return ((" ", "text"), *footer(actions_for(self._scopes_now()), self._context_now(), cells - 2))
+        mark = self.mark()
+        lead: Line = ((" ", "text"), *mark, (" ", "text")) if mark else ((" ", "text"),)
+        actions = actions_for(self._scopes_now())
+        return (*lead, *footer(actions, self._context_now(), cells - width(lead) - 1))

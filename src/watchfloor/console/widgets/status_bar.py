@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from watchfloor.console.format import silence
-from watchfloor.console.line import Line, Piece, bar, clean, clip_line, says
+from watchfloor.console.keys import key_of
+from watchfloor.console.line import EMPTY, Line, Piece, bar, clean, clip_line, says
 from watchfloor.console.widgets.lines import Bar
 from watchfloor.domain.boards import StatusLine
 from watchfloor.domain.words import count
+
+if TYPE_CHECKING:
+    from watchfloor.console.app import WatchfloorApp
 
 
 def engine(status: StatusLine | None) -> Piece:
@@ -60,6 +65,13 @@ def database(status: StatusLine | None, away: str | None) -> Piece:
     )
 
 
+def bars(app: WatchfloorApp) -> Line:
+    """What bars changes from here altogether, as one word."""
+    if app.locked:
+        return says("locked", "caution")
+    return says("read-only", "degraded") if app.read_only else EMPTY
+
+
 class StatusBar(Bar):
     """Engine, components and database at the left; at the right where the cursor is."""
 
@@ -72,8 +84,10 @@ class StatusBar(Bar):
         inner = cells - 2
         if app.notice is not None:
             return ((" ", "text"), *clip_line(app.notice, inner))
-        read_only = [Piece(((("read-only", "degraded"),),), rank=7)] if app.read_only else []
+        word = bars(app)
+        unlocks: Line = (*word, (f"  {key_of('lock')}", "key"), (" unlock", "muted")) if app.locked else word
+        barred = [Piece((unlocks, word), rank=9)] if word else []
         place = self._position()
         where = [Piece((says(place, "muted"),), rank=3)] if place else []
-        left = [engine(app.status), components(app.status), database(app.status, app.away), *read_only]
+        left = [engine(app.status), components(app.status), database(app.status, app.away), *barred]
         return ((" ", "text"), *bar(left, where, inner, gap="   "), (" ", "text"))
