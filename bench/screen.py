@@ -1,7 +1,7 @@
 """A terminal for the console: a pty whose other side stamps every byte that arrives, and a screen made of them.
 
-It answers the one question the console asks a modern terminal, whether it can show a frame at once, so frames come
-between marks and can be told apart. It never slows the console down: a thread of its own reads as fast as it can.
+It answers what the console asks a terminal: whether it can show a frame at once, and where its cursor is. It never
+slows the console down, unless told to carry only so many bytes a second: a thread of its own reads as fast as it can.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -24,10 +25,9 @@ import pyte
 
 from support import TooSlow
 
-FRAME_BEGINS = b"\x1b[?2026h"
-FRAME_ENDS = b"\x1b[?2026l"
-QUESTION = b"\x1b[?2026$p"
-ANSWER = b"\x1b[?2026;2$y"
+FRAME_BEGINS, FRAME_ENDS = b"\x1b[?2026h", b"\x1b[?2026l"
+QUESTION = re.compile(rb"\x1b\[\?2026\$p|\x1b\[;(\d+)H\x1b\[6n")
+CAN_SHOW_A_FRAME_AT_ONCE = b"\x1b[?2026;2$y"
 CURSOR = "▌"
 ROOMS = ("Health", "Jobs", "Alerts", "Logs", "Settings")
 
@@ -71,6 +71,7 @@ class Pty:
         self._reader.start()
 
     def _read(self) -> None:
+        unread = b""
         while not self._closed.is_set():
             ready, _, _ = select.select([self._master], [], [], 0.2)
             if not ready:
@@ -80,8 +81,11 @@ class Pty:
             except OSError:
                 return  # the other side is closed
             self.chunks.append(Chunk(time.monotonic(), data))
-            if QUESTION in data:
-                os.write(self._master, ANSWER)
+            unread += data
+            for question in QUESTION.finditer(unread):
+                column = question[1]
+                os.write(self._master, b"\x1b[1;%sR" % column if column else CAN_SHOW_A_FRAME_AT_ONCE)
+            unread = QUESTION.sub(b"", unread)[-16:]
 
     def press(self, keys: str) -> float:
         """Send keys; returns when (monotonic)."""
@@ -142,13 +146,16 @@ class Screen:
     def __init__(self, size: tuple[int, int] = (80, 24)) -> None:
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
+        self._inside = False
         self.frame_began = 0.0
-        """When the first byte of the latest frame arrived (monotonic)."""
+        """When the first byte of the latest frame arrived (monotonic); a small frame has no marks around it."""
 
     def feed(self, chunk: Chunk) -> None:
         """Take in one more chunk."""
-        if FRAME_BEGINS in chunk.data or not self.frame_began:
+        if not self._inside or FRAME_BEGINS in chunk.data:
             self.frame_began = chunk.at
+        begins, ends = chunk.data.rfind(FRAME_BEGINS), chunk.data.rfind(FRAME_ENDS)
+        self._inside = begins > ends or (self._inside and ends < 0)
         self._stream.feed(chunk.data)
 
     @property

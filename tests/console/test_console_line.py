@@ -15,7 +15,6 @@ from watchfloor.console.line import (
     Piece,
     bar,
     beside,
-    changed,
     clean,
     clip,
     clip_line,
@@ -86,33 +85,6 @@ def test_fitted_lines_have_exactly_their_size(line: Line, size: int, align: str)
 def test_a_cut_is_marked() -> None:
     assert plain(clip_line((("shop checkout", "text"), (" is failing", "ok")), 16)) == "shop checkout i…"
     assert clip("日本語", 4) == "日…"
-
-
-@given(lines, lines)
-def test_cells_outside_the_changed_ones_are_the_same(old: Line, new: Line) -> None:
-    old, new = fit_line(old, 40), fit_line(new, 40)
-    found = changed(old, new)
-    one, other = _cells(old), _cells(new)
-    if found is None:
-        assert one == other
-    else:
-        first, end = found
-        assert one[:first] == other[:first]
-        assert one[end:] == other[end:]
-        assert 0 <= first < end <= 40
-
-
-def _cells(line: Line) -> list[tuple[str, str]]:
-    """A second, plainer way to say what stands in each cell."""
-    found: list[tuple[str, str]] = []
-    for text, role in line:
-        for character in text:
-            size = cell_len(character)
-            if size == 0 and found:
-                found[-1] = (found[-1][0] + character, role)
-            else:
-                found += [(character, role), *[("", role)] * (size - 1)]
-    return found
 
 
 pieces = st.lists(

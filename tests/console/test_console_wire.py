@@ -51,13 +51,22 @@ def test_a_screen_on_which_nothing_changes_sends_nothing(room: bytes) -> None:
 def test_one_changed_cell_is_cheap_at_any_size(size: tuple[int, int]) -> None:
     with terminal(setup=SETUP, size=size) as seen:
         seen.until(started)
-        assert cost(seen, signal.SIGUSR1) <= 300
+        assert cost(seen, signal.SIGUSR1) <= 64
 
 
-def test_a_whole_column_is_cheaper_than_a_repaint() -> None:
-    with terminal(setup=SETUP) as seen:
+@pytest.mark.parametrize("size", [(80, 24), (160, 53)])
+def test_a_whole_column_costs_less_than_17_bytes_a_line(size: tuple[int, int]) -> None:
+    with terminal(setup=SETUP, size=size) as seen:
         seen.until(started)
-        assert cost(seen, signal.SIGUSR2) <= 2_800
+        assert cost(seen, signal.SIGUSR2) <= 17 * size[1]
+
+
+def test_without_the_painter_the_console_works_as_textual_draws_it() -> None:
+    with terminal(setup=SETUP, environ={"WATCHFLOOR_PAINTER": "off"}) as seen:
+        seen.until(started)
+        assert cost(seen, signal.SIGUSR1) > 64
+        seen.type(b"5")
+        seen.until(lambda output: b"thresholds." in output)
 
 
 def test_moving_the_cursor_repaints_two_lines_and_no_more() -> None:
@@ -66,7 +75,7 @@ def test_moving_the_cursor_repaints_two_lines_and_no_more() -> None:
         before = seen.still()
         seen.type(b"j")
         seen.until(lambda output: len(output) > before)
-        assert seen.still() - before <= 1_700
+        assert seen.still() - before <= 800
 
 
 def test_ctrl_l_draws_the_whole_screen_again() -> None:

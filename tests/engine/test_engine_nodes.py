@@ -123,12 +123,17 @@ async def test_an_engine_whose_name_was_taken_over_gives_way(database: Database,
     """As after a network that was cut for so long that another engine started under the name."""
     engine = Engine(node_plan(dsn, Stage(), "one"), progress := Progress(), lambda: None)
     task = asyncio.create_task(engine.run())
-    await until(lambda: progress.stage == "running")
+    await until(lambda: _is_running(database, progress))
     await rows(database, "UPDATE nodes SET started_at = now()")
     with pytest.raises(ExceptionGroup) as caught:
         await asyncio.wait_for(task, 20)
     assert caught.value.subgroup(StoreError) is not None
     assert await one(database, "SELECT state FROM nodes") == "running"
+
+
+async def _is_running(database: Database, progress: Progress) -> bool:
+    """Whether the engine runs and has said so."""
+    return progress.stage == "running" and await one(database, "SELECT state FROM nodes") == "running"
 
 
 async def test_a_lock_that_was_lost_is_taken_again(database: Database) -> None:

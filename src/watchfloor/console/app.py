@@ -12,11 +12,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from time import monotonic
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from rich.console import RenderableType
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
+from textual.screen import Screen
 from textual.timer import Timer
 
 from watchfloor.config.problems import ConfigError
@@ -31,6 +34,7 @@ from watchfloor.console.keymaps import LOOK_S, Keymaps, KeysInUse
 from watchfloor.console.keys import key_of
 from watchfloor.console.leave import Exits
 from watchfloor.console.line import Line, clean
+from watchfloor.console.outlet import Outlet
 from watchfloor.console.places import directories
 from watchfloor.console.reader import Operator, Reader
 from watchfloor.console.screens.alerts import AlertsRoom
@@ -124,6 +128,8 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         self.ack_lasts = ACK_LASTS
         self.left_because = ""
         self.exits: Exits | None = None
+        self.paints = True
+        """False: Textual's own output, without the painter; to compare, or where a terminal has trouble with it."""
         self._clock = clock
         self._offset = timedelta(0)
         self._wanted_theme, self._wanted_keys = theme, keys
@@ -177,6 +183,33 @@ class WatchfloorApp(App[None], inherit_bindings=False):
     def on_unmount(self) -> None:
         if self.exits is not None:
             self.exits.detach()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Called by Textual with every change of the picture: on a terminal it is the painter's."""
+        driver = self._driver
+        if not (
+            self.paints and isinstance(driver, ConsoleDriver) and isinstance(renderable, CompositorUpdate)
+        ):
+            super()._display(screen, renderable)
+        elif driver.outlet is not None and self._running and not self._closed and not self._batch_count:
+            driver.outlet.marks = self._sync_available
+            driver.outlet.show(renderable)
+
+    @property
+    def outlet(self) -> Outlet | None:
+        """The way to the terminal; None where there is none."""
+        return self._driver.outlet if isinstance(self._driver, ConsoleDriver) else None
+
+    def link_changed(self) -> None:
+        """The line to the terminal turned slow or thin, or is no longer."""
+        self.renew_bars()
+        self.screen.refresh()
+
+    def draw_again(self) -> None:
+        """Send every cell of the screen to the terminal."""
+        if self.outlet is not None:
+            self.outlet.draw_again()
+        self.screen.refresh(layout=True)
 
     def delay_update(self, delay: float = 0.05) -> None:
         """Textual waits this long when rooms change; here a room is drawn from what it already holds."""

@@ -1,9 +1,8 @@
 """Leaving: whatever ends the console, it is gone within a second and the terminal is as it was.
 
-Textual handles neither SIGTERM nor SIGHUP, nor a terminal that went away, and its output may be blocked by a
-client that no longer reads. This module asks the application to leave on each of these, and where output is
-stuck drops it, so that the way out is free. It must never end the process: an engine may be running in it,
-and has its own way to stop.
+Textual handles neither SIGTERM nor SIGHUP, nor a terminal that went away. This module asks the application to leave
+on each of these, and restores a terminal that took no more output. It must never end the process: an engine may be
+running in it, and has its own way to stop.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import os
 import select
 import signal
 import termios
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -22,10 +20,6 @@ from typing import Any
 SIGNALS = {signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP", signal.SIGINT: "SIGINT"}
 POLL_S = 0.3
 """How often a lost terminal is looked for where the system cannot tell by itself."""
-PATIENCE_S = 0.25
-"""So long the terminal may take for the last output before that is dropped."""
-DROP_S = 0.02
-"""Stuck output is dropped this often until the console has left."""
 
 # Mouse, focus and paste reports off, lines wrap, keyboard protocol off, normal screen, cursor, plain text.
 SANE = b"\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
@@ -34,20 +28,16 @@ SANE = b"\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?7h\x1b[<u\
 class Exits:
     """Watches the ways out of one running console on the terminal `fd`.
 
-    `leave` is called in the event loop's thread with the reason. Signals are caught by plain handlers, because
-    those run even while the loop is blocked by a terminal that takes no output.
+    `leave` is called in the event loop's thread with the reason.
     """
 
     def __init__(self, fd: int, leave: Callable[[str], None]) -> None:
         self._fd, self._leave = fd, leave
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reason = ""
-        self._left = threading.Event()
         self._epoll: select.epoll | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._dropped = False
-        self.abandon: Callable[[], None] = lambda: None
-        """Called when output is stuck while leaving: nothing more is to be written."""
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -57,7 +47,6 @@ class Exits:
         try:
             yield
         finally:
-            self._left.set()
             for number, handler in before.items():
                 signal.signal(number, handler)
             self._restore(modes)
@@ -88,7 +77,6 @@ class Exits:
         """Leave for `reason`; from any thread, also from a signal handler."""
         if not self._reason:
             self._reason = reason
-            threading.Thread(target=self._free_the_way, name="leaving", daemon=True).start()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._leave, reason)
 
@@ -107,13 +95,10 @@ class Exits:
         elif self._loop is not None:
             self._timer = self._loop.call_later(POLL_S, self._look)
 
-    def _free_the_way(self) -> None:
-        """If the console has not left soon, something waits for a terminal that takes nothing: drop that."""
-        wait = PATIENCE_S
-        while not self._left.wait(wait):
-            wait = DROP_S
-            self.abandon()
-            self._dropped = _drop_output(self._fd) or self._dropped
+    def drop_output(self) -> None:
+        """The terminal did not take the last output: throw it away, so that nobody waits for it."""
+        self._dropped = True
+        _drop_output(self._fd)
 
     def _restore(self, modes: list[Any]) -> None:
         """Give the terminal its modes back; where output was dropped, its screen and cursor too."""
@@ -128,10 +113,7 @@ class Exits:
 
 
 def _drop_output(fd: int) -> bool:
-    """Throw away output that the terminal has not taken and wake whoever waits to write; False: no terminal.
-
-    Flushing alone wakes nobody; starting output that was stopped does, and also lifts the stop of a ctrl-s.
-    """
+    """Throw away output that the terminal has not taken; also lifts the stop of a ctrl-s. False: no terminal."""
     try:
         termios.tcflow(fd, termios.TCOOFF)
         termios.tcflush(fd, termios.TCOFLUSH)

@@ -1,4 +1,4 @@
-"""Lines of styled text: measuring, clipping, aligning, comparing.
+"""Lines of styled text: measuring, clipping, aligning.
 
 A line is a tuple of spans; a span is a text and the name of a role of the theme. Everything the console
 draws is a line, so whatever comes from outside passes through `clean` exactly once, here. This module
@@ -201,37 +201,3 @@ def wrap(text: str, cells: int, role: str = "text", limit: int = 12) -> list[Lin
     if current:
         lines.append(current)
     return [((clip(line, cells), role),) for line in lines]
-
-
-def changed(old: Line, new: Line) -> tuple[int, int] | None:
-    """The cells ``(first, end)`` in which `new` differs from `old`; None where they look the same."""
-    before, after = _cells(old), _cells(new)
-    if before == after:
-        return None
-    first = next(
-        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
-        min(len(before), len(after)),
-    )
-    if len(before) != len(after):
-        return first, max(len(before), len(after))
-    end = len(after)
-    while end > first and before[end - 1] == after[end - 1]:
-        end -= 1
-    return first, end
-
-
-def _cells(line: Line) -> list[Span]:
-    """A line cell by cell; the second half of a wide character is an empty cell."""
-    cells: list[Span] = []
-    for text, role in line:
-        if text.isascii():
-            cells.extend((character, role) for character in text)
-            continue
-        for character in text:
-            size = cell_len(character)
-            if size == 0 and cells:
-                cells[-1] = (cells[-1][0] + character, role)
-            else:
-                cells.append((character, role))
-                cells.extend([("", role)] * (size - 1))
-    return cells

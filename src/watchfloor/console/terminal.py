@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
-import select
+import threading
+from collections import deque
 from collections.abc import Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from textual import events
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
+from watchfloor.console.flow import Flow
 from watchfloor.console.leave import Exits
+from watchfloor.console.outlet import Outlet
+from watchfloor.console.painter import Painter
 
 if TYPE_CHECKING:
     from watchfloor.console.app import WatchfloorApp
 
-FLUSH_AT = 64 * 1024
+FRAME_S, SSH_FRAME_S = 1 / 30, 1 / 10
+"""Frames that no key asked for are at least so far apart, on this machine and over a network."""
+PATIENCE_S = 0.25
+"""So long the terminal may take for its last output and its last answers."""
 
 
 def terminal_fd() -> int | None:
@@ -52,67 +62,84 @@ def run(app: WatchfloorApp, environ: Mapping[str, str] = os.environ) -> str:
     if not logging.getLogger().handlers:
         logging.getLogger().addHandler(logging.NullHandler())  # else Python writes warnings across the screen
     app.exits = Exits(fd, app.leave)
-    over_ssh = (
-        "SSH_TTY" in environ or "SSH_CONNECTION" in environ
-    )  # every move of a mouse would cross the line
+    app.paints = environ.get("WATCHFLOOR_PAINTER") != "off"
     with app.exits.watched():
-        app.run(mouse=not over_ssh)
+        app.run(mouse=not over_ssh(environ))  # every move of a mouse would cross the line
     return app.left_because
 
 
-class TerminalFile:
-    """What Textual's output thread writes to: whole frames in one system call, no error when nobody is there."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._pending: list[str] = []
-        self._size = 0
-        self._lost = False
-
-    def abandon(self) -> None:
-        """Write nothing any more: nobody reads it."""
-        self._lost = True
-
-    def write(self, text: str) -> None:
-        """Keep `text` until the frame is complete."""
-        self._pending.append(text)
-        self._size += len(text)
-        if self._size >= FLUSH_AT:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what is kept; blocks for as long as the terminal takes nothing."""
-        data = memoryview("".join(self._pending).encode("utf-8", "replace"))
-        self._pending.clear()
-        self._size = 0
-        while data and not self._lost:
-            try:
-                data = data[os.write(self._fd, data) :]
-            except BlockingIOError:
-                select.select([], [self._fd], [])
-            except OSError:
-                self._lost = True  # whoever watches the terminal hears of it in their own way
-
-    def fileno(self) -> int:
-        """The descriptor."""
-        return self._fd
-
-    def isatty(self) -> bool:
-        """It is a terminal."""
-        return True
+def over_ssh(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the terminal is on another machine."""
+    return "SSH_TTY" in environ or "SSH_CONNECTION" in environ
 
 
 class ConsoleDriver(LinuxDriver):
-    """Textual's driver on the terminal that is there, surviving that it goes away."""
+    """Textual's driver on the terminal that is there: output by the outlet, and it survives that the terminal goes.
 
-    def __init__(self, app: Any, **more: Any) -> None:
+    The output thread that Textual starts gets nothing to do.
+    """
+
+    def __init__(self, app: WatchfloorApp, **more: Any) -> None:
         super().__init__(app, **more)
+        self._exits = app.exits
+        self._heard = threading.Event()
+        self._answers: deque[tuple[float, int]] = deque()
+        self.painter = Painter(app.console._color_system)
+        self.outlet: Outlet | None = None
+
+    def start_application_mode(self) -> None:
+        """Take the terminal over."""
         fd = terminal_fd()
-        output = TerminalFile(2 if fd is None else fd)
-        self._file = output  # type: ignore[assignment]
-        self._exits: Exits | None = getattr(app, "exits", None)
-        if self._exits is not None:
-            self._exits.abandon = output.abandon
+        interval = SSH_FRAME_S if over_ssh() else FRAME_S
+        told = self._app.link_changed  # type: ignore[attr-defined]
+        self.outlet = Outlet(2 if fd is None else fd, self.painter, Flow(interval), told=told)
+        self.painter.forget()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self.outlet.ask()
+
+    def write(self, data: str) -> None:
+        """Send what belongs to no frame."""
+        if self.outlet is not None:
+            self.outlet.write(data)
+
+    def flush(self) -> None:
+        """Everything is on its way already."""
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back; its last answers must not reach whoever reads from it next."""
+        if self.outlet is not None:
+            self.outlet.write("\x1b[m")
+            self._hear_out(self.outlet)
+        super().stop_application_mode()
+
+    def _hear_out(self, outlet: Outlet) -> None:
+        deadline = monotonic() + PATIENCE_S
+        while outlet.open_questions > len(self._answers) and (rest := deadline - monotonic()) > 0:
+            self._heard.wait(rest)
+            self._heard.clear()
+
+    def close(self) -> None:
+        """Send what is left, as far as the terminal takes it."""
+        super().close()
+        outlet, self.outlet = self.outlet, None
+        if outlet is not None and not outlet.close(PATIENCE_S) and self._exits is not None:
+            self._exits.drop_output()
+
+    def process_message(self, message: Message) -> None:
+        """Called in the input thread. Answers of the terminal go to the outlet, everything else to the application."""
+        if isinstance(message, events.CursorPosition):
+            self._answers.append((monotonic(), message.x + 1))
+            self._heard.set()
+            self._loop.call_soon_threadsafe(self._answered)
+            return
+        if isinstance(message, events.Key | events.MouseEvent) and self.outlet is not None:
+            self.outlet.key_at = monotonic()
+        super().process_message(message)
+
+    def _answered(self) -> None:
+        at, column = self._answers.popleft()
+        if self.outlet is not None:
+            self.outlet.answered(at, column)
 
     def run_input_thread(self) -> None:
         """Read keys until the console ends or nobody can type any more."""

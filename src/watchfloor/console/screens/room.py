@@ -226,7 +226,7 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
             app.lock(True)
 
     def do_redraw(self) -> None:
-        self.refresh(layout=True)
+        self.console_app.draw_again()
 
     def do_toggle_times(self) -> None:
         app = self.console_app

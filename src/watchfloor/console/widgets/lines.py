@@ -1,7 +1,7 @@
 """The widget under all others: a window on lines that are made only when they are visible.
 
 A view knows how many lines it has and can make any one of them. It remembers what it drew, so that after a
-change of data only the cells that differ are drawn again: a screen on which nothing changes sends nothing.
+change of data only the lines that differ are drawn again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from watchfloor.console.line import EMPTY, Line, changed, fit_line
+from watchfloor.console.line import EMPTY, Line, fit_line
 
 if TYPE_CHECKING:
     from watchfloor.console.app import WatchfloorApp
@@ -26,6 +26,8 @@ Drawn: TypeAlias = tuple[Line, str]
 """A line and the ground it is drawn on."""
 
 WHEEL = 3
+THIN_CELLS = 16
+"""On a line on which each byte counts only so many cells of the chosen line stand out: moving it is cheap."""
 
 
 def strip_of(line: Line, ground: str, inks: Inks) -> Strip:
@@ -104,25 +106,25 @@ class Lines(Widget, inherit_bindings=False):
             self.renew()
 
     def renew(self) -> None:
-        """Draw what differs from what is on the screen, and only that."""
+        """Draw the lines that differ from those on the screen."""
         if not self.is_attached or not self.size:
             return
         self.top = max(0, min(self.top, self.count() - self.page))
         for y in range(self.size.height):
             before, after = self._drawn.get(y), self._make(y)
-            if before == after:
-                continue
-            if before is None or before[1] != after[1]:
+            if before != after:
                 self.refresh(Region(0, y, self.size.width, 1))
-            elif difference := changed(before[0], after[0]):
-                first, end = difference
-                self.refresh(Region(first, y, end - first, 1))
-            self._drawn[y] = after
+                self._drawn[y] = after
 
     def render_line(self, y: int) -> Strip:
         """Called by Textual for each line that must be drawn."""
-        drawn = self._drawn[y] = self._make(y)
-        return strip_of(*drawn, self.console_app.inks)
+        line, ground = self._drawn[y] = self._make(y)
+        app = self.console_app
+        strip = strip_of(line, ground, app.inks)
+        if ground == self.ground or app.outlet is None or not app.outlet.is_thin:
+            return strip
+        rest = strip_of(line, self.ground, app.inks).crop(THIN_CELLS, self.size.width)
+        return Strip.join([strip.crop(0, THIN_CELLS), rest])
 
     def _make(self, y: int) -> Drawn:
         cells = self.size.width

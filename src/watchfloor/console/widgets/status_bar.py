@@ -87,7 +87,11 @@ class StatusBar(Bar):
         word = bars(app)
         unlocks: Line = (*word, (f"  {key_of('lock')}", "key"), (" unlock", "muted")) if app.locked else word
         barred = [Piece((unlocks, word), rank=9)] if word else []
+        is_slow = app.outlet is not None and app.outlet.is_slow
+        slow = (
+            [Piece((says("▲ slow link", "degraded"), says("▲ slow", "degraded")), rank=7)] if is_slow else []
+        )
         place = self._position()
         where = [Piece((says(place, "muted"),), rank=3)] if place else []
-        left = [engine(app.status), components(app.status), database(app.status, app.away), *barred]
+        left = [engine(app.status), components(app.status), database(app.status, app.away), *barred, *slow]
         return ((" ", "text"), *bar(left, where, inner, gap="   "), (" ", "text"))
