@@ -138,7 +138,8 @@ async def console(
     """A running console, idle, on a terminal of `size`."""
     world = world or World()
     operator = FakeOperator(world)
-    given: dict[str, Any] = {"clock": lambda: NOW, "zone": UTC, "pace": 0.0, "tick": 3600.0, "grace": 0.0}
+    given: dict[str, Any] = {"clock": lambda: NOW, "zone": UTC, "pace": 0.0, "tick": 3600.0}
+    given |= {"grace": 0.0, "keep_s": 3600.0}
     app = WatchfloorApp(FakeReader(world), operator, **{**given, **options})
     async with app.run_test(size=size) as pilot:
         driver = Driver(app, pilot, world, operator)

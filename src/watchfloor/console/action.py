@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from watchfloor.console.trail import Trail
 from watchfloor.domain.boards import HealthRow, SettingRow
 
 
@@ -48,6 +49,7 @@ class Context:
     read_only: bool = False
     locked: bool = False
     away: bool = False  # the database is away
+    trail: Trail | None = None  # where one can go back and forward to
     past: bool = False  # what is on the screen is of a past moment
     travelling: bool = False  # a past moment is looked at, here or in other rooms
     stays: str = ""  # why this screen cannot show the past; empty: it can
@@ -141,6 +143,18 @@ def needs_undo(context: Context) -> str | None:
 def needs_depth(context: Context) -> str | None:
     deep = context.deep or context.filtered or context.travelling
     return None if deep else "this is the first screen"
+
+
+def needs_way_back(context: Context) -> str | None:
+    return None if context.trail and context.trail.back else "there is no place before this one"
+
+
+def needs_way_forward(context: Context) -> str | None:
+    return None if context.trail and context.trail.forward else "nobody went back from here"
+
+
+def needs_previous(context: Context) -> str | None:
+    return None if context.trail and context.trail.previous else "no other screen was on yet"
 
 
 def needs_traveller(context: Context) -> str | None:

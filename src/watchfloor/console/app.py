@@ -34,6 +34,7 @@ from watchfloor.console.keymaps import LOOK_S, Keymaps, KeysInUse
 from watchfloor.console.keys import key_of
 from watchfloor.console.leave import Exits
 from watchfloor.console.line import Line, clean
+from watchfloor.console.navigator import KEEP_S, Navigator
 from watchfloor.console.outlet import Outlet
 from watchfloor.console.places import directories
 from watchfloor.console.reader import Operator, Reader
@@ -108,6 +109,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         zone: tzinfo | None = None,
         pace: float = PACE_S,
         tick: float = TICK_S,
+        keep_s: float = KEEP_S,
         driver_class: type[Driver] = ConsoleDriver,
     ) -> None:
         self.themes = themes or Themes(theme_directories())
@@ -136,6 +138,8 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         self._remembered = preferences
         self._running_operations = 0
         self._notice_timer: Timer | None = None
+        self.navigator = Navigator(self, keep_s)
+        self.moved = False  # whether a person did anything yet
         self.wanted: Journey | None = None  # the past that is looked at; each room says what it shows already
         self.feed = Feed(reader.pulses, self._refresh_boards, self._report, pace=pace, tick=tick)
         self._start_theme(theme or _text(preferences, "theme") or DEFAULT)
@@ -180,7 +184,8 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         if self.notice is not None:
             self.say(self.notice)
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
+        await self.navigator.finish()
         if self.exits is not None:
             self.exits.detach()
 
@@ -255,6 +260,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         if self._remembered is None and "*" in topics:
             self._remembered = await self.reader.preferences()
             self._take_preferences(self._remembered)
+            self.navigator.restore(self._remembered, moved=self.moved)
             if self._wanted_theme is None:
                 self.use_theme(_text(self._remembered, "theme") or DEFAULT)
         if topics & {"*", "settings"}:

@@ -11,6 +11,7 @@ from watchfloor.console.line import Line, Piece, clean
 from watchfloor.console.screens.acts import AlertActs
 from watchfloor.console.screens.detail import DetailRoom
 from watchfloor.console.screens.travel import Travels
+from watchfloor.console.trail import Place
 from watchfloor.console.views.alert import alert_lines
 from watchfloor.console.widgets.summary_strip import Summary
 from watchfloor.domain.boards import AlertDetail
@@ -29,6 +30,9 @@ class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
         self._alert_id = alert_id
         self._detail: AlertDetail | None = None
         self._gone = False
+
+    def place(self) -> Place:
+        return Place(self.ROOM, "alert", self._alert_id)
 
     async def load(self) -> None:
         self._detail = await self.read(lambda boards: boards.alert(self._alert_id))

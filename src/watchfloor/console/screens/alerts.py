@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -111,6 +111,13 @@ class AlertsRoom(AlertActs, Travels, BesideRoom[AlertRow], inherit_bindings=Fals
         self.with_history = False
         self._rows: Sequence[AlertRow] = ()
         self._detail: AlertDetail | None = None
+
+    def keep(self) -> dict[str, object]:
+        return {**super().keep(), "history": self.with_history}
+
+    def restore(self, kept: Mapping[str, object]) -> None:
+        self.with_history = kept.get("history") is True
+        super().restore(kept)
 
     async def load(self) -> None:
         self._rows = await self.read(lambda boards: boards.alerts(resolved=self.with_history))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -22,6 +22,8 @@ from watchfloor.domain.words import count
 
 R = TypeVar("R")
 
+FILTER_LIMIT = 500
+
 
 class BoardRoom(Room, Generic[R], inherit_bindings=False):
     """A table of rows of one kind. Subclasses say which columns, what can be searched, what is a fault."""
@@ -37,10 +39,31 @@ class BoardRoom(Room, Generic[R], inherit_bindings=False):
         self._came_from: Hashable | None = None
         self.faults_only = False
         self._read = False
+        self._cursor_kept: object = None  # where the cursor stood when the console was left
         self.filter_bar = FilterBar()
         self.tables = self.make_tables()
 
     # For subclasses
+
+    def keep(self) -> dict[str, object]:
+        cursor = None if self.FOLLOWS else self.table.rows.selected_key
+        return {
+            "filter": self.filter_text,
+            "faults": self.faults_only,
+            "sort": self.table.sorted_by and list(self.table.sorted_by),
+            "cursor": cursor if isinstance(cursor, int | str) else None,
+        }
+
+    def restore(self, kept: Mapping[str, object]) -> None:
+        match kept.get("sort"):
+            case [str(title), bool(reverse)]:
+                self.table.sort_by(title, reverse=reverse)
+        match kept.get("filter"):
+            case str(text):
+                self.filter_text = text[:FILTER_LIMIT]
+        self.faults_only = kept.get("faults") is True
+        self._cursor_kept = kept.get("cursor")
+        self._apply_filter()
 
     def columns(self) -> Sequence[Column[R]]:
         """The columns of the table."""
@@ -101,6 +124,9 @@ class BoardRoom(Room, Generic[R], inherit_bindings=False):
         """Show what was read."""
         self._read = True
         self.table.set_rows(rows, self._notice())
+        cursor, self._cursor_kept = self._cursor_kept, None
+        if isinstance(cursor, int | str):
+            self.table.select(cursor)
         self.renew_bars()
 
     def show(self) -> None:

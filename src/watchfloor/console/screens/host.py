@@ -55,6 +55,7 @@ class ActionHost:
         if reason is not None:
             self.console_app.say(((f"{action.label_in(context)}: {clean(reason)}", "degraded"),))
             return
+        self.console_app.moved = True
         result = getattr(self, f"do_{action.handler}")()
         if inspect.isawaitable(result):
             await result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import ClassVar
 
 from watchfloor.console.action import Scope
@@ -70,6 +70,15 @@ class LogsRoom(BesideRoom[LogRow], inherit_bindings=False):
         self._level = LEVELS[0]
         self._asked = question("", LEVELS[0])
         self._older_wanted = False
+
+    def keep(self) -> dict[str, object]:
+        return {**super().keep(), "level": self._level}
+
+    def restore(self, kept: Mapping[str, object]) -> None:
+        match kept.get("level"):
+            case int(level) if level in LEVELS:
+                self._level = level
+        super().restore(kept)
 
     async def load(self) -> None:
         asked = question(self.filter_text, self._level)

@@ -6,7 +6,7 @@ which key does what: that is the table's business.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar, TypeVar
 
 from textual import events
@@ -22,6 +22,7 @@ from watchfloor.console.screens.commands import CommandLine, HelpPicker
 from watchfloor.console.screens.dialogs import UnlockDialog
 from watchfloor.console.screens.host import ActionHost
 from watchfloor.console.screens.travel import ask_for_moment
+from watchfloor.console.trail import Place
 from watchfloor.console.widgets.banner import Banner
 from watchfloor.console.widgets.footer import Footer
 from watchfloor.console.widgets.status_bar import StatusBar, bars
@@ -76,6 +77,17 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
 
     # For subclasses
 
+    def place(self) -> Place | None:
+        """Where this screen is, to come back to; None for what cannot be opened again by its key."""
+        return Place(self.ROOM)
+
+    def keep(self) -> dict[str, object]:
+        """What is worth keeping of how this room looks, as JSON can write it."""
+        return {}
+
+    def restore(self, kept: Mapping[str, object]) -> None:
+        """Look as `keep` said; what does not fit is left out."""
+
     def tab(self) -> str:
         """The room this screen belongs to."""
         return self.ROOM
@@ -127,7 +139,8 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
         """The parts of the context that every screen has."""
         app = self.console_app
         return Context(
-            deep=sum(isinstance(screen, Room) for screen in app.screen_stack) > 1,
+            deep=not self.is_root,
+            trail=app.navigator.trail,
             past=self.journey is not None,
             travelling=app.wanted is not None,
             stays="" if self.TRAVELS else cannot_travel(self.tab()),
@@ -153,8 +166,19 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
         """Draw again what differs on the bars."""
         for bar in (self.tab_bar, self.banner, self.strip, self.status_bar, self.footer_bar):
             bar.renew()
+        self.console_app.navigator.look()
+
+    def on_mount(self) -> None:
+        if self.is_root:
+            self.console_app.navigator.revive(self)
+
+    @property
+    def is_root(self) -> bool:
+        """Whether this is the first screen of its room."""
+        return self.console_app.screen_stack[0] is self
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
+        self.console_app.navigator.arrived(self)
         self.renew_bars()
         self.look_again()
 
@@ -191,7 +215,16 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
     def leaves_past(self) -> bool:
         """Whether going back from here is going back to the present."""
         wanted = self.console_app.wanted
-        return wanted is not None and (len(self.app.screen_stack) == 1 or self is wanted.began_on)
+        return wanted is not None and (self.is_root or self is wanted.began_on)
+
+    def do_go_back(self) -> None:
+        self.console_app.navigator.step(-1)
+
+    def do_go_forward(self) -> None:
+        self.console_app.navigator.step(1)
+
+    def do_previous_screen(self) -> None:
+        self.console_app.navigator.swap()
 
     def do_travel(self) -> None:
         ask_for_moment(self)

@@ -13,6 +13,7 @@ from watchfloor.console.line import Line, Piece, clean
 from watchfloor.console.screens.acts import AlertActs, ServiceActs
 from watchfloor.console.screens.detail import DetailRoom
 from watchfloor.console.screens.travel import Travels
+from watchfloor.console.trail import Place
 from watchfloor.console.views.service import service_lines
 from watchfloor.console.widgets.summary_strip import Summary
 from watchfloor.domain.boards import HealthRow, ServiceDetail
@@ -40,6 +41,9 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
         self._detail: ServiceDetail | None = None
         self._gone = False
         self._read_at = 0.0
+
+    def place(self) -> Place:
+        return Place(self.ROOM, "service", self._service_id)
 
     async def load(self) -> None:
         self._detail = await self.read(lambda boards: boards.service(self._service_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass, replace
 from datetime import datetime
@@ -82,6 +82,19 @@ class SettingsRoom(BoardRoom[Any], inherit_bindings=False):
             )
             tables[-1].display = place == 0
         return tables
+
+    def keep(self) -> dict[str, object]:
+        return {**super().keep(), "section": self.section.name}
+
+    def restore(self, kept: Mapping[str, object]) -> None:
+        names = [section.name for section in self._sections]
+        section = kept.get("section")
+        if section in names and section != self.section.name:
+            self.table.display = False
+            self._place = names.index(str(section))
+            self.table.display = True
+            self.table.focus()
+        super().restore(kept)
 
     async def load(self) -> None:
         self._kept_theme = self._kept_theme or self.console_app.theme_in_use.name

@@ -22,6 +22,9 @@ class TextRoom(DetailRoom, inherit_bindings=False):
         super().__init__()
         self._tab, self._trail, self._make_lines = room, trail, lines
 
+    def place(self) -> None:
+        """What it shows came from a row that may not be there any more."""
+
     def tab(self) -> str:
         return self._tab
 
