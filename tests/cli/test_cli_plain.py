@@ -98,7 +98,7 @@ def test_health_and_alerts_as_json_and_as_text(shell: Shell) -> None:
     assert len(lines) == 3
 
 
-@pytest.mark.parametrize("command", ["nodes", "jobs", "settings", "logs"])
+@pytest.mark.parametrize("command", ["nodes", "tasks", "jobs", "runs", "settings", "logs"])
 def test_every_board_has_its_json(shell: Shell, command: str) -> None:
     assert isinstance(shell.read(command), list)
     shell.good(command)

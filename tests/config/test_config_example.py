@@ -10,11 +10,13 @@ import pytest
 
 from watchfloor.config.base import Settings
 from watchfloor.config.describe import describe
-from watchfloor.config.kinds import channel_kinds, probe_kinds
+from watchfloor.config.jobs import JobKeys, RetryKeys, ScheduleKeys
+from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
 from watchfloor.config.loader import TOP_KEYS, load
 from watchfloor.config.schema import ChannelKeys, DefaultKeys, NodeKeys, RuleKeys, ServiceKeys, WhenKeys
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
+PAYLOADS = payload_kinds().models
 OWN_KINDS = {"http", "tcp", "tls", "host", "postgres"}
 
 
@@ -31,10 +33,14 @@ def channels() -> Mapping[str, type[Settings]]:
 def test_the_example_is_valid_as_it_is(
     probes: Mapping[str, type[Settings]], channels: Mapping[str, type[Settings]]
 ) -> None:
-    configuration = load(EXAMPLE, probes, channels, {"HOME": "/home/operator"}).required()
+    configuration = load(
+        EXAMPLE, probes, channels, {"HOME": "/home/operator"}, payload_kinds=PAYLOADS
+    ).required()
     assert {service.kind for service in configuration.services} == OWN_KINDS
     assert [channel.kind for channel in configuration.channels] == ["webhook"]
     assert configuration.rules
+    assert {job.kind for job in configuration.jobs} == {"script", "http", "dummy"}
+    assert all(job.paused for job in configuration.jobs)
 
 
 def test_the_example_is_valid_with_everything_switched_on(
@@ -52,7 +58,7 @@ def test_the_example_is_valid_with_everything_switched_on(
     names = re.findall(r"\$\{([A-Z_]+)\}", text)
     web = {name: "https://chat.example.com/x" for name in names if name.endswith("_URL")}
     environ = {**dict.fromkeys(names, "x"), **web, "HOME": "/home/operator"}
-    configuration = load(path, probes, channels, environ).required()
+    configuration = load(path, probes, channels, environ, payload_kinds=PAYLOADS).required()
     assert configuration.database == "postgresql://watchfloor:x@db.example.com:5432/watchfloor"
     assert configuration.data_dir == Path("/home/operator/.local/share/watchfloor")
     assert configuration.node.name == "north-1"
@@ -65,6 +71,7 @@ def test_the_example_shows_every_key(
     text = EXAMPLE.read_text()
     models = [DefaultKeys, NodeKeys, ServiceKeys, RuleKeys, WhenKeys, ChannelKeys, channels["webhook"]]
     models += [probes[kind] for kind in OWN_KINDS]
+    models += [JobKeys, ScheduleKeys, RetryKeys, *(PAYLOADS[kind] for kind in ("script", "http", "dummy"))]
     wanted = {*TOP_KEYS, *(row.name for model in models for row in describe(model))}
     assert not {key for key in wanted if not re.search(rf"(^|[\s#{{]){key}:", text, re.MULTILINE)}
 
@@ -72,7 +79,7 @@ def test_the_example_shows_every_key(
 def test_no_setting_of_a_kind_takes_the_name_of_a_common_key(
     probes: Mapping[str, type[Settings]], channels: Mapping[str, type[Settings]]
 ) -> None:
-    for models, common in ((probes, ServiceKeys), (channels, ChannelKeys)):
+    for models, common in ((probes, ServiceKeys), (channels, ChannelKeys), (PAYLOADS, JobKeys)):
         taken = {row.name for row in describe(common)}
         for model in models.values():
             assert not taken & {row.name for row in describe(model)}

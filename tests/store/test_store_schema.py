@@ -140,6 +140,7 @@ async def test_the_key_of_a_fact_table_begins_with_its_owner_and_holds_its_time(
         "metric_raw": "service_id",
         "logs": "source_id",
         "task_runs": "node_id",
+        "run_logs": "run_id",
     }
     assert {table: key[0] for table, key in keys.items()} == owners
     assert [table for table, time in FACTS.items() if time not in keys[table]] == []

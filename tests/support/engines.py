@@ -18,19 +18,29 @@ import pytest
 from watchfloor.channels.message import Message
 from watchfloor.config.base import Settings
 from watchfloor.config.kinds import Kind, Kinds
-from watchfloor.config.model import ChannelConfig, Configuration, NodeConfig, RuleConfig, ServiceConfig
+from watchfloor.config.model import (
+    ChannelConfig,
+    Configuration,
+    JobConfig,
+    NodeConfig,
+    RuleConfig,
+    ServiceConfig,
+)
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.domain.settings import SETTINGS
 from watchfloor.engine import (
     ager,
     courier,
     engine,
+    firer,
     heart,
     housekeeper,
     intake,
     listener,
+    reaper,
     recorder,
     registration,
+    runner,
     share,
     steward,
     supervisor,
@@ -66,11 +76,18 @@ class MemoryKinds(Kinds):
         return len(self._kinds)
 
 
+NO_PAYLOADS = MemoryKinds()
+
+
 class FakeSettings(Settings):
     """Settings of a fake check: whom it is about."""
 
     target: str = ""
     token: str = ""
+
+
+class NoSettings(Settings):
+    """Settings of what needs none."""
 
 
 class FakeChannelSettings(Settings):
@@ -140,17 +157,26 @@ def configuration(
     path: Path | None = UNCHANGING,
     rules: Sequence[RuleConfig] = (),
     channels: Sequence[ChannelConfig] = (),
+    jobs: Sequence[JobConfig] = (),
 ) -> Configuration:
     """A configuration as a file would give it."""
     return Configuration(
         path=path, digest=_digest(path), database=None, data_dir=Path("/nowhere"), node=NodeConfig(node, "test", ()),
-        services=services, rules=tuple(rules), channels=tuple(channels),
+        services=services, rules=tuple(rules), channels=tuple(channels), jobs=tuple(jobs),
     )  # fmt: skip
 
 
 def plan(dsn: str, stage: Stage, config: Configuration, **values: Any) -> Plan:
     """What an engine needs."""
-    return Plan(dsn, config, stage.probes, stage.channels, values.pop("buffer", LogBuffer()), **values)
+    return Plan(
+        dsn,
+        config,
+        stage.probes,
+        stage.channels,
+        values.pop("payloads", NO_PAYLOADS),
+        values.pop("buffer", LogBuffer()),
+        **values,
+    )
 
 
 @dataclass
@@ -188,6 +214,9 @@ _BRISK: dict[Any, dict[str, float]] = {
         "WATCH_EVERY_S": 0.1,
     },
     ager: {"EVERY_S": 0.1},
+    runner: {"POLL_S": 0.1, "AWAY_PAUSE_S": 0.1},
+    reaper: {"EVERY_S": 0.1},
+    firer: {"LONGEST_SLEEP_S": 0.2},
     housekeeper: {"BEAT_S": 0.2, "AWAY_PAUSE_S": 0.1},
     steward: {"LOOK_S": 0.1},
     courier: {"POLL_S": 0.1, "FIRST_RETRY_S": 0.02},

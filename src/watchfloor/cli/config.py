@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from watchfloor.cli.options import Options
-from watchfloor.config.kinds import channel_kinds, probe_kinds
+from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
 from watchfloor.config.loader import load
 from watchfloor.config.locate import find_config
 from watchfloor.config.problems import render
@@ -20,7 +20,9 @@ def check(options: Options, path: Path | None) -> int:
     if found is None:
         print("There is no config file: the built-in configuration watches this host.")
         return 0
-    loaded = load(found, probe_kinds().models, channel_kinds().models, os.environ)
+    loaded = load(
+        found, probe_kinds().models, channel_kinds().models, os.environ, payload_kinds=payload_kinds().models
+    )
     for line in render(loaded.problems):
         print(line, file=sys.stderr)
     if loaded.configuration is None:
@@ -29,6 +31,7 @@ def check(options: Options, path: Path | None) -> int:
     configuration = loaded.configuration
     print(
         f"{found}: good; {count(len(configuration.services), 'service')}, "
-        f"{count(len(configuration.rules), 'rule')}, {count(len(configuration.channels), 'channel')}"
+        f"{count(len(configuration.rules), 'rule')}, {count(len(configuration.channels), 'channel')}, "
+        f"{count(len(configuration.jobs), 'job')}"
     )
     return 0

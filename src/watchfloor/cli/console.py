@@ -87,12 +87,14 @@ class Boot:
 
     def _start_engine(self, ground: Ground, configuration: Configuration) -> None:
         from watchfloor.cli.logs import collect
-        from watchfloor.config.kinds import channel_kinds, probe_kinds
+        from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
         from watchfloor.engine.engine import Plan
         from watchfloor.engine.thread import EngineThread
 
         buffer: LogBuffer = collect(stderr=False)
-        plan = Plan(ground.dsn, configuration, probe_kinds(), channel_kinds(), buffer, standby=True)
+        plan = Plan(
+            ground.dsn, configuration, probe_kinds(), channel_kinds(), payload_kinds(), buffer, standby=True
+        )
         engine = EngineThread(plan, ground.ensure_database)
         if not self._ending.is_set():
             self._engine = engine

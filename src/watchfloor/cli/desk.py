@@ -20,9 +20,13 @@ from watchfloor.domain.boards import (
     ConfigFileRow,
     DeadLetterRow,
     HealthRow,
+    JobRow,
     Kept,
     LogRow,
     NodeRow,
+    RunDetail,
+    RunLine,
+    RunRow,
     ServiceDetail,
     SettingRow,
     StatusLine,
@@ -30,10 +34,11 @@ from watchfloor.domain.boards import (
 )
 from watchfloor.operations import alerts as alert_operations
 from watchfloor.operations import deliveries as delivery_operations
+from watchfloor.operations import jobs as job_operations
 from watchfloor.operations import services as service_operations
 from watchfloor.operations import settings as setting_operations
 from watchfloor.operations.actor import Actor
-from watchfloor.store import alerts, channels, health, logs, nodes, past, pulse, settings, tasks
+from watchfloor.store import alerts, channels, health, job_boards, logs, nodes, past, pulse, settings, tasks
 from watchfloor.store.database import Database
 from watchfloor.store.logs import LogFilter
 
@@ -146,6 +151,31 @@ class Desk:
         async with (await self._connect()).transaction() as connection:
             return await tasks.task_runs(connection, await health.clock(connection))
 
+    async def jobs(self) -> Sequence[JobRow]:
+        """Every job, by name."""
+        async with (await self._connect()).transaction() as connection:
+            return await job_boards.jobs(connection)
+
+    async def coming(self, job: str, count: int) -> Sequence[tuple[datetime, str]]:
+        """The next fires of a job, with how clocks in their zone show them."""
+        async with (await self._connect()).transaction() as connection:
+            return await job_boards.coming(connection, job, await health.clock(connection), count)
+
+    async def runs(self, job: str | None, *, dead: bool = False, limit: int = 200) -> Sequence[RunRow]:
+        """Runs, newest first: of one job or of all; only open dead letters if asked."""
+        async with (await self._connect()).transaction() as connection:
+            return await job_boards.runs(connection, job, dead=dead, limit=limit)
+
+    async def run(self, run_id: int) -> RunDetail | None:
+        """One run; None when it is gone."""
+        async with (await self._connect()).transaction() as connection:
+            return await job_boards.run_detail(connection, run_id)
+
+    async def run_log(self, run_id: int, after: tuple[int, int] = (0, 0)) -> Sequence[RunLine]:
+        """Lines of a run's log, later than the (attempt, number) ``after``; a page of them."""
+        async with (await self._connect()).transaction() as connection:
+            return await job_boards.run_log(connection, run_id, after)
+
     async def logs(
         self, wanted: LogFilter, before: tuple[datetime, int] | None = None, limit: int = 200
     ) -> Sequence[LogRow]:
@@ -209,6 +239,26 @@ class Desk:
     async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> int:
         """Queue dead letters again, by id or all of a channel; returns how many. Raises `Refused`."""
         return await delivery_operations.replay(await self._connect(), self._actor, ids, channel)
+
+    async def run_now(self, job: str, key: UUID) -> int:
+        """Run a job out of turn, once for each ``key``; returns the run's id. Raises `Refused`."""
+        return await job_operations.run_now(await self._connect(), self._actor, job, key)
+
+    async def set_job_paused(self, job: str, paused: bool) -> bool:
+        """Let a job rest, or go on; False when that is how it was. Raises `Refused`."""
+        return await job_operations.set_paused(await self._connect(), self._actor, job, paused)
+
+    async def cancel_run(self, run_id: int) -> None:
+        """End a run, or never begin it. Raises `Refused`."""
+        await job_operations.cancel(await self._connect(), self._actor, run_id)
+
+    async def requeue(self, run_id: int) -> int:
+        """Run a dead letter once more; returns the new run's id. Raises `Refused`."""
+        return await job_operations.requeue(await self._connect(), self._actor, run_id)
+
+    async def discard(self, run_id: int) -> None:
+        """Take a dead letter off the list. Raises `Refused`."""
+        await job_operations.discard(await self._connect(), self._actor, run_id)
 
     async def change_setting(self, key: str, value: object) -> None:
         """Change a product setting. Raises `Refused`."""

@@ -44,7 +44,7 @@ class Ground:
 def configuration_for(options: Options) -> Configuration:
     """The configuration that the options lead to. Raises `ConfigError` with every mistake of its file."""
     # Imported here: what only reads or acknowledges needs no configuration.
-    from watchfloor.config.kinds import channel_kinds, probe_kinds
+    from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
     from watchfloor.config.loader import default_configuration, load
     from watchfloor.config.locate import find_config
 
@@ -53,7 +53,9 @@ def configuration_for(options: Options) -> Configuration:
     if path is None:
         configuration = default_configuration(probes).required()
     else:
-        configuration = load(path, probes, channels, os.environ).required()
+        configuration = load(
+            path, probes, channels, os.environ, payload_kinds=payload_kinds().models
+        ).required()
     if options.data_dir is not None:
         configuration = replace(configuration, data_dir=options.data_dir.absolute())
     if options.node is not None:

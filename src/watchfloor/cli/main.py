@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from watchfloor import __version__
+from watchfloor.cli.job_commands import jobs_app, runs_app
 from watchfloor.cli.options import Options
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ channels_app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="The config file.")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(channels_app, name="channels")
+app.add_typer(jobs_app, name="jobs")
+app.add_typer(runs_app, name="runs")
 app.add_typer(database_app, name="database")
 app.add_typer(config_app, name="config")
 
@@ -118,7 +121,7 @@ def nodes(context: typer.Context, json: Json = False) -> None:
 
 
 @app.command()
-def jobs(context: typer.Context, json: Json = False) -> None:
+def tasks(context: typer.Context, json: Json = False) -> None:
     """Print the latest runs of the program's own tasks."""
     from watchfloor.cli import plain
 

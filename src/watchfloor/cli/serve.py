@@ -16,7 +16,7 @@ from watchfloor.cli.logs import collect
 from watchfloor.cli.memory import settle_memory
 from watchfloor.cli.options import Options
 from watchfloor.cli.place import Place
-from watchfloor.config.kinds import channel_kinds, probe_kinds
+from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
 from watchfloor.config.model import Configuration
 from watchfloor.domain.words import count
 from watchfloor.engine.engine import Plan
@@ -35,7 +35,7 @@ def serve(options: Options) -> int:
     place = Place(configuration.database, configuration.data_dir)
     ground = stand(place, lambda line: print(line, file=sys.stderr, flush=True))
     try:
-        plan = Plan(ground.dsn, configuration, probe_kinds(), channel_kinds(), buffer)
+        plan = Plan(ground.dsn, configuration, probe_kinds(), channel_kinds(), payload_kinds(), buffer)
         return _run(ground, configuration, EngineThread(plan, ground.ensure_database))
     finally:
         ground.leave()

@@ -1,4 +1,4 @@
-"""Reads the entries of the file's lists: services, rules and channels.
+"""Reads the entries of the file's lists: services, rules, channels and jobs.
 
 An entry has the keys every entry of its list has and, side by side with them, the settings of its kind. Each
 method notes every mistake it finds and returns None where an entry cannot be used.
@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from watchfloor.config.base import Settings
 from watchfloor.config.checks import Entry, check_times
 from watchfloor.config.document import Node, leaves
-from watchfloor.config.model import ChannelConfig, RuleConfig, ServiceConfig
+from watchfloor.config.jobs import JobKeys
+from watchfloor.config.model import ChannelConfig, JobConfig, RuleConfig, ServiceConfig
 from watchfloor.config.problems import Mistakes, Path, quoted, suggest
 from watchfloor.config.references import References, Unresolved, references_in
 from watchfloor.config.schema import TIMEOUT_SHARE, ChannelKeys, DefaultKeys, RuleKeys, ServiceKeys
@@ -34,6 +35,7 @@ def key_names(model: type[Settings]) -> tuple[str, ...]:
 
 
 SERVICE_KEYS = key_names(ServiceKeys)
+JOB_KEYS = key_names(JobKeys)
 CHANNEL_KEYS = key_names(ChannelKeys)
 
 
@@ -208,6 +210,34 @@ class Reader:
         settings, raw = built
         line = node.mark[0]
         return entry, ChannelConfig(keys.name, keys.kind, keys.enabled, settings, raw, line)
+
+    def job(self, node: Node, path: Path, kinds: Models) -> tuple[Entry, JobConfig | None]:
+        """Read one job."""
+        entry = self.open_keys(node, path, JOB_KEYS)
+        built = self._settings(entry, kinds, JOB_KEYS)
+        keys = self.keys(entry, JobKeys)
+        if keys is None or built is None:
+            return entry, None
+        settings, raw = built
+        return entry, JobConfig(
+            name=keys.name,
+            kind=keys.kind,
+            schedules=tuple(schedule.spec() for schedule in keys.schedules),
+            overlap=keys.overlap,
+            slots=keys.at_once or (None if keys.overlap == "allow" else 1),
+            priority=keys.priority,
+            at_most_once=keys.delivery == "at_most_once",
+            timeout_s=float(keys.timeout),
+            deadline_s=None if keys.deadline is None else float(keys.deadline),
+            retry=keys.retry.spec(),
+            contact=keys.contact or "",
+            description=keys.description,
+            runbook=keys.runbook or "",
+            paused=keys.paused,
+            settings=settings,
+            raw=raw,
+            line=node.mark[0],
+        )
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -86,6 +86,11 @@ def probe_kinds() -> Kinds:
     return Kinds("watchfloor.probes", "probe")
 
 
+def payload_kinds() -> Kinds:
+    """Kinds of work that jobs do."""
+    return Kinds("watchfloor.payloads", "run")
+
+
 def channel_kinds() -> Kinds:
     """Kinds of notification channels."""
     return Kinds("watchfloor.channels", "deliver")

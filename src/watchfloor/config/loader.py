@@ -17,6 +17,7 @@ import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from watchfloor.config.checks import Entry, check_dependencies, check_rules, check_unique
@@ -31,19 +32,28 @@ from watchfloor.config.schema import DefaultKeys, NodeKeys
 from watchfloor.config.secrecy import REMEDY, looks_secret
 from watchfloor.config.sentences import found_in_words
 
-TOP_KEYS = ("database", "data_dir", "node", "defaults", "services", "rules", "channels")
+TOP_KEYS = ("database", "data_dir", "node", "defaults", "services", "rules", "channels", "jobs")
 MAX_SERVICES = 20_000
 MAX_RULES = 1_000
 MAX_CHANNELS = 1_000
+MAX_JOBS = 10_000
 
 _IF_EMPTY = "Remove the file to use the defaults, or begin with a copy of config.example.yaml."
 _DATABASE = re.compile(r"postgres(ql)?://\S+|\s*[a-z_]+\s*=\s*\S.*", re.DOTALL)
 _DATABASE_FORM = "postgresql://user@host:5432/database"
 
 Model = TypeVar("Model")
+_NONE: Models = MappingProxyType({})
 
 
-def load(path: Path, kinds: Models, channel_kinds: Models, environ: Mapping[str, str] = os.environ) -> Loaded:
+def load(
+    path: Path,
+    kinds: Models,
+    channel_kinds: Models,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    payload_kinds: Models = _NONE,
+) -> Loaded:
     """Read and validate one file; ``kinds`` map the names of kinds to their settings models.
 
     Raises `TypeError` only for a kind whose settings take the name of a key that every entry has.
@@ -53,14 +63,19 @@ def load(path: Path, kinds: Models, channel_kinds: Models, environ: Mapping[str,
     except Unreadable as trouble:
         problem = Problem(str(path), 0, 0, "", f"this file {trouble.reason}", hint=trouble.remedy)
         return Loaded(None, (problem,), frozenset())
-    return _File(path, kinds, channel_kinds, environ).read(data)
+    return _File(path, kinds, channel_kinds, payload_kinds, environ).read(data)
 
 
 def check(
-    path: Path, kinds: Models, channel_kinds: Models, environ: Mapping[str, str] = os.environ
+    path: Path,
+    kinds: Models,
+    channel_kinds: Models,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    payload_kinds: Models = _NONE,
 ) -> list[Problem]:
     """Every mistake of one file; empty if it can be used."""
-    return list(load(path, kinds, channel_kinds, environ).problems)
+    return list(load(path, kinds, channel_kinds, environ, payload_kinds=payload_kinds).problems)
 
 
 def default_configuration(kinds: Models, environ: Mapping[str, str] = os.environ) -> Loaded:
@@ -69,18 +84,24 @@ def default_configuration(kinds: Models, environ: Mapping[str, str] = os.environ
     Only ``WATCHFLOOR_DATABASE`` can be a mistake here.
     """
     services = [{"name": _host_name(), "kind": "host"}] if "host" in kinds else []
-    return _File(None, kinds, {}, environ).read(json.dumps({"services": services}).encode())
+    return _File(None, kinds, {}, {}, environ).read(json.dumps({"services": services}).encode())
 
 
 class _File:
     """One reading of one file."""
 
     def __init__(
-        self, path: Path | None, kinds: Models, channel_kinds: Models, environ: Mapping[str, str]
+        self,
+        path: Path | None,
+        kinds: Models,
+        channel_kinds: Models,
+        payload_kinds: Models,
+        environ: Mapping[str, str],
     ) -> None:
         self._path = path
         self._base_dir = path.absolute().parent if path else Path.cwd()
-        self._kinds, self._channel_kinds, self._environ = kinds, channel_kinds, environ
+        self._kinds, self._channel_kinds, self._payload_kinds = kinds, channel_kinds, payload_kinds
+        self._environ = environ
         self._mistakes = Mistakes(str(path or ""))
         self._references = References(environ, self._base_dir)
         self._reader = Reader(self._mistakes, self._references)
@@ -109,6 +130,8 @@ class _File:
             reader.channel(*place, self._channel_kinds)
             for place in reader.entries(root, "channels", MAX_CHANNELS)
         ]
+        jobs = [reader.job(*place, self._payload_kinds) for place in reader.entries(root, "jobs", MAX_JOBS)]
+        check_unique("job", [entry for entry, _ in jobs], self._mistakes)
         self._check_names([each for each, _ in services], [e for e, _ in rules], [e for e, _ in channels])
         node = self._section(root, "node", NodeKeys) or NodeKeys()
         return Configuration(
@@ -120,6 +143,7 @@ class _File:
             services=_usable(services),
             rules=_usable(rules),
             channels=_usable(channels),
+            jobs=_usable(jobs),
             files=self._references.files,
         )
 

@@ -72,6 +72,29 @@ class ChannelConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class JobConfig:
+    """One job; ``settings`` and ``raw`` as in `ServiceConfig`, ``schedules`` and ``retry`` as they are stored."""
+
+    name: str
+    kind: str
+    schedules: tuple[Mapping[str, object], ...]
+    overlap: str
+    slots: int | None  # None: no limit
+    priority: int
+    at_most_once: bool
+    timeout_s: float
+    deadline_s: float | None
+    retry: Mapping[str, object]
+    contact: str
+    description: str
+    runbook: str
+    paused: bool
+    settings: Settings = field(repr=False)
+    raw: Mapping[str, Any]
+    line: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """The process that reads the file."""
 
@@ -97,6 +120,7 @@ class Configuration:
     rules: tuple[RuleConfig, ...]
     channels: tuple[ChannelConfig, ...]
     files: frozenset[Path] = frozenset()
+    jobs: tuple[JobConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,89 @@ class TaskRunRow:
 
 
 @dataclass(frozen=True, slots=True)
+class JobRow:
+    """One job; its key is ``id``."""
+
+    id: int
+    name: str
+    kind: str
+    contact: str
+    description: str
+    paused: bool
+    schedules: tuple[str, ...]  # in words
+    next_fire_at: datetime | None
+    broken: str  # why a schedule of it is out of service
+    last_run: int | None  # the latest run that was carried out to its end
+    last_state: str  # succeeded, cancelled, dead; empty: none yet
+    last_at: datetime | None
+    last_took: float | None
+    last_error: str
+    recent: tuple[str, ...]  # states of its latest finished runs, oldest first
+    running: int
+    waiting: int
+
+
+FINAL_STATES = frozenset({"succeeded", "cancelled", "dead", "skipped", "missed"})
+"""States that a run never leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run of a job; its key is ``id``."""
+
+    id: int
+    job: str
+    kind: str
+    origin: str  # schedule, manual, requeue
+    asked_by: str  # empty for a schedule
+    state: str  # waiting, ready, running, or one of FINAL_STATES
+    scheduled_for: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int
+    exit_code: int | None
+    signal: int | None
+    error_class: str
+    error: str
+    node: str
+    reason: str  # of a dead letter
+    open_letter: bool  # a dead letter that nobody settled
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt of a run."""
+
+    attempt: int
+    node: str
+    started_at: datetime
+    finished_at: datetime | None
+    exit_code: int | None
+    signal: int | None
+    error_class: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """A run with its attempts, oldest first."""
+
+    row: RunRow
+    attempts: tuple[AttemptRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One line that an attempt printed; its key is ``(attempt, seq)``."""
+
+    attempt: int
+    seq: int
+    at: datetime
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class LogRow:
     """One stored log record; its key is ``(at, id)``."""
 

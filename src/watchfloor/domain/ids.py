@@ -8,8 +8,9 @@ never be taken for the time something happened.
 
 from __future__ import annotations
 
-from secrets import randbelow
+from secrets import randbelow, randbits
 from threading import Lock
+from uuid import UUID
 
 EPOCH_NS = 1_577_836_800_000_000_000
 """2020-01-01T00:00:00Z, the moment of id 0, in nanoseconds of UTC."""
@@ -59,3 +60,9 @@ class TimeOrderedIds:
 def moment_ns(id_: int) -> int:
     """When an id was made, in nanoseconds of UTC, to the millisecond."""
     return (id_ >> _LOW_BITS) * _NS_PER_MS + EPOCH_NS
+
+
+def uuid7(now_ns: int) -> UUID:
+    """A UUID of version 7 (RFC 9562): sorts by the moment it was made, in nanoseconds of UTC, to the millisecond."""
+    head = (now_ns // _NS_PER_MS & (1 << 48) - 1) << 80
+    return UUID(int=head | 0x7 << 76 | randbits(12) << 64 | 0b10 << 62 | randbits(62))

@@ -216,6 +216,8 @@ _MINUTE, _HOUR, _DAY = 60.0, 3_600.0, 86_400.0
 
 SETTINGS: tuple[Setting, ...] = (
     _int("engine.max_concurrent_checks", 512, 1, 20_000, "checks", "Checks in flight at once on a node"),
+    _int("jobs.max_concurrent_runs", 32, 1, 1_000, "runs", "Runs of jobs that go on at once on a node"),
+    _seconds("jobs.drain", 15.0, 0, 300, "How long running jobs may go on when a node is told to stop"),
     _seconds("alerts.reopen_window", 5 * _MINUTE, 0, _DAY, "True again within this time is the same alert"),
     _seconds(
         "alerts.ack_expiry", 4 * _HOUR, _MINUTE, 30 * _DAY, "How long an acknowledgement lasts by default"
@@ -234,6 +236,8 @@ SETTINGS: tuple[Setting, ...] = (
     _int("retention.metrics", 30, 1, 3_650, "days", "How long single metric values are kept"),
     _int("retention.logs", 14, 1, 3_650, "days", "How long log records are kept"),
     _int("retention.task_runs", 30, 1, 3_650, "days", "How long runs of internal tasks are kept"),
+    _int("retention.runs", 90, 1, 3_650, "days", "How long runs of jobs and settled dead letters are kept"),
+    _int("retention.run_logs", 30, 1, 3_650, "days", "How long the output of runs is kept"),
     _int("retention.alerts", 365, 7, 36_500, "days", "How long resolved alerts and their history are kept"),
     _int("retention.incidents", 365, 7, 36_500, "days", "How long closed incidents are kept"),
     _int("retention.spans", 400, 31, 36_500, "days", "How far back uptime can be computed"),

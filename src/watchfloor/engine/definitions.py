@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from watchfloor.config.model import ChannelConfig, Configuration, RuleConfig, ServiceConfig
+from watchfloor.config.model import ChannelConfig, Configuration, JobConfig, RuleConfig, ServiceConfig
+from watchfloor.store.jobs import JobDefinition
 from watchfloor.store.rules import ChannelDefinition, RuleDefinition
 from watchfloor.store.services import Definition
 
@@ -22,6 +23,32 @@ def rules(configuration: Configuration) -> list[RuleDefinition]:
 def channels(configuration: Configuration) -> list[ChannelDefinition]:
     """The channels of a configuration."""
     return [_channel(channel, _origin(configuration, channel.line)) for channel in configuration.channels]
+
+
+def jobs(configuration: Configuration) -> list[JobDefinition]:
+    """The jobs of a configuration."""
+    return [_job(job, _origin(configuration, job.line)) for job in configuration.jobs]
+
+
+def _job(job: JobConfig, origin: str) -> JobDefinition:
+    return JobDefinition(
+        name=job.name,
+        kind=job.kind,
+        settings=job.raw,
+        priority=job.priority,
+        overlap=job.overlap,
+        slots=job.slots,
+        at_most_once=job.at_most_once,
+        timeout_ms=round(job.timeout_s * 1000),
+        deadline_ms=None if job.deadline_s is None else round(job.deadline_s * 1000),
+        retry=job.retry,
+        contact=job.contact,
+        description=job.description,
+        runbook=job.runbook,
+        origin=origin,
+        paused=job.paused,
+        schedules=job.schedules,
+    )
 
 
 def _service(service: ServiceConfig, origin: str) -> Definition:

@@ -16,13 +16,16 @@ from watchfloor.domain.boards import ComponentRow
 from watchfloor.domain.text import one_line
 from watchfloor.engine import ager, listener
 from watchfloor.engine.courier import Courier
+from watchfloor.engine.firer import Firer
 from watchfloor.engine.heart import Heart
 from watchfloor.engine.housekeeper import Housekeeper
 from watchfloor.engine.intake import Intake, LogBuffer
 from watchfloor.engine.node import Node
 from watchfloor.engine.prober import Finding, Prober
+from watchfloor.engine.reaper import Reaper
 from watchfloor.engine.recorder import Recorder
 from watchfloor.engine.registration import NameLock, register
+from watchfloor.engine.runner import Runner
 from watchfloor.engine.share import Share
 from watchfloor.engine.steward import Steward
 from watchfloor.engine.supervisor import Component, Supervisor
@@ -53,6 +56,7 @@ class Plan:
     configuration: Configuration
     probes: Kinds
     channels: Kinds
+    payloads: Kinds
     buffer: LogBuffer
     standby: bool = False
 
@@ -167,22 +171,28 @@ class Engine:
             self._plan.configuration,
             self._plan.probes,
             self._plan.channels,
+            self._plan.payloads,
             lambda: share.reload(anew=True),
         )
         courier = Courier(node, self._plan.channels, base_dir)
+        runner = Runner(node, self._plan.payloads, base_dir)
+        firer = Firer(node, runner.wake)
         try:
             await self._insist(lambda: heart.once("starting"))
             await self._insist(steward.apply)
             self._progress.stage = "running"
             log.info("node %s is running: %d services", node.name, len(recorder.services))
             supervisor = Supervisor(
-                node, self._components(node, heart, prober, recorder, courier, steward, share)
+                node, self._components(node, heart, prober, recorder, courier, steward, share, runner, firer)
             )
             await self._until_stopped(supervisor, steward, recorder)
         except Exception as error:
             await _tell_failure(node, entry, error)
             raise
-        await self._drain(node, entry, heart, prober, recorder)
+        else:
+            await self._drain(node, entry, heart, prober, recorder, runner)
+        finally:
+            await runner.abandon()
 
     async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
         """Take a step, again and again while the database is away, unless the end is asked for."""
@@ -205,12 +215,19 @@ class Engine:
         courier: Courier,
         steward: Steward,
         share: Share,
+        runner: Runner,
+        firer: Firer,
     ) -> list[Component]:
+        async def runs_changed() -> None:
+            firer.wake()
+            runner.wake()
+
         on = {
             "services": share.reload,
             "settings": share.reload,
             "checks": share.take_requests,
             "outbox": courier.wake,
+            "runs": runs_changed,
         }
         return [
             Component("heart", heart.run),
@@ -218,6 +235,9 @@ class Engine:
             Component("recorder", recorder.run),
             Component("ager", lambda beat: ager.run(node, beat)),
             Component("courier", courier.run),
+            Component("firer", firer.run),
+            Component("runner", runner.run),
+            Component("reaper", Reaper(node, runner.wake).run),
             Component("steward", steward.run),
             Component("share", share.run),
             Component("listener", lambda beat: listener.run(node, on, beat)),
@@ -248,13 +268,14 @@ class Engine:
             await asyncio.gather(running, return_exceptions=True)
 
     async def _drain(
-        self, node: Node, entry: Entry, heart: Heart, prober: Prober, recorder: Recorder
+        self, node: Node, entry: Entry, heart: Heart, prober: Prober, recorder: Recorder, runner: Runner
     ) -> None:
         """Finish what was begun: results in flight, logs, the node's own row. Does not wait for a database."""
         self._progress.stage = "stopping"
         log.info("node %s is stopping", node.name)
         leaving = asyncio.create_task(_give_away(node, heart))
-        await prober.drain(DRAIN_S)
+        patience = cast(float, node.settings["jobs.drain"])
+        await asyncio.gather(prober.drain(DRAIN_S), runner.drain(patience))
         try:
             async with asyncio.timeout(DRAIN_S):
                 await leaving

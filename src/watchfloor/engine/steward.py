@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from watchfloor.config.kinds import Kinds
@@ -26,6 +27,7 @@ from watchfloor.store import audit
 from watchfloor.store.channels import try_soon
 from watchfloor.store.database import Connection
 from watchfloor.store.health import clock
+from watchfloor.store.jobs import apply_jobs
 from watchfloor.store.nodes import save_config_file
 from watchfloor.store.pulse import pulse
 from watchfloor.store.rules import apply_channels, apply_rules
@@ -46,6 +48,7 @@ class Steward:
         configuration: Configuration,
         probes: Kinds,
         channels: Kinds,
+        payloads: Kinds,
         applied: Callable[[], Awaitable[None]],
     ) -> None:
         """``configuration`` is valid; ``applied`` hears that new definitions are in the database."""
@@ -53,6 +56,7 @@ class Steward:
         self._configuration = configuration
         self._probes = probes.models
         self._channels = channels.models
+        self._payloads = payloads.models
         self._applied = applied
         self._due = asyncio.Event()  # stays set until a reading went all the way through
         path, files, digest = configuration.path, configuration.files, configuration.digest
@@ -97,7 +101,8 @@ class Steward:
 
     async def _load(self, path: Path, beat: Beat) -> Loaded:
         """Load in a thread of its own: twenty thousand services take longer than a loop may be silent."""
-        loading = asyncio.create_task(asyncio.to_thread(load, path, self._probes, self._channels, os.environ))
+        reading = partial(load, path, self._probes, self._channels, os.environ, payload_kinds=self._payloads)
+        loading = asyncio.create_task(asyncio.to_thread(reading))
         while not (await asyncio.wait({loading}, timeout=LOOK_S))[0]:
             beat()
         return loading.result()
@@ -116,7 +121,9 @@ class Steward:
                 await self._define(connection, built_in)
             path, digest = str(self._configuration.path or ""), self._configuration.digest
             await save_config_file(connection, self._node.id, path, digest, (), applied=True)
-            await pulse(connection, "services", "settings", "nodes", "health", "alerts", "outbox")
+            await pulse(
+                connection, "services", "settings", "nodes", "health", "alerts", "outbox", "jobs", "runs"
+            )
         await self._applied()
 
     async def _define(self, connection: Connection, built_in: bool) -> None:
@@ -126,12 +133,18 @@ class Steward:
         )
         await apply_channels(connection, definitions.channels(configuration))
         await try_soon(connection)
+        now = await clock(connection)
+        jobs_changed, jobs_retired = (
+            ([], []) if built_in else await apply_jobs(connection, definitions.jobs(configuration), now)
+        )
         told = [channel.name for channel in configuration.channels if channel.enabled]
         await apply_rules(connection, definitions.rules(configuration), told)
         if retired:
-            await end_services(connection, retired, await clock(connection))
-        if changed or retired:
+            await end_services(connection, retired, now)
+        if changed or retired or jobs_changed or jobs_retired:
             after = {"changed": changed[:NAMES_AUDITED], "retired": retired[:NAMES_AUDITED]}
+            if jobs_changed or jobs_retired:
+                after |= {"jobs": jobs_changed[:NAMES_AUDITED], "jobs_retired": jobs_retired[:NAMES_AUDITED]}
             path = str(configuration.path or definitions.BUILT_IN)
             await audit.record(connection, [audit.Line(SYSTEM, "apply", "config", path, None, after)])
         log.info("configuration applied: %d services changed, %d retired", len(changed), len(retired))

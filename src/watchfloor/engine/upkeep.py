@@ -24,6 +24,7 @@ _FACT_RETENTION = {
     "metric_raw": "retention.metrics",
     "logs": "retention.logs",
     "task_runs": "retention.task_runs",
+    "run_logs": "retention.run_logs",
 }
 
 
@@ -52,7 +53,7 @@ async def expire_facts(node: Node) -> None:
 
 
 async def expire_rows(node: Node) -> None:
-    """Delete old resolved alerts with their messages, closed incidents, spans and audit lines, in small batches."""
+    """Delete old resolved alerts with their messages, incidents, spans, runs and audit lines, in small batches."""
     now = node.clock.now()
     for name, key in retention.KEYS.items():
         before = now - timedelta(days=cast(int, node.settings[key]))

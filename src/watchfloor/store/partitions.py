@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 from watchfloor.store.database import Connection, Database, fetch_column, fetch_value
 
-FACTS = {"check_results": "ts", "metric_raw": "ts", "logs": "ts", "task_runs": "started_at"}
+FACTS = {"check_results": "ts", "metric_raw": "ts", "logs": "ts", "task_runs": "started_at", "run_logs": "ts"}
 """Fact tables and the column that they are partitioned by."""
 
 AHEAD = 4

@@ -18,7 +18,9 @@ from watchfloor.store.database import Connection, Database
 from watchfloor.store.errors import explain, is_away
 
 CHANNEL = "watchfloor_pulse"
-TOPICS = frozenset({"health", "alerts", "jobs", "logs", "settings", "nodes", "checks", "services", "outbox"})
+TOPICS = frozenset(
+    {"health", "alerts", "jobs", "logs", "settings", "nodes", "checks", "services", "outbox", "runs"}
+)
 GAP_S = 0.2
 IDLE_S = 2.0
 RECONNECT_S = 1.0

@@ -12,6 +12,8 @@ KEYS = {
     "alerts": "retention.alerts",
     "incidents": "retention.incidents",
     "state_spans": "retention.spans",
+    "runs": "retention.runs",
+    "workers": "retention.runs",
     "audit": "retention.audit",
     "service_versions": "retention.spans",
     "outbox": "retention.alerts",
@@ -30,6 +32,11 @@ _DELETE = {
     "FROM service_versions) v WHERE ended < %(before)s LIMIT %(batch)s)",
     "outbox": "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE alert_id IS NULL "
     "AND created_at < %(before)s LIMIT %(batch)s)",  # those of an alert go with it
+    "runs": "DELETE FROM runs WHERE id IN (SELECT r.id FROM runs r LEFT JOIN dead_letters d ON d.run_id = r.id "
+    "WHERE r.finished_at < %(before)s AND (d.run_id IS NULL OR d.settled_at IS NOT NULL) LIMIT %(batch)s)",
+    "workers": "DELETE FROM workers WHERE id IN (SELECT id FROM workers w WHERE state IN ('dead', 'stopped') "
+    "AND beat_at < %(before)s AND NOT EXISTS (SELECT FROM runs r WHERE r.state = 'running' AND r.worker_id = w.id) "
+    "LIMIT %(batch)s)",
     "audit": "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < %(before)s ORDER BY at LIMIT %(batch)s)",
 }
 

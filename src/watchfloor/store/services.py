@@ -109,7 +109,7 @@ async def file_in_force(connection: Connection) -> bool:
     """Whether a config file owns anything in this database."""
     owned = " UNION ALL ".join(
         f"SELECT FROM {table} WHERE owner = 'file' AND retired_at IS NULL"
-        for table in ("services", "rules", "channels")
+        for table in ("services", "rules", "channels", "jobs")
     )
     found: bool = await fetch_value(connection, f"SELECT EXISTS ({owned})")
     return found

@@ -1,0 +1,170 @@
+"""Jobs and runs as plain text: the same boards and operations, for scripts, pipes and screen readers."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from uuid import uuid4
+
+from watchfloor.cli.desk import Desk
+from watchfloor.cli.plain import age, show_table
+from watchfloor.domain.boards import FINAL_STATES, JobRow, RunDetail, RunLine, RunRow, StatusLine
+from watchfloor.domain.durations import compact_duration
+
+LOOK_S = 0.2
+TIMED_OUT = 124
+"""Exit code of a run that took too long, as timeout(1) has it."""
+
+
+async def jobs(desk: Desk) -> tuple[Sequence[JobRow], StatusLine]:
+    """The jobs and the time they are from."""
+    return await desk.jobs(), await desk.status()
+
+
+def runs(
+    job: str | None, dead: bool, limit: int
+) -> Callable[[Desk], Awaitable[tuple[Sequence[RunRow], StatusLine]]]:
+    """The question for runs and the time they are from."""
+
+    async def question(desk: Desk) -> tuple[Sequence[RunRow], StatusLine]:
+        return await desk.runs(job, dead=dead, limit=limit), await desk.status()
+
+    return question
+
+
+def detail(run_id: int) -> Callable[[Desk], Awaitable[tuple[RunDetail, list[RunLine]] | None]]:
+    """The question for one run with its whole log."""
+
+    async def question(desk: Desk) -> tuple[RunDetail, list[RunLine]] | None:
+        found = await desk.run(run_id)
+        if found is None:
+            return None
+        log: list[RunLine] = []
+        while lines := await desk.run_log(run_id, _last(log)):
+            log += lines
+        return found, log
+
+    return question
+
+
+def run(name: str, wait: bool) -> Callable[[Desk], Awaitable[int]]:
+    """The request to run a job now; what it comes to is the exit code."""
+
+    async def request(desk: Desk) -> int:
+        run_id = await desk.run_now(name, uuid4())
+        if not wait:
+            print(f"#{run_id}")
+            return 0
+        if not (await desk.status()).nodes_live:
+            print(f"watchfloor: #{run_id} waits: no engine is running on this database", file=sys.stderr)
+        return await _follow(desk, run_id)
+
+    return request
+
+
+async def _follow(desk: Desk, run_id: int) -> int:
+    """Print the output of a run as it comes, until it has ended; returns its exit code."""
+    printed: list[RunLine] = []
+    while True:
+        found = await desk.run(run_id)
+        while lines := await desk.run_log(run_id, _last(printed)):
+            for line in lines:
+                print(line.text, flush=True)
+            printed = list(lines[-1:])
+        if found is None or found.row.state in FINAL_STATES:
+            break
+        await asyncio.sleep(LOOK_S)
+    if found is None:
+        print(f"watchfloor: #{run_id} is gone", file=sys.stderr)
+        return 1
+    row = found.row
+    if row.state != "succeeded":
+        print(f"watchfloor: #{run_id} {row.state}: {row.error}", file=sys.stderr)
+    return exit_code(row)
+
+
+def _last(lines: Sequence[RunLine]) -> tuple[int, int]:
+    return (lines[-1].attempt, lines[-1].seq) if lines else (0, 0)
+
+
+def exit_code(row: RunRow) -> int:
+    """The exit code that says how a run ended: that of its process where there was one."""
+    if row.state == "succeeded":
+        return 0
+    if row.signal is not None:
+        return 128 + row.signal
+    return row.exit_code or (TIMED_OUT if row.error_class == "timeout" else 1)
+
+
+def show_jobs(rows: Sequence[JobRow], now: datetime) -> None:
+    """Print jobs by name."""
+    table = [
+        (
+            row.name,
+            row.kind,
+            "paused" if row.paused else "error" if row.broken else _ahead(row.next_fire_at, now),
+            "; ".join(row.schedules) or "on request",
+            row.last_state or "-",
+            age(row.last_at, now),
+            "-" if row.last_took is None else compact_duration(row.last_took),
+            f"{row.running}/{row.waiting}",
+            row.broken or row.last_error,
+        )
+        for row in rows
+    ]
+    head = ("JOB", "KIND", "NEXT", "SCHEDULE", "LAST", "AGO", "TOOK", "RUN/WAIT", "ERROR")
+    show_table(head, table)
+
+
+def _ahead(moment: datetime | None, now: datetime) -> str:
+    return "-" if moment is None else f"in {compact_duration((moment - now).total_seconds())}"
+
+
+def show_runs(rows: Sequence[RunRow], now: datetime) -> None:
+    """Print runs, the newest first."""
+    table = [
+        (
+            f"#{row.id}",
+            row.job,
+            row.state,
+            row.asked_by or row.origin,
+            age(row.started_at or row.scheduled_for, now),
+            took(row),
+            str(row.attempt),
+            row.node or "-",
+            row.error,
+        )
+        for row in rows
+    ]
+    show_table(("ID", "JOB", "STATE", "FROM", "AGO", "TOOK", "ATTEMPT", "NODE", "ERROR"), table)
+
+
+def took(row: RunRow) -> str:
+    """How long a run took, from the start of its last attempt."""
+    if row.started_at is None or row.finished_at is None:
+        return "-"
+    return f"{(row.finished_at - row.started_at).total_seconds():.2f} s"
+
+
+def show_run(found: RunDetail, log: Sequence[RunLine]) -> None:
+    """Print one run with its attempts and its log."""
+    row = found.row
+    print(f"#{row.id} {row.job} ({row.kind}): {row.state}" + (f", {row.reason}" if row.reason else ""))
+    print(f"  from {row.asked_by or row.origin}, for {row.scheduled_for.astimezone().isoformat(sep=' ')}")
+    if row.error and not found.attempts:
+        print(f"  {row.error}")
+    for each in found.attempts:
+        words = (
+            f"{each.error_class}: {each.error}"
+            if each.error_class
+            else "ok"
+            if each.finished_at
+            else "goes on"
+        )
+        print(f"  attempt {each.attempt} on {each.node or 'a node that is gone'}: {words}")
+        for line in log:
+            if line.attempt == each.attempt:
+                moment = line.at.astimezone().isoformat(sep=" ", timespec="milliseconds")
+                print(f"    {moment} {line.stream:<6} {line.text}")

@@ -1,0 +1,132 @@
+"""Makes runs of schedules that are due. Every node does so; row locks share the work, a unique key is the guarantee.
+
+The runs of a fire and the next fire of its schedule are one transaction: a crash leaves both or neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from watchfloor.domain.catchup import COUNTED, Due, due
+from watchfloor.domain.ids import uuid7
+from watchfloor.domain.text import one_line
+from watchfloor.domain.words import count
+from watchfloor.engine.node import Node
+from watchfloor.engine.supervisor import Beat
+from watchfloor.store import fires
+from watchfloor.store.database import Connection
+from watchfloor.store.fires import DueSchedule, NewRun
+from watchfloor.store.jobs import policy_of, schedule_of
+from watchfloor.store.runs import promote_jobs
+
+log = logging.getLogger(__name__)
+
+LONGEST_SLEEP_S = 1.0
+BATCH = 100
+
+
+class Firer:
+    """Fires for one node."""
+
+    def __init__(self, node: Node, made: Callable[[], None]) -> None:
+        """``made`` hears that there are new runs."""
+        self._node = node
+        self._made = made
+        self._wake = asyncio.Event()
+        self._random = random.Random()  # noqa: S311 - spreads starts, guards nothing
+
+    def wake(self) -> None:
+        """Schedules may have changed."""
+        self._wake.set()
+
+    async def run(self, beat: Beat) -> None:
+        """Fire for ever. Raises when the database is away; what is due then is made up for as its schedule says."""
+        while True:
+            beat()
+            self._wake.clear()
+            pause = await self.once()
+            if pause > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
+
+    async def once(self) -> float:
+        """Fire what is due; returns how long to sleep."""
+        async with self._node.database.transaction() as connection:
+            schedules = await fires.due_schedules(connection, BATCH)
+            new = await self._fire(connection, schedules) if schedules else 0
+            ahead = None if len(schedules) == BATCH else await fires.until_next_s(connection)
+        if new:
+            self._node.count("runs_fired", new)
+            self._made()
+            self._node.pulse.mark("runs", "jobs")
+        if len(schedules) == BATCH:
+            return 0.0
+        return LONGEST_SLEEP_S if ahead is None else min(LONGEST_SLEEP_S, max(0.002, ahead))
+
+    async def _fire(self, connection: Connection, schedules: list[DueSchedule]) -> int:
+        made: list[NewRun] = []
+        ids: list[int] = []
+        following: list[datetime | None] = []
+        for schedule in schedules:
+            try:
+                found = due(
+                    schedule_of(schedule.spec, schedule.anchor),
+                    schedule.planned,
+                    schedule.now,
+                    policy_of(schedule.spec),
+                )
+            except ValueError as error:  # a zone that this machine does not know: no guess, no endless loop
+                log.error("schedule %d is taken out of service: %s", schedule.id, error)
+                await fires.break_schedule(connection, schedule.id, one_line(str(error)))
+                continue
+            made += self._runs(schedule, found)
+            ids.append(schedule.id)
+            following.append(found.following)
+        new = await fires.record(connection, made)
+        await fires.advance(connection, ids, following)
+        await promote_jobs(connection, sorted({run.job_id for run in made if run.capped}))
+        return len(new)
+
+    def _runs(self, schedule: DueSchedule, found: Due) -> list[NewRun]:
+        made = [self._run(schedule, at, f"s:{schedule.id}:{_us(at)}") for at in found.runs]
+        if found.missed and found.first_missed is not None:
+            self._node.count("fires_missed", found.missed)
+            more = " or more" if found.missed == COUNTED else ""
+            words = f"{count(found.missed, 'fire')}{more} missed while no engine was there, {len(found.runs)} made"
+            first = found.first_missed
+            summary = self._run(schedule, first, f"g:{schedule.id}:{_us(first)}")
+            made.append(_missed(summary, found.missed, words))
+        return made
+
+    def _run(self, schedule: DueSchedule, at: datetime, key: str) -> NewRun:
+        jitter = float(schedule.spec["jitter_s"]) * self._random.random()
+        deadline = schedule.deadline_ms
+        return NewRun(
+            uuid=uuid7(time.time_ns()),
+            job_id=schedule.job_id,
+            fire_key=key,
+            origin="schedule",
+            scheduled_for=at,
+            available_at=at + timedelta(seconds=jitter),
+            priority=schedule.priority,
+            capped=schedule.capped,
+            schedule_id=schedule.id,
+            deadline_at=None if deadline is None else at + timedelta(milliseconds=deadline),
+        )
+
+
+def _missed(run: NewRun, missed: int, words: str) -> NewRun:
+    return replace(run, state="missed", missed=missed, error=words)
+
+
+def _us(at: datetime) -> int:
+    """Microseconds since 1970: what names the moment of a fire."""
+    return round(at.timestamp() * 1_000_000)

@@ -1,0 +1,71 @@
+"""Finds workers that are dead, takes their runs over, lets waiting runs in. Every node does so.
+
+A worker is dead when its lease ran out, or when its process on this machine is seen to be gone and its keepers had
+the time to end what it ran. It must never bury a worker on any weaker sign: its processes may still be at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from watchfloor.engine.carrying import lost
+from watchfloor.engine.node import Node
+from watchfloor.engine.supervisor import Beat
+from watchfloor.engine.worker import born, process_place
+from watchfloor.store import runs, workers
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 1.0
+GONE_S = 2.0
+"""From the death of a process to the end of what its keepers kept: `payloads.keeper.LAST_GRACE_S` and some."""
+
+AGE_S = 300.0
+BATCH = 200
+
+
+class Reaper:
+    """Reaps for one node."""
+
+    def __init__(self, node: Node, ready: Callable[[], None]) -> None:
+        """``ready`` hears that runs may have become ready."""
+        self._node = node
+        self._ready = ready
+        self._place, _ = process_place()
+        self._gone: dict[int, float] = {}
+
+    async def run(self, beat: Beat) -> None:
+        """Reap for ever. Raises when the database is away."""
+        while True:
+            beat()
+            await self.once()
+            await asyncio.sleep(EVERY_S)
+
+    async def once(self) -> None:
+        """One round."""
+        async with self._node.database.transaction() as connection:
+            neighbours = await workers.neighbours(connection, self._place) if self._place else []
+            dead = await workers.declare_dead(connection, self._long_gone(neighbours))
+        for worker in dead:
+            log.warning("worker %d is dead; its runs are taken over", worker)
+        self._node.count("workers_buried", len(dead))
+        async with self._node.database.transaction() as connection:
+            orphans = await workers.orphans(connection, BATCH)
+            now = self._node.clock.now()
+            if orphans:
+                await runs.finish(connection, [lost(orphan, now) for orphan in orphans])
+            await runs.promote_due(connection)
+            await runs.age(connection, AGE_S)
+        if orphans:
+            self._node.count("runs_taken_over", len(orphans))
+            self._node.pulse.mark("jobs", "runs")
+        self._ready()
+
+    def _long_gone(self, neighbours: list[workers.Neighbour]) -> list[int]:
+        now = time.monotonic()
+        seen = {each.id: self._gone.get(each.id, now) for each in neighbours if born(each.pid) != each.born}
+        self._gone = seen
+        return [worker for worker, since in seen.items() if now - since >= GONE_S]

@@ -1,0 +1,213 @@
+"""Claims runs, carries them out, books their ends: at least once, or at most once where a job says so.
+
+One transaction books what has ended and claims what may start. The ends are kept until they are booked, however long
+the database is away; the fence decides whether they still count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from watchfloor.config.kinds import Kind
+from watchfloor.domain.alert import SYSTEM
+from watchfloor.domain.retry import LOST, SHUTDOWN, Ending
+from watchfloor.engine.carrying import carry_out, finished, lost
+from watchfloor.engine.node import Node
+from watchfloor.engine.supervisor import Beat
+from watchfloor.engine.worker import Worker
+from watchfloor.store import audit, runs, workers
+from watchfloor.store.errors import explain, is_away
+from watchfloor.store.runs import Claimed, Finished
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0
+AWAY_PAUSE_S = 0.5
+BACKLOG = 500
+"""Ends that are not booked yet; with more of them nothing new is claimed."""
+
+LAST_S = 10.0
+
+CANCELLED = Ending("cancelled", "cancelled by an operator", cancelled=True)
+STOPPED = Ending(SHUTDOWN, "its node was stopped")
+UNTRUSTED = Ending(LOST, "its node was not heard of for too long")
+
+
+class Runner:
+    """Runs jobs for one node; nodes share the runs by row locks."""
+
+    def __init__(self, node: Node, kinds: Mapping[str, Kind], base_dir: Path) -> None:
+        """``base_dir`` is where relative references to files start."""
+        self._node = node
+        self._kinds = kinds
+        self._base_dir = base_dir
+        self._wake = asyncio.Event()
+        self._worker: Worker | None = None
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._why: dict[int, Ending] = {}
+        self._ended: list[Finished] = []
+        self._looked_at = 0.0
+
+    def wake(self) -> None:
+        """There may be something to start or to cancel."""
+        self._looked_at = 0.0
+        self._wake.set()
+
+    async def run(self, beat: Beat) -> None:
+        """Run jobs for ever. What is under way outlives a restart of this loop; only `drain` and `abandon` end it."""
+        while True:
+            beat()
+            self._wake.clear()
+            try:
+                worker = await self._trusted_worker()
+                more = await self._exchange(worker, self._free())
+                await self._look_after(worker)
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                log.debug("the runner waits: %s", explain(error))
+                await asyncio.sleep(AWAY_PAUSE_S)
+                continue
+            if not more:
+                await self._rest()
+
+    def _free(self) -> int:
+        most = cast(int, self._node.settings["jobs.max_concurrent_runs"])
+        return max(0, most - len(self._tasks)) if len(self._ended) < BACKLOG else 0
+
+    async def _trusted_worker(self) -> Worker:
+        """The worker of this node; a new one where the old one was lost, after everything it ran has ended."""
+        worker = self._worker
+        if worker is not None and not worker.lost:
+            worker.tick()
+            if not worker.leash.holds:
+                self._end_all(UNTRUSTED)
+            return worker
+        if worker is not None:
+            self._node.count("workers_lost")
+            self._end_all(UNTRUSTED)
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            worker.end()
+        self._worker = await Worker.register(self._node.database, self._node.id)
+        return self._worker
+
+    async def _exchange(self, worker: Worker, free: int) -> bool:
+        """Book what has ended, start what may start; True where there may be more of either."""
+        ended = list(self._ended)
+        if not ended and not free:
+            return False
+        async with self._node.database.transaction() as connection:
+            if ended:
+                taken = await runs.finish(connection, ended)
+                await audit.record(connection, [_refused(each) for each in ended if each.id not in taken])
+            claimed = await runs.claim(connection, worker.id, free) if free else []
+        if ended:
+            self._node.count("runs_finished", len(taken))
+            self._node.count("fenced_writes", len(ended) - len(taken))
+            del self._ended[: len(ended)]
+        for run in claimed:
+            self._start(run, worker)
+        if ended or claimed:
+            self._node.pulse.mark("jobs")
+        return bool(self._ended) or (bool(claimed) and len(claimed) == free)
+
+    def _start(self, run: Claimed, worker: Worker) -> None:
+        task = asyncio.create_task(self._carry(run, worker), name=f"run {run.id}")
+        self._tasks[run.id] = task
+
+    async def _carry(self, run: Claimed, worker: Worker) -> None:
+        try:
+            ending = await carry_out(
+                self._node, run, worker, self._kinds, self._base_dir, lambda: self._why.get(run.id)
+            )
+            self._ended.append(finished(run, worker.id, ending, self._node.clock.now()))
+        finally:
+            self._tasks.pop(run.id, None)
+            self._why.pop(run.id, None)
+            self._wake.set()
+
+    async def _look_after(self, worker: Worker) -> None:
+        """Once in a while: end what somebody wants cancelled, find what was claimed without our hearing of it."""
+        if time.monotonic() - self._looked_at < POLL_S:
+            return
+        async with self._node.database.transaction() as connection:
+            own = await runs.own(connection, worker.id)
+            known = {*self._tasks, *(each.id for each in self._ended)}
+            unknown = [run for run in own if run not in known]
+            if unknown:
+                now = self._node.clock.now()
+                strays = await workers.strays(connection, worker.id, unknown)
+                await runs.finish(connection, [lost(stray, now) for stray in strays])
+        self._looked_at = time.monotonic()
+        for run, cancel in own.items():
+            if cancel:
+                self._end_task(run, CANCELLED)
+
+    def _end_task(self, run_id: int, why: Ending) -> None:
+        task = self._tasks.get(run_id)
+        if task is not None and run_id not in self._why:
+            self._why[run_id] = why
+            task.cancel()
+
+    def _end_all(self, why: Ending) -> None:
+        for run_id in list(self._tasks):
+            self._end_task(run_id, why)
+
+    async def _rest(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL_S):
+                await self._wake.wait()
+
+    async def drain(self, patience_s: float) -> None:
+        """Claim nothing more; let runs end for ``patience_s`` seconds, then break them off; book all of it."""
+        worker = self._worker
+        if worker is None:
+            return
+        await self._tell("draining", worker)
+        until = time.monotonic() + patience_s
+        while self._tasks and not worker.lost:
+            worker.tick()
+            if time.monotonic() >= until:
+                self._end_all(STOPPED)
+            await asyncio.wait(self._tasks.values(), timeout=0.5)
+            await self._book(worker)
+        await self._book(worker)
+        if not self._ended:
+            await self._tell("stopped", worker)
+        await self.abandon()
+
+    async def _book(self, worker: Worker) -> None:
+        try:
+            await self._exchange(worker, 0)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.warning("the ends of %d runs are not booked yet: %s", len(self._ended), explain(error))
+
+    async def _tell(self, state: str, worker: Worker) -> None:
+        try:
+            async with asyncio.timeout(LAST_S), self._node.database.transaction() as connection:
+                await workers.leave(connection, worker.id, state)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.warning("worker %d could not tell that it is %s: %s", worker.id, state, explain(error))
+
+    async def abandon(self) -> None:
+        """End at once whatever still runs; the others find out."""
+        worker, self._worker = self._worker, None
+        self._end_all(STOPPED)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if worker is not None:
+            worker.end()
+
+
+def _refused(end: Finished) -> audit.Line:
+    after = {"attempt": end.attempt, "worker": end.worker_id, "state": end.state}
+    return audit.Line(SYSTEM, "refuse fenced write", "run", str(end.id), None, after)

@@ -1,0 +1,123 @@
+"""What a person can do to jobs and runs: run now, cancel, pause, requeue and discard dead letters."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+from watchfloor.domain.ids import uuid7
+from watchfloor.domain.text import one_line
+from watchfloor.operations.actor import Actor, Refused, may_change
+from watchfloor.store import audit, dead_letters, fires, runs
+from watchfloor.store import jobs as store
+from watchfloor.store.database import Connection, Database
+from watchfloor.store.fires import NewRun
+from watchfloor.store.health import clock
+from watchfloor.store.jobs import Job
+from watchfloor.store.pulse import pulse
+
+
+async def run_now(database: Database, actor: Actor, name: str, key: UUID) -> int:
+    """Run a job out of turn and return the run's id; asked twice with the same ``key`` it runs once.
+
+    Raises `Refused`.
+    """
+    may_change(actor)
+    async with database.transaction() as connection:
+        job = await _job(connection, name)
+        if job.paused:
+            raise Refused(f"{job.name} is paused; resume it first.")
+        made = await _record(connection, job, "manual", f"m:{key}", actor)
+        if made is None:
+            return await runs.by_fire_key(connection, job.id, f"m:{key}")
+        await audit.record(connection, [audit.Line(actor.name, "run", "job", job.name, None, {"run": made})])
+    return made
+
+
+async def _record(connection: Connection, job: Job, origin: str, key: str, actor: Actor) -> int | None:
+    now = await clock(connection)
+    run = NewRun(
+        uuid=uuid7(time.time_ns()),
+        job_id=job.id,
+        fire_key=key,
+        origin=origin,
+        scheduled_for=now,
+        available_at=now,
+        priority=job.priority,
+        capped=job.capped,
+        asked_by=actor.name,
+        deadline_at=job.deadline_after(now),
+    )
+    made = await fires.record(connection, [run])
+    if job.capped:
+        await runs.promote_jobs(connection, [job.id])
+    await pulse(connection, "runs", "jobs")
+    return made[0] if made else None
+
+
+async def set_paused(database: Database, actor: Actor, name: str, paused: bool) -> bool:
+    """Pause the schedules of a job, or let them go on from now; False when that is how it was. Raises `Refused`."""
+    may_change(actor)
+    async with database.transaction() as connection:
+        job = await _job(connection, name, lock=True)
+        if job.paused == paused:
+            return False
+        await store.set_paused(connection, job.id, paused, await clock(connection))
+        before, after = {"paused": job.paused}, {"paused": paused}
+        line = audit.Line(actor.name, "pause" if paused else "resume", "job", job.name, before, after)
+        await audit.record(connection, [line])
+        await pulse(connection, "runs", "jobs")
+    return True
+
+
+async def cancel(database: Database, actor: Actor, run_id: int) -> None:
+    """End a run that goes on, or never begin one that waits. Raises `Refused`."""
+    may_change(actor)
+    async with database.transaction() as connection:
+        before = await runs.cancel(connection, run_id, actor.name)
+        if before is None:
+            raise Refused(f"There is no run #{run_id}, or it has ended already.")
+        await audit.record(
+            connection, [audit.Line(actor.name, "cancel", "run", str(run_id), {"state": before})]
+        )
+        await pulse(connection, "runs", "jobs")
+
+
+async def requeue(database: Database, actor: Actor, run_id: int) -> int:
+    """Run a dead letter once more, as a new run whose id is returned. Raises `Refused`."""
+    may_change(actor)
+    async with database.transaction() as connection:
+        name = await _dead(connection, run_id)
+        job = await _job(connection, name)
+        made = await _record(connection, job, "requeue", f"r:{run_id}", actor)
+        if made is None:
+            raise Refused(f"Run #{run_id} was requeued already.")
+        await dead_letters.settle(connection, run_id, actor.name, made)
+        await audit.record(
+            connection, [audit.Line(actor.name, "requeue", "run", str(run_id), None, {"run": made})]
+        )
+    return made
+
+
+async def discard(database: Database, actor: Actor, run_id: int) -> None:
+    """Take a dead letter off the list for good. Raises `Refused`."""
+    may_change(actor)
+    async with database.transaction() as connection:
+        await _dead(connection, run_id)
+        await dead_letters.settle(connection, run_id, actor.name, None)
+        await audit.record(connection, [audit.Line(actor.name, "discard", "run", str(run_id))])
+        await pulse(connection, "jobs")
+
+
+async def _dead(connection: Connection, run_id: int) -> str:
+    name = await dead_letters.lock_open(connection, run_id)
+    if name is None:
+        raise Refused(f"Run #{run_id} is no dead letter, or somebody settled it already.")
+    return name
+
+
+async def _job(connection: Connection, name: str, *, lock: bool = False) -> Job:
+    job = await store.find_job(connection, name, lock=lock)
+    if job is None:
+        raise Refused(f"There is no job called {one_line(name, 100)}.")
+    return job

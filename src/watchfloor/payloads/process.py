@@ -1,0 +1,137 @@
+"""Runs one process under a keeper: its output in pieces as it comes, its end, and nothing left of it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from watchfloor.payloads.leash import Leash
+
+KEEPER = Path(__file__).with_name("keeper.py")
+CHUNK = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """What to start. ``limits`` by name: memory and file_size in bytes, cpu in seconds, open_files."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    directory: str
+    stdin: str = ""
+    umask: int = 0o077
+    nice: int = 0
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    def line(self, trust: float) -> bytes:
+        """As the keeper reads it."""
+        values = {name: getattr(self, name) for name in ProcessSpec.__slots__}
+        return json.dumps({**values, "trust": min(trust, 1e15)}).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended: by an exit code, by a signal, or it never began. ``cut``: trust in this node ran out."""
+
+    exit: int | None = None
+    signal: int | None = None
+    spawn: str = ""
+    cut: bool = False
+
+
+async def run_process(
+    spec: ProcessSpec, leash: Leash, output: Callable[[str, bytes], Awaitable[None]], grace_s: float
+) -> Ended:
+    """Run it to its end. Cancelled, it is told to end, killed after ``grace_s`` seconds, and gone when this returns."""
+    status, ours = os.pipe()
+    try:
+        starting = asyncio.ensure_future(asyncio.to_thread(_start, spec, leash, ours))
+        try:
+            keeper = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            keeper = await starting
+            await asyncio.to_thread(_forget, keeper)  # its pipe closes, which it takes for our death
+            raise
+    except BaseException:
+        os.close(status)
+        raise
+    finally:
+        os.close(ours)
+    stdin, stdout, stderr = _pipes(keeper)
+    control = os.dup(stdin.fileno())
+    stdin.close()
+    os.set_blocking(control, False)
+    leash.hold(control)
+    told = bytearray()
+    pumps = asyncio.gather(
+        _pump(stdout, lambda chunk: output("stdout", chunk)),
+        _pump(stderr, lambda chunk: output("stderr", chunk)),
+        _pump(os.fdopen(status, "rb", buffering=0), lambda chunk: _collect(told, chunk)),
+    )
+    try:
+        await asyncio.shield(pumps)
+    except asyncio.CancelledError:
+        with contextlib.suppress(BrokenPipeError, BlockingIOError):
+            os.write(control, f"end {grace_s:.3f}\n".encode())
+        await pumps
+        raise
+    finally:
+        leash.release(control)
+        await asyncio.to_thread(keeper.wait)
+    return (
+        Ended(**json.loads(told)) if told else Ended(signal=9)
+    )  # its keeper was killed, and it with its keeper
+
+
+def _start(spec: ProcessSpec, leash: Leash, status: int) -> subprocess.Popen[bytes]:
+    keeper = subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-I", "-S", str(KEEPER), str(status)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=(status,),
+        start_new_session=True,
+        env={},
+        bufsize=0,
+    )
+    with contextlib.suppress(BrokenPipeError):
+        data = memoryview(spec.line(leash.until))
+        while data:
+            data = data[os.write(_pipes(keeper)[0].fileno(), data) :]
+    return keeper
+
+
+def _pipes(keeper: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+    assert keeper.stdin is not None
+    assert keeper.stdout is not None
+    assert keeper.stderr is not None
+    return keeper.stdin, keeper.stdout, keeper.stderr
+
+
+def _forget(keeper: subprocess.Popen[bytes]) -> None:
+    for stream in _pipes(keeper):
+        stream.close()
+    keeper.wait()
+
+
+async def _pump(source: IO[bytes], sink: Callable[[bytes], Awaitable[None]]) -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=CHUNK)
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
+    try:
+        while chunk := await reader.read(CHUNK):
+            await sink(chunk)
+    finally:
+        transport.close()
+
+
+async def _collect(told: bytearray, chunk: bytes) -> None:
+    told += chunk

@@ -1,0 +1,112 @@
+"""Schedules that are due, and the runs that come of them: written together, so neither exists without the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_value
+
+
+@dataclass(frozen=True, slots=True)
+class DueSchedule:
+    """A schedule whose next fire has come; its row is locked until the transaction ends."""
+
+    id: int
+    job_id: int
+    spec: Mapping[str, Any]
+    anchor: datetime
+    planned: datetime
+    priority: int
+    capped: bool
+    deadline_ms: int | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to record. ``fire_key`` names the occasion: a second run for it is never made."""
+
+    uuid: UUID
+    job_id: int
+    fire_key: str
+    origin: str
+    scheduled_for: datetime
+    available_at: datetime
+    priority: int
+    capped: bool
+    schedule_id: int | None = None
+    asked_by: str = ""
+    deadline_at: datetime | None = None
+    missed: int = 0
+    error: str = ""
+    state: str = "waiting"
+
+
+async def due_schedules(connection: Connection, limit: int) -> list[DueSchedule]:
+    """Lock and return schedules that are due; those that another node has in hand are passed over."""
+    rows = await fetch_all(
+        connection,
+        "SELECT s.id, s.job_id, s.spec, s.anchor, s.next_fire_at, j.priority, j.slots IS NOT NULL, j.deadline_ms, "
+        "clock_timestamp() FROM schedules s JOIN jobs j ON j.id = s.job_id "
+        "WHERE s.state = 'active' AND s.next_fire_at <= clock_timestamp() "
+        "ORDER BY s.next_fire_at LIMIT %(limit)s FOR UPDATE OF s SKIP LOCKED",
+        {"limit": limit},
+    )
+    return [DueSchedule(*row) for row in rows]
+
+
+async def until_next_s(connection: Connection) -> float | None:
+    """Seconds until the next fire of any schedule; None where there is none."""
+    found = await fetch_value(
+        connection,
+        "SELECT extract(epoch FROM min(next_fire_at) - clock_timestamp()) FROM schedules WHERE state = 'active'",
+    )
+    return None if found is None else float(found)
+
+
+async def record(connection: Connection, runs: Sequence[NewRun]) -> list[int]:
+    """Record runs; those whose occasion has one already are left out. Returns the ids of the new ones.
+
+    A run without cap that may start at once is ready at once.
+    """
+    columns = {field: [getattr(run, field) for run in runs] for field in NewRun.__slots__}
+    return await fetch_column(
+        connection,
+        "INSERT INTO runs (uuid, job_id, fire_key, origin, scheduled_for, available_at, priority, capped, schedule_id, "
+        "  asked_by, deadline_at, missed, error, state, finished_at) "
+        "SELECT v.uuid, v.job_id, v.fire_key, v.origin, v.scheduled_for, v.available_at, v.priority, v.capped, "
+        "  v.schedule_id, v.asked_by, v.deadline_at, v.missed, v.error, "
+        "  CASE WHEN v.state = 'waiting' AND NOT v.capped AND v.available_at <= clock_timestamp() THEN 'ready' "
+        "  ELSE v.state END, CASE WHEN v.state = 'missed' THEN clock_timestamp() END "
+        "FROM unnest(%(uuid)s::uuid[], %(job_id)s::int[], %(fire_key)s::text[], %(origin)s::text[], "
+        "  %(scheduled_for)s::timestamptz[], %(available_at)s::timestamptz[], %(priority)s::smallint[], "
+        "  %(capped)s::boolean[], %(schedule_id)s::int[], %(asked_by)s::text[], %(deadline_at)s::timestamptz[], "
+        "  %(missed)s::int[], %(error)s::text[], %(state)s::text[]) "
+        "  AS v(uuid, job_id, fire_key, origin, scheduled_for, available_at, priority, capped, schedule_id, asked_by, "
+        "  deadline_at, missed, error, state) "
+        "ON CONFLICT (job_id, fire_key) DO NOTHING RETURNING id",
+        columns,
+    )
+
+
+async def advance(
+    connection: Connection, schedule_ids: Sequence[int], following: Sequence[datetime | None]
+) -> None:
+    """Set the next fires of schedules that were locked; None ends one."""
+    await connection.execute(
+        "UPDATE schedules s SET next_fire_at = v.at, state = CASE WHEN v.at IS NULL THEN 'ended' ELSE 'active' END "
+        "FROM unnest(%(ids)s::int[], %(at)s::timestamptz[]) AS v(id, at) WHERE s.id = v.id",
+        {"ids": list(schedule_ids), "at": list(following)},
+    )
+
+
+async def break_schedule(connection: Connection, schedule_id: int, error: str) -> None:
+    """Take a schedule that cannot be computed out of the way, with its reason."""
+    await connection.execute(
+        "UPDATE schedules SET state = 'error', error = %(error)s WHERE id = %(id)s",
+        {"id": schedule_id, "error": error},
+    )

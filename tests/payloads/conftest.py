@@ -1,0 +1,34 @@
+"""What tests of payloads begin with: an attempt whose output is kept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from watchfloor.payloads.contract import Attempt
+
+
+class Stage:
+    """An attempt and what it printed."""
+
+    def __init__(self) -> None:
+        self.printed: dict[str, bytes] = defaultdict(bytes)
+
+    def attempt(self, **values: Any) -> Attempt:
+        facts: dict[str, Any] = {
+            "run_id": 42, "uuid": UUID(int=7), "attempt": 1, "job": "nightly",
+            "scheduled_for": datetime(2026, 1, 1, tzinfo=UTC), "output": self.output, **values,
+        }  # fmt: skip
+        return Attempt(**facts)
+
+    async def output(self, stream: str, chunk: bytes) -> None:
+        self.printed[stream] += chunk
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
