@@ -210,6 +210,21 @@ def test_on_a_line_of_9600_baud_a_key_is_answered_while_everything_changes() -> 
             line.end()
 
 
+def test_on_a_line_on_which_each_byte_counts_the_cursor_moves_for_300_bytes() -> None:
+    with terminal(setup=SETUP) as far:
+        line = SlowLine(far, 960)
+        try:
+            far.until(started, 30)
+            far.still(1.0, 30)
+            far.type(b"jj")
+            before = far.still(1.0, 30)
+            far.type(b"j")
+            far.until(lambda output: len(output) > before)
+            assert far.still(1.0, 30) - before <= 300, bytes(far.output[before:])
+        finally:
+            line.end()
+
+
 def cursor_row(emulator: Emulator) -> int:
     """The lowest line that has the mark of the cursor; while it moves down, the new one."""
     emulator.catch_up()
