@@ -71,7 +71,8 @@ def _behind_tmux(size: tuple[int, int]) -> dict[str, float]:
 import os, subprocess, sys
 os.environ["TMUX_TMPDIR"] = {folder!r}
 if "TMUX" not in os.environ:
-    os.execvp("tmux", ["tmux", "-f", "/dev/null", "new-session", sys.executable, "-c", PROGRAM, ";", "set", "status", "off"])
+    new = ["tmux", "-f", "/dev/null", "new-session", sys.executable, "-c", PROGRAM]
+    os.execvp("tmux", [*new, ";", "set", "status", "off"])
 {SETUP}
 """
         setup = f"PROGRAM = open('/proc/self/cmdline').read().split(chr(0))[2]\n{setup}"
