@@ -35,11 +35,11 @@ class RowsMachine(RuleBasedStateMachine):
 
     @rule(least=st.integers(0, 99))
     def narrow(self, least: int) -> None:
-        self.rows.set_filter(lambda row: row[1] >= least)
+        self.rows.set_filter(keep=lambda row: row[1] >= least)
 
     @rule()
     def widen(self) -> None:
-        self.rows.set_filter(None)
+        self.rows.set_filter()
 
     @rule(reverse=st.booleans())
     def sort(self, reverse: bool) -> None:

@@ -16,6 +16,7 @@ class Scope(StrEnum):
 
     ROOM = "every screen"
     LIST = "lists"
+    ACROSS = "wide lists"
     TEXT = "text"
     OPENS = "lists that open"
     SERVICE = "services"
@@ -26,6 +27,7 @@ class Scope(StrEnum):
     SETTINGS = "settings"
     DIALOG = "dialogs"
     CHOICE = "dialogs with a choice"
+    COLUMNS = "the columns of a list"
     PICKER = "pickers"
     FILTER = "the filter line"
     COMMAND = "the command line"
@@ -43,6 +45,8 @@ class Context:
     setting: SettingRow | None = None
     opens: str = ""  # why the row cannot be opened; empty: it can
     filtered: bool = False
+    marked: bool = False
+    held: bool = False  # the screen is held still
     deep: bool = False  # there is a screen to go back to
     verb: str = ""  # what enter does to the row, where that differs
     undo: str = ""  # what `u` would take back
@@ -106,6 +110,10 @@ class Action:
 
 def needs_row(context: Context) -> str | None:
     return None if context.row else "nothing is selected"
+
+
+def needs_marks(context: Context) -> str | None:
+    return None if context.marked else "no row is marked"
 
 
 def needs_openable(context: Context) -> str | None:
@@ -181,6 +189,10 @@ def needs_changed_setting(context: Context) -> str | None:
 
 def pause_label(context: Context) -> str:
     return "resume" if context.service and context.service.paused else "pause"
+
+
+def hold_label(context: Context) -> str:
+    return "go on" if context.held else "hold"
 
 
 def change_label(context: Context) -> str:

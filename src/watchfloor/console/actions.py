@@ -17,6 +17,8 @@ _ALERT = frozenset({Scope.ALERT})
 _SETTINGS = frozenset({Scope.SETTINGS})
 _LOGS = frozenset({Scope.LOGS})
 _PAST = frozenset({Scope.PAST})
+_ACROSS = frozenset({Scope.ACROSS})
+_COLUMNS = frozenset({Scope.COLUMNS})
 _DIALOG = frozenset({Scope.DIALOG})
 _PICKERS = frozenset({Scope.PICKER, Scope.COMMAND})
 _COMMAND = frozenset({Scope.COMMAND})
@@ -213,7 +215,7 @@ ACTIONS: tuple[Action, ...] = (
         "filter",
         ("/",),
         "filter",
-        "Show only what matches: words, !words that must not be there, key:value.",
+        'Show only what matches: word, "two words", ~wrd, key:value, !term that must not hold.',
         "Find",
         _MOVES,
         "filter",
@@ -237,6 +239,71 @@ ACTIONS: tuple[Action, ...] = (
         "sort", ("s",), "sort", "Sort by the next column; after the last, by urgency.", "Find", _LIST, "sort"
     ),
     Action("reverse", ("S",), "reverse", "Turn the order round.", "Find", _LIST, "reverse"),
+    Action("next_error", ("e",), "next error", "Go to the next error.", "Find", _LIST, "next_error"),
+    Action(
+        "previous_error", ("E",), "previous error", "To the error before.", "Find", _LIST, "previous_error"
+    ),
+    Action("next_warning", ("w",), "next warning", "Go to the next warning.", "Find", _LIST, "next_warning"),
+    Action(
+        "previous_warning", ("W",), "last warning", "To the one before.", "Find", _LIST, "previous_warning"
+    ),
+    Action(
+        "hold",
+        ("p",),
+        "hold",
+        "Hold the list still and count what changes; everything else goes on.",
+        "Find",
+        _LIST,
+        "hold",
+        rank=14,
+        relabel=action.hold_label,
+    ),
+    # Marks and columns
+    Action(
+        "mark",
+        ("space",),
+        "mark",
+        "Mark this row, or not.",
+        "Marks and columns",
+        _LIST,
+        "mark",
+        why=action.needs_row,
+    ),
+    Action(
+        "mark_range",
+        ("v",),
+        "range",
+        "Begin a range of marks here; the second time, end it.",
+        "Marks and columns",
+        _LIST,
+        "mark_range",
+        why=action.needs_row,
+    ),
+    Action(
+        "clear_marks",
+        ("U",),
+        "unmark",
+        "Take all marks away.",
+        "Marks and columns",
+        _LIST,
+        "clear_marks",
+        why=action.needs_marks,
+    ),
+    Action(
+        "columns", ("c",), "columns", "Hide, widen, sort.", "Marks and columns", _LIST, "columns", rank=15
+    ),
+    Action(
+        "scroll_right",
+        ("right",),
+        "right",
+        "To what is beyond.",
+        "Marks and columns",
+        _ACROSS,
+        "scroll_right",
+    ),
+    Action(
+        "scroll_left", ("left",), "left", "Back to the left.", "Marks and columns", _ACROSS, "scroll_left"
+    ),
     # Move
     Action(
         "open",
@@ -512,6 +579,37 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "choices_up", ("pageup",), "page up", "One page of choices up.", "Dialogs", _PICKERS, "choices_up"
     ),
+    # The columns of a list
+    Action("column_down", ("j", "down"), "down", "The next column.", "Columns", _COLUMNS, "column_down"),
+    Action("column_up", ("k", "up"), "up", "The column before.", "Columns", _COLUMNS, "column_up"),
+    Action(
+        "column_toggle", ("space",), "show", "Hide or show it.", "Columns", _COLUMNS, "column_toggle", rank=1
+    ),
+    Action(
+        "column_sort",
+        ("s",),
+        "sort",
+        "Sort by it; again, reversed.",
+        "Columns",
+        _COLUMNS,
+        "column_sort",
+        rank=2,
+    ),
+    Action(
+        "column_wider", ("right", "l"), "wider", "A cell wider.", "Columns", _COLUMNS, "column_wider", rank=3
+    ),
+    Action(
+        "column_narrower",
+        ("left", "h"),
+        "narrower",
+        "A cell less.",
+        "Columns",
+        _COLUMNS,
+        "column_narrower",
+        rank=4,
+    ),
+    Action("column_reset", ("r",), "reset", "All as at first.", "Columns", _COLUMNS, "column_reset", rank=5),
+    Action("column_close", ("escape", "enter", "q"), "close", "Back.", "Columns", _COLUMNS, "cancel", rank=1),
     # The filter line
     Action(
         "keep_filter",

@@ -98,6 +98,32 @@ def fit_line(line: Line, cells: int, align: str = "left") -> Line:
     return (blank, *line) if align == "right" else (*line, blank)
 
 
+def cut(line: Line, start: int, cells: int) -> Line:
+    """The `cells` cells of `line` from cell `start` on; of a wide character cut through, a blank remains."""
+    kept: list[Span] = []
+    at, end = 0, start + cells
+    for text, role in line:
+        size = cell_len(text)
+        if at < end and at + size > start:
+            kept.append(
+                (text if start <= at and at + size <= end else _slice(text, start - at, end - at), role)
+            )
+        at += size
+    return tuple(kept)
+
+
+def _slice(text: str, start: int, end: int) -> str:
+    """The characters of `text` in the cells from `start` to before `end`."""
+    found: list[str] = []
+    at = 0
+    for character in text:
+        size = cell_len(character)
+        inside = max(0, min(at + size, end) - max(at, start))
+        found.append(character if inside == size else " " * inside)
+        at += size
+    return "".join(found)
+
+
 def join(lines: Iterable[Line], gap: str = "  ", role: str = "muted") -> Line:
     """The lines one after another, with `gap` between those that are not empty."""
     spans: list[Span] = []

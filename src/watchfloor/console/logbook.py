@@ -21,7 +21,7 @@ def key(row: LogRow) -> tuple[datetime, int]:
 
 def question(text: str, severity: int) -> LogFilter:
     """The part of a filter that the database can answer; the rest is left to the table."""
-    terms = [term for term in parse(text, FIELDS) if not term.without]
+    terms = [term for term in parse(text, FIELDS).terms if not (term.without or term.fuzzy)]
     channel = next((term.text for term in terms if term.field == "channel"), "")
     words = next((term.text for term in terms if term.field in ("", "text")), "")
     return LogFilter(severity=severity, channel=channel, text=words)

@@ -1,7 +1,8 @@
-"""The rows of a table: which are shown, in which order, and where the cursor is. Pure: knows no widget.
+"""The rows of a table: which are shown, in which order, where the cursor is and what is marked. Pure: knows no widget.
 
 The cursor stands on a key, not on a number: whatever comes, goes or moves, it stays on the row a person
-chose. Only where a list follows its newest row does it stay at the top.
+chose. Only where a list follows its newest row does it stay at the top. Nothing here is done for each row when the
+cursor moves; a filter looks through texts that are made once for each reading, and only when a filter is asked for.
 """
 
 from __future__ import annotations
@@ -9,25 +10,33 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
+from watchfloor.console.filters import NOTHING, Fields, Query, searchable
+
 R = TypeVar("R")
 
 
 class Rows(Generic[R]):
-    """Rows with a key, an order, a filter and a cursor."""
+    """Rows with a key, an order, a filter, a cursor and marks."""
 
     def __init__(self, key: Callable[[R], Hashable], *, follows: bool = False) -> None:
         """With `follows` the cursor stays on the newest row for as long as it is at the top."""
         self._key = key
         self._all: tuple[R, ...] = ()
-        self._shown: list[R] = []
-        self._places: dict[Hashable, int] = {}
+        self._sorted: Sequence[R] = ()
+        self._texts: list[str] | None = None
+        self._shown: Sequence[R] = ()
         self._cursor: Hashable | None = None
         self._place = 0
+        self._query = NOTHING
         self._keep: Callable[[R], bool] | None = None
+        self._fields: Callable[[R], Fields] = lambda row: {}
+        self._names: tuple[str, ...] = ()
         self._order: Callable[[R], Any] | None = None
         self._reverse = False
         self._follows = follows
         self.following = follows
+        self._marks: set[Hashable] = set()
+        self._anchor: tuple[Hashable, int] | None = None
 
     @property
     def all(self) -> Sequence[R]:
@@ -57,17 +66,23 @@ class Rows(Generic[R]):
     def set(self, rows: Iterable[R]) -> None:
         """Take new rows; the cursor stays on its key, or on its place when the key is gone."""
         self._all = tuple(rows)
-        self._arrange()
+        if self._marks:
+            self._marks &= {self._key(row) for row in self._all}
+        self._sort()
 
-    def set_filter(self, keep: Callable[[R], bool] | None) -> None:
-        """Show only the rows that `keep` accepts; None shows all."""
-        self._keep = keep
+    def set_fields(self, fields: Callable[[R], Fields], names: Iterable[str]) -> None:
+        """What a filter looks through: the fields of a row, of those `names`."""
+        self._fields, self._names, self._texts = fields, tuple(sorted(names)), None
+
+    def set_filter(self, query: Query = NOTHING, keep: Callable[[R], bool] | None = None) -> None:
+        """Show only the rows that meet `query` and that `keep` accepts."""
+        self._query, self._keep = query, keep
         self._arrange()
 
     def set_order(self, order: Callable[[R], Any] | None, *, reverse: bool = False) -> None:
         """Sort by `order`; None keeps the order in which the rows come."""
         self._order, self._reverse = order, reverse
-        self._arrange()
+        self._sort()
 
     def move_to(self, place: int) -> None:
         """Put the cursor on the nearest existing place; leaving the top ends following."""
@@ -77,21 +92,89 @@ class Rows(Generic[R]):
 
     def select(self, key: Hashable) -> bool:
         """Put the cursor on the row with `key`; False where it is not shown."""
-        if key not in self._places:
-            return False
-        self.move_to(self._places[key])
-        return True
+        place = self._find(key)
+        if place is not None:
+            self.move_to(place)
+        return place is not None
+
+    # Marks
+
+    @property
+    def marking(self) -> bool:
+        """Whether a range is being drawn: it goes from where it began to the cursor."""
+        return self._anchor is not None
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether rows are marked, shown or not."""
+        return bool(self._marks)
+
+    @property
+    def marked(self) -> list[R]:
+        """The marked rows among those that are shown, in order: what is hidden is not acted upon."""
+        if not self._marks and self._anchor is None:
+            return []
+        return [row for place, row in enumerate(self._shown) if self.is_marked(place)]
+
+    def is_marked(self, place: int) -> bool:
+        """Whether the shown row at `place` is marked, or in the range that is being drawn."""
+        return place in self._range or (bool(self._marks) and self._key(self._shown[place]) in self._marks)
+
+    def mark(self) -> None:
+        """Mark the row under the cursor, or take its mark away."""
+        if self._shown and self._cursor is not None:
+            self._marks ^= {self._cursor}
+
+    def mark_range(self) -> None:
+        """Begin a range at the cursor; the second time, mark all rows from there to the cursor."""
+        if self._anchor is not None:
+            self._marks |= {self._key(self._shown[place]) for place in self._range}
+            self._anchor = None
+        elif self._shown and self._cursor is not None:
+            self._anchor = (self._cursor, self._place)
+
+    def clear_marks(self) -> None:
+        """No row is marked."""
+        self._marks.clear()
+        self._anchor = None
+
+    @property
+    def _range(self) -> range:
+        if self._anchor is None or not self._shown:
+            return range(0)
+        ends = sorted((self._anchor[1], self._place))
+        return range(ends[0], ends[1] + 1)
+
+    # Order and filter
+
+    def _sort(self) -> None:
+        order = self._order
+        self._sorted = self._all if order is None else sorted(self._all, key=order, reverse=self._reverse)
+        self._texts = None
+        self._arrange()
 
     def _arrange(self) -> None:
-        rows = self._all if self._keep is None else filter(self._keep, self._all)
-        self._shown = (
-            list(rows) if self._order is None else sorted(rows, key=self._order, reverse=self._reverse)
-        )
-        self._places = {self._key(row): place for place, row in enumerate(self._shown)}
-        if self.following:
-            self._place = 0
-        elif self._cursor in self._places:
-            self._place = self._places[self._cursor]
-        else:
-            self._place = max(0, min(self._place, len(self._shown) - 1))
+        shown = self._sorted
+        if self._query.terms:
+            if self._texts is None:
+                self._texts = [searchable(self._fields(row), self._names) for row in self._sorted]
+            shown = [self._sorted[place] for place in self._query.sift(self._texts, self._names)]
+        keep = self._keep
+        self._shown = shown if keep is None else [row for row in shown if keep(row)]
+        self._stand()
+
+    def _stand(self) -> None:
+        """The cursor and the beginning of a range stay on their keys."""
+        place = 0 if self.following or self._cursor is None else self._find(self._cursor)
+        self._place = max(0, min(self._place, len(self._shown) - 1)) if place is None else place
         self._cursor = self._key(self._shown[self._place]) if self._shown else self._cursor
+        if self._anchor is not None:
+            start = self._find(self._anchor[0])
+            self._anchor = None if start is None else (self._anchor[0], start)
+
+    def _find(self, key: Hashable) -> int | None:
+        """Where the row with `key` is shown; near its former place is looked first."""
+        of, shown = self._key, self._shown
+        if self._place < len(shown) and of(shown[self._place]) == key:
+            return self._place
+        return next((place for place, row in enumerate(shown) if of(row) == key), None)

@@ -16,6 +16,7 @@ from watchfloor.console.line import Line, Piece, clean, says, width
 from watchfloor.console.screens.acts import AlertActs
 from watchfloor.console.screens.alert import AlertRoom
 from watchfloor.console.screens.beside import BesideRoom
+from watchfloor.console.screens.listing import Grade
 from watchfloor.console.screens.travel import Travels
 from watchfloor.console.views.alert import alert_lines
 from watchfloor.console.widgets.pane import Maker
@@ -95,6 +96,7 @@ class AlertsRoom(AlertActs, Travels, BesideRoom[AlertRow], inherit_bindings=Fals
     SCOPES: ClassVar[tuple[Scope, ...]] = (
         Scope.ROOM,
         Scope.LIST,
+        Scope.ACROSS,
         Scope.OPENS,
         Scope.ALERT,
         Scope.ALERTS,
@@ -119,10 +121,11 @@ class AlertsRoom(AlertActs, Travels, BesideRoom[AlertRow], inherit_bindings=Fals
         self.with_history = kept.get("history") is True
         super().restore(kept)
 
-    async def load(self) -> None:
-        self._rows = await self.read(lambda boards: boards.alerts(resolved=self.with_history))
-        self.show_rows(self._rows)
-        await self.load_beside()
+    async def read_rows(self) -> Sequence[AlertRow]:
+        return await self.read(lambda boards: boards.alerts(resolved=self.with_history))
+
+    def take(self, rows: Sequence[AlertRow]) -> None:
+        self._rows = rows
 
     def columns(self) -> Sequence[Column[AlertRow]]:
         return COLUMNS
@@ -146,6 +149,11 @@ class AlertsRoom(AlertActs, Travels, BesideRoom[AlertRow], inherit_bindings=Fals
 
     def is_fault(self, row: AlertRow) -> bool:
         return row.state == "firing"
+
+    def grade(self, row: AlertRow) -> Grade:
+        if row.state == "resolved" or row.severity < Severity.WARNING:
+            return Grade.FINE
+        return Grade.WARNING if row.severity is Severity.WARNING else Grade.ERROR
 
     def empty(self) -> Line:
         if self.journey is not None:

@@ -57,6 +57,10 @@ class BesideRoom(BoardRoom[R], Generic[R], inherit_bindings=False):
         """Whether there is room for the pane."""
         return self.app.size.width >= WIDE
 
+    async def load(self) -> None:
+        await super().load()
+        await self.load_beside()
+
     async def load_beside(self) -> None:
         """Read and show the selected row, where there is room."""
         if self.is_wide:

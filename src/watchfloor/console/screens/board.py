@@ -1,4 +1,4 @@
-"""A room whose body is a table: moving, filtering, sorting, showing only faults."""
+"""A room whose body is a table: reading, filtering, showing only faults, holding still."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from textual.app import ComposeResult
 from textual.widgets import Input
 
 from watchfloor.console.action import Context, Scope
-from watchfloor.console.filters import Fields, matcher
+from watchfloor.console.choices import restored
+from watchfloor.console.filters import NOTHING, Fields, parse
 from watchfloor.console.keys import key_of
-from watchfloor.console.line import Line, Piece, clean
-from watchfloor.console.screens.room import Room
+from watchfloor.console.line import EMPTY, Line, Piece, clean
+from watchfloor.console.screens.listing import Grade, Listing
 from watchfloor.console.widgets.filter_line import FilterBar, FilterLine
 from watchfloor.console.widgets.summary_strip import Summary
 from watchfloor.console.widgets.table import Column, Table
@@ -25,10 +26,11 @@ R = TypeVar("R")
 FILTER_LIMIT = 500
 
 
-class BoardRoom(Room, Generic[R], inherit_bindings=False):
+class BoardRoom(Listing[R], Generic[R], inherit_bindings=False):
     """A table of rows of one kind. Subclasses say which columns, what can be searched, what is a fault."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST)
+    FROZEN: ClassVar[int] = 1
     FIELDS: ClassVar[frozenset[str]] = frozenset()
     NOUN: ClassVar[str] = "row"
     FOLLOWS: ClassVar[bool] = False
@@ -36,12 +38,14 @@ class BoardRoom(Room, Generic[R], inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__()
         self.filter_text = ""
+        self.wanted = NOTHING
+        self.held = False
+        self._missed = 0
         self._came_from: Hashable | None = None
         self.faults_only = False
         self._read = False
         self._cursor_kept: object = None  # where the cursor stood when the console was left
         self.filter_bar = FilterBar()
-        self.tables = self.make_tables()
 
     # For subclasses
 
@@ -50,20 +54,34 @@ class BoardRoom(Room, Generic[R], inherit_bindings=False):
         return {
             "filter": self.filter_text,
             "faults": self.faults_only,
-            "sort": self.table.sorted_by and list(self.table.sorted_by),
+            "tables": [table.choices.state() for table in self.tables],
             "cursor": cursor if isinstance(cursor, int | str) else None,
         }
 
     def restore(self, kept: Mapping[str, object]) -> None:
-        match kept.get("sort"):
-            case [str(title), bool(reverse)]:
-                self.table.sort_by(title, reverse=reverse)
+        match kept.get("tables"):
+            case [*tables]:
+                for table, choices in zip(self.tables, tables, strict=False):
+                    table.choose(restored(choices))
         match kept.get("filter"):
             case str(text):
                 self.filter_text = text[:FILTER_LIMIT]
         self.faults_only = kept.get("faults") is True
         self._cursor_kept = kept.get("cursor")
         self._apply_filter()
+
+    async def read_rows(self) -> Sequence[R]:
+        """Read every row."""
+        raise NotImplementedError
+
+    def take(self, rows: Sequence[R]) -> None:
+        """Make of the rows what is shown beside the table, before they are shown."""
+
+    def missed(self, rows: Sequence[R]) -> int:
+        """In how many rows what was read differs from what is held still."""
+        before = {self.key(row): row for row in self.table.rows.all}
+        after = {self.key(row): row for row in rows}
+        return sum(before.get(key) != after.get(key) for key in before.keys() | after.keys())
 
     def columns(self) -> Sequence[Column[R]]:
         """The columns of the table."""
@@ -84,6 +102,13 @@ class BoardRoom(Room, Generic[R], inherit_bindings=False):
     def is_fault(self, row: R) -> bool:
         """Whether a row stays when only faults are shown."""
         raise NotImplementedError
+
+    def grade(self, row: R) -> Grade:
+        return Grade.ERROR if self.is_fault(row) else Grade.FINE
+
+    def is_hit(self, row: R) -> bool:
+        """In a filtered list every row is a hit; in a whole one the faults are."""
+        return bool(self.filter_text) or self.is_fault(row)
 
     def empty(self) -> Line:
         """What stands in an empty table."""
@@ -107,22 +132,32 @@ class BoardRoom(Room, Generic[R], inherit_bindings=False):
         yield self.filter_bar
 
     def make_tables(self) -> Sequence[Table[R]]:
-        """The tables of this room, the first one on the screen."""
-        return [Table(self.columns(), self.key, order=self.order(), follows=self.FOLLOWS, id="body")]
+        return [
+            Table(
+                self.columns(),
+                self.key,
+                order=self.order(),
+                follows=self.FOLLOWS,
+                frozen=self.FROZEN,
+                id="body",
+            )
+        ]
 
-    @property
-    def table(self) -> Table[R]:
-        """The table on the screen."""
-        return self.tables[0]
-
-    @property
-    def selected(self) -> R | None:
-        """The row under the cursor."""
-        return self.table.selected
+    async def load(self) -> None:
+        journey = self.journey
+        rows = await self.read_rows()
+        if self.held and self.journey is journey:
+            self._missed = self.missed(rows)
+            self.renew_bars()
+            return
+        self.held = False
+        self.take(rows)
+        self.show_rows(rows)
 
     def show_rows(self, rows: Sequence[R]) -> None:
         """Show what was read."""
         self._read = True
+        self.table.rows.set_fields(self.fields, self.FIELDS)
         self.table.set_rows(rows, self._notice())
         cursor, self._cursor_kept = self._cursor_kept, None
         if isinstance(cursor, int | str):
@@ -137,7 +172,9 @@ class BoardRoom(Room, Generic[R], inherit_bindings=False):
         return replace(
             self.base_context(),
             row=self.selected is not None,
-            filtered=bool(self.filter_text) or self.faults_only,
+            filtered=bool(self.filter_text) or self.faults_only or self._marking,
+            marked=self._marking,
+            held=self.held,
         )
 
     def scopes(self) -> Sequence[Scope]:
@@ -154,12 +191,30 @@ class BoardRoom(Room, Generic[R], inherit_bindings=False):
         of = count(shown, self.noun()) if shown == every else f"{shown} of {count(every, self.noun())}"
         return f"{rows.place + 1} / {of}"
 
+    @property
+    def _marking(self) -> bool:
+        rows = self.table.rows
+        return rows.marking or rows.has_marks
+
     def _conditions(self) -> list[Piece]:
         pieces = []
+        if self.held:
+            missed = f", {count(self._missed, 'change')} since" if self._missed else ""
+            pieces.append(
+                Piece((((f"{key_of('hold')} ", "key"), (f"held still{missed}", "degraded")),), rank=10)
+            )
+        if self._marking:
+            words = count(len(self.table.rows.marked), "row") + " marked"
+            pieces.append(Piece((((f"{key_of('clear_marks')} ", "key"), (words, "accent")),), rank=9))
         if self.faults_only:
             pieces.append(Piece((((f"{key_of('faults')} ", "key"), ("faults only", "accent")),), rank=7))
         if self.filter_text:
-            pieces.append(Piece((((key_of("filter"), "key"), (clean(self.filter_text), "accent")),), rank=8))
+            said: Line = ((key_of("filter"), "key"), (clean(self.filter_text), "accent"))
+            if self.wanted.mistake:
+                wrong: Line = ((f" ▲ {clean(self.wanted.mistake)}", "degraded"),)
+                pieces.append(Piece(((*said, *wrong), (*said, (" ▲ mistake", "degraded"))), rank=8))
+            else:
+                pieces.append(Piece((said,), rank=8))
         return pieces
 
     def _notice(self) -> Line:
@@ -170,16 +225,20 @@ class BoardRoom(Room, Generic[R], inherit_bindings=False):
         return self.empty()
 
     def _apply_filter(self) -> None:
-        matches = matcher(self.filter_text, self.FIELDS)
-        if not matches and not self.faults_only:
-            self.table.set_filter(None, self._notice())
-        else:
-            faults = self.faults_only
-            self.table.set_filter(
-                lambda row: (not faults or self.is_fault(row)) and (not matches or matches(self.fields(row))),
-                self._notice(),
-            )
+        self.wanted = parse(self.filter_text, self.FIELDS)
+        self.table.rows.set_fields(self.fields, self.FIELDS)
+        self.table.set_filter(self.wanted, self.is_fault if self.faults_only else None, self._notice())
+        self._remark()
         self.renew_bars()
+
+    def _remark(self) -> None:
+        """Say on the filter line what is wrong with it, or how many rows are left."""
+        rows, mistake = self.table.rows, self.wanted.mistake
+        if mistake:
+            self.filter_bar.tell(((f"▲ {clean(mistake)}", "degraded"),))
+        else:
+            left = f"{len(rows.shown)} of {len(rows.all)}" if self.filter_text else ""
+            self.filter_bar.tell(((left, "muted"),) if left else EMPTY)
 
     @on(Table.Moved)
     def _moved(self, event: Table.Moved) -> None:
@@ -232,64 +291,16 @@ class BoardRoom(Room, Generic[R], inherit_bindings=False):
         self.faults_only = not self.faults_only
         self._apply_filter()
 
+    def do_hold(self) -> None:
+        self.held, self._missed = not self.held, 0
+        self.renew_bars()
+        self.look_again()
+
     def do_back(self) -> None:
-        if not self.leaves_past and (self.filter_text or self.faults_only):
+        if not self.leaves_past and self._marking:
+            self.do_clear_marks()
+        elif not self.leaves_past and (self.filter_text or self.faults_only):
             self.filter_text, self.faults_only = "", False
             self._apply_filter()
         else:
             super().do_back()
-
-    # Moving and sorting
-
-    def do_move_down(self) -> None:
-        self.table.move(1)
-
-    def do_move_up(self) -> None:
-        self.table.move(-1)
-
-    def do_half_down(self) -> None:
-        self.table.move(max(1, self.table.page // 2))
-
-    def do_half_up(self) -> None:
-        self.table.move(-max(1, self.table.page // 2))
-
-    def do_page_down(self) -> None:
-        self.table.move(self.table.page)
-
-    def do_page_up(self) -> None:
-        self.table.move(-self.table.page)
-
-    def do_to_top(self) -> None:
-        self.table.move_to(0)
-
-    def do_to_bottom(self) -> None:
-        self.table.move_to(len(self.table.rows.shown))
-
-    def do_next_hit(self) -> None:
-        self._hit(1)
-
-    def do_previous_hit(self) -> None:
-        self._hit(-1)
-
-    def _hit(self, direction: int) -> None:
-        """In a filtered list every row is a hit; in a whole one the faults are. Goes round the end."""
-        rows = self.table.rows
-        every = bool(self.filter_text)
-        places = [i for i, row in enumerate(rows.shown) if every or self.is_fault(row)]
-        if not places:
-            self.console_app.say((("no hit", "muted"),))
-            return
-        beyond = [place for place in places if (place - rows.place) * direction > 0]
-        ordered = beyond or places
-        self.table.move_to(ordered[0] if direction > 0 else ordered[-1])
-
-    def do_sort(self) -> None:
-        self.table.sort_next()
-        self.renew_bars()
-
-    def do_reverse(self) -> None:
-        if self.table.sorted_by is None:
-            self.table.sort_next()
-        title, reverse = self.table.sorted_by or (None, True)
-        self.table.sort_by(title, reverse=not reverse)
-        self.renew_bars()

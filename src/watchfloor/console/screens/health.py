@@ -17,6 +17,7 @@ from watchfloor.console.glyphs import PAUSED, PENDING, STATUS, Mark, health, tal
 from watchfloor.console.line import Line, Piece, clean, says
 from watchfloor.console.screens.acts import AlertActs, ServiceActs
 from watchfloor.console.screens.beside import BesideRoom
+from watchfloor.console.screens.listing import Grade
 from watchfloor.console.screens.service import ServiceRoom, problem_began
 from watchfloor.console.screens.travel import Travels
 from watchfloor.console.views.service import service_lines
@@ -116,6 +117,7 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit
     SCOPES: ClassVar[tuple[Scope, ...]] = (
         Scope.ROOM,
         Scope.LIST,
+        Scope.ACROSS,
         Scope.OPENS,
         Scope.SERVICE,
         Scope.ALERT,
@@ -123,6 +125,7 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit
     )
     TRAVELS: ClassVar[bool] = True
     TOPICS: ClassVar[frozenset[str]] = frozenset({"health", "services", "alerts", "checks"})
+    FROZEN: ClassVar[int] = 2
     FIELDS: ClassVar[frozenset[str]] = frozenset({"name", "state", "kind", "group", "tag", "says"})
 
     def __init__(self) -> None:
@@ -131,11 +134,11 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit
         self._detail_of: HealthRow | None = None
         self._fleet: list[tuple[int, Mark]] = []
 
-    async def load(self) -> None:
-        rows = await self.read(lambda boards: boards.health())
+    async def read_rows(self) -> Sequence[HealthRow]:
+        return await self.read(lambda boards: boards.health())
+
+    def take(self, rows: Sequence[HealthRow]) -> None:
         self._fleet = fleet(rows)
-        self.show_rows(rows)
-        await self.load_beside()
 
     def columns(self) -> Sequence[Column[HealthRow]]:
         return COLUMNS
@@ -158,6 +161,11 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit
 
     def is_fault(self, row: HealthRow) -> bool:
         return not row.paused and (row.hard not in (Status.OK, None) or row.status not in (Status.OK, None))
+
+    def grade(self, row: HealthRow) -> Grade:
+        if not self.is_fault(row):
+            return Grade.FINE
+        return Grade.ERROR if row.hard is Status.FAILING else Grade.WARNING
 
     def empty(self) -> Line:
         if self.journey is not None:

@@ -12,6 +12,7 @@ from watchfloor.console.format import Moment, clock, latency
 from watchfloor.console.glyphs import RUN, mark, tally
 from watchfloor.console.line import Line, Piece, clean, says, wrap
 from watchfloor.console.screens.beside import BesideRoom
+from watchfloor.console.screens.listing import Grade
 from watchfloor.console.screens.text import TextRoom
 from watchfloor.console.views.sections import heading, pairs
 from watchfloor.console.widgets.pane import Maker
@@ -77,7 +78,7 @@ class JobsRoom(BesideRoom[TaskRunRow], inherit_bindings=False):
     ROOM: ClassVar[str] = "jobs"
     NOUN: ClassVar[str] = "run"
     FOLLOWS: ClassVar[bool] = True
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.OPENS)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.ACROSS, Scope.OPENS)
     TOPICS: ClassVar[frozenset[str]] = frozenset({"jobs", "nodes"})
     FIELDS: ClassVar[frozenset[str]] = frozenset({"task", "node", "outcome", "error"})
 
@@ -85,10 +86,11 @@ class JobsRoom(BesideRoom[TaskRunRow], inherit_bindings=False):
         super().__init__()
         self._rows: Sequence[TaskRunRow] = ()
 
-    async def load(self) -> None:
-        self._rows = await self.console_app.reader.task_runs()
-        self.show_rows(self._rows)
-        await self.load_beside()
+    async def read_rows(self) -> Sequence[TaskRunRow]:
+        return await self.console_app.reader.task_runs()
+
+    def take(self, rows: Sequence[TaskRunRow]) -> None:
+        self._rows = rows
 
     def columns(self) -> Sequence[Column[TaskRunRow]]:
         return COLUMNS
@@ -106,6 +108,9 @@ class JobsRoom(BesideRoom[TaskRunRow], inherit_bindings=False):
 
     def is_fault(self, row: TaskRunRow) -> bool:
         return row.outcome != "ok"
+
+    def grade(self, row: TaskRunRow) -> Grade:
+        return {"ok": Grade.FINE, "failed": Grade.ERROR}.get(row.outcome, Grade.WARNING)
 
     def empty(self) -> Line:
         return (("No task has run yet; an engine runs its own every few minutes.", "muted"),)

@@ -13,6 +13,7 @@ from watchfloor.console.keys import key_of
 from watchfloor.console.line import Line, Piece, clean, says
 from watchfloor.console.logbook import FIELDS, PAGE, Logbook, key, question
 from watchfloor.console.screens.beside import BesideRoom
+from watchfloor.console.screens.listing import Grade
 from watchfloor.console.screens.text import TextRoom
 from watchfloor.console.views.record import record_lines
 from watchfloor.console.widgets.pane import Maker
@@ -21,7 +22,7 @@ from watchfloor.domain.boards import LogRow
 from watchfloor.domain.words import count
 
 LEVELS = (1, 9, 13, 17)
-WARN = 13
+WARN, ERROR = 13, 17
 OURS = "watchfloor."
 """What the names of our own channels begin with says nothing in a narrow column."""
 
@@ -60,7 +61,7 @@ class LogsRoom(BesideRoom[LogRow], inherit_bindings=False):
     ROOM: ClassVar[str] = "logs"
     NOUN: ClassVar[str] = "record"
     FOLLOWS: ClassVar[bool] = True
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.OPENS, Scope.LOGS)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.ACROSS, Scope.OPENS, Scope.LOGS)
     TOPICS: ClassVar[frozenset[str]] = frozenset({"logs"})
     FIELDS: ClassVar[frozenset[str]] = FIELDS
 
@@ -109,6 +110,9 @@ class LogsRoom(BesideRoom[LogRow], inherit_bindings=False):
 
     def is_fault(self, row: LogRow) -> bool:
         return row.severity >= WARN
+
+    def grade(self, row: LogRow) -> Grade:
+        return Grade.ERROR if row.severity >= ERROR else Grade.WARNING if row.severity >= WARN else Grade.FINE
 
     def empty(self) -> Line:
         return (("Nothing was logged yet.", "muted"),)

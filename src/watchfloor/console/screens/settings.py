@@ -96,10 +96,13 @@ class SettingsRoom(BoardRoom[Any], inherit_bindings=False):
             self.table.focus()
         super().restore(kept)
 
+    async def read_rows(self) -> Sequence[Any]:
+        return await self.section.read(self.console_app.reader)
+
     async def load(self) -> None:
         self._kept_theme = self._kept_theme or self.console_app.theme_in_use.name
         first = not self.table.rows.all
-        self.show_rows(await self.section.read(self.console_app.reader))
+        await super().load()
         if first and self.section.name == THEMES:
             self.table.select(self._kept_theme)  # a preview of another one begins only when somebody moves
 

@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from watchfloor.console.action import Scope
 from watchfloor.console.keys import bindings_for
-from watchfloor.console.line import Line
+from watchfloor.console.line import EMPTY, Line, clip_line, width
 from watchfloor.console.widgets.lines import Bar
 
 
@@ -52,17 +52,38 @@ class _Prompt(Bar):
         return ((" / ", "key"),)
 
 
+class _Remark(Bar):
+    DEFAULT_CSS: ClassVar[str] = "_Remark { width: 0; }"
+
+    words: Line = EMPTY
+
+    def content(self, cells: int) -> Line:
+        return ((" ", "text"), *clip_line(self.words, cells - 2), (" ", "text"))
+
+
 class FilterBar(Horizontal):
     """The filter line with its prompt; takes the place of the status bar while it is open."""
 
     DEFAULT_CSS: ClassVar[str] = """
     FilterBar { display: none; height: 1; }
     FilterBar.-shown { display: block; }
+    FilterBar FilterLine { width: 1fr; }
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._remark = _Remark()
 
     def compose(self) -> ComposeResult:
         yield _Prompt()
-        yield FilterLine(placeholder="words  !without  field:value")
+        yield FilterLine(placeholder="words  !without  ~fuzzy  field:value")
+        yield self._remark
+
+    def tell(self, remark: Line) -> None:
+        """Say something about what is typed at the right end; it takes at most two thirds of the line."""
+        self._remark.words = remark
+        self._remark.styles.width = min(width(remark) + 2 * bool(remark), self.size.width * 2 // 3)
+        self._remark.renew()
 
     def open(self, text: str) -> None:
         """Show it with `text` and give it the focus."""

@@ -1,20 +1,23 @@
 """A virtual table: rows by key, columns that give way on narrow screens, cost only for what is visible.
 
 Cells are lines of plain text and role names. Columns have fixed sizes from their declaration, so nothing
-wobbles while data changes; what a wide screen has to spare goes to the columns that can use it.
+wobbles while data changes; what a wide screen has to spare goes to the columns that can use it. A person may hide
+columns, make them wider, sort by one, and scroll across beside the first ones, which stay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import events
 from textual.message import Message
 
+from watchfloor.console.choices import Choices
+from watchfloor.console.filters import NOTHING, Query
 from watchfloor.console.format import Moment
-from watchfloor.console.line import EMPTY, Line, Span, clip, fit, fit_line
+from watchfloor.console.line import EMPTY, Line, Span, clip, cut, fit, fit_line, width
 from watchfloor.console.rows import Rows
 from watchfloor.console.widgets.lines import Drawn, Lines
 
@@ -22,7 +25,10 @@ R = TypeVar("R")
 
 GAP = 2
 GUTTER = 2
-CURSOR = "▌ "
+CURSOR = "▌"
+MARK = "•"
+BROAD = 400
+"""The most cells that scrolling across shows of a column without a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,14 @@ def _least(columns: Sequence[Column[R]]) -> int:
     return sum(column.width for column in columns) + GAP * (len(columns) - 1)
 
 
+def _beside(layout: Sequence[tuple[Column[R], int]], cell: Callable[[Column[R], int], Line]) -> Line:
+    spans: list[Span] = []
+    for place, (column, size) in enumerate(layout):
+        spans.extend([(" " * GAP, "text")] if place else [])
+        spans.extend(cell(column, size))
+    return tuple(spans)
+
+
 class Table(Lines, Generic[R], can_focus=True, inherit_bindings=False):
     """Rows under a header. What it shows when it has none is its `notice`."""
 
@@ -113,13 +127,18 @@ class Table(Lines, Generic[R], can_focus=True, inherit_bindings=False):
         *,
         order: Callable[[R], Any] | None = None,
         follows: bool = False,
+        frozen: int = 1,
         id: str | None = None,
     ) -> None:
+        """`frozen` columns stay where they are while the others are scrolled across."""
         super().__init__(id=id)
         self.columns = tuple(columns)
+        self.choices = Choices()
+        self.across = 0
+        self._frozen = frozen
+        self._broad: list[tuple[Column[R], int]] = []
         self.rows: Rows[R] = Rows(key, follows=follows)
         self.notice: Line = (("Reading …", "muted"),)
-        self.sorted_by: tuple[str, bool] | None = None  # title and whether reversed
         self._order = order
         self._told: Hashable | None = None
         self._arranged: tuple[int, list[tuple[Column[R], int]]] = (-1, [])
@@ -138,25 +157,82 @@ class Table(Lines, Generic[R], can_focus=True, inherit_bindings=False):
         self.notice = notice
         self._settle(at_top=at_top, offset=before)
 
-    def set_filter(self, keep: Callable[[R], bool] | None, notice: Line | None = None) -> None:
-        """Show only rows that `keep` accepts."""
-        self.rows.set_filter(keep)
+    def set_filter(
+        self,
+        query: Query = NOTHING,
+        keep: Callable[[R], bool] | None = None,
+        notice: Line | None = None,
+    ) -> None:
+        """Show only rows that meet `query` and that `keep` accepts."""
+        self.rows.set_filter(query, keep)
         self.notice = self.notice if notice is None else notice
         self._settle(at_top=False, offset=self.rows.place - self.top)
 
+    @property
+    def sorted_by(self) -> tuple[str, bool] | None:
+        """The title of the column that a person sorted by, and whether reversed."""
+        return (self.choices.sort, self.choices.reverse) if self.choices.sort else None
+
+    def choose(self, choices: Choices) -> None:
+        """Sort by, hide and resize what `choices` says; the cursor stays on its row."""
+        column = next((each for each in self.columns if each.title == choices.sort and each.order), None)
+        choices = choices if column else replace(choices, sort="", reverse=False)
+        resorted = (choices.sort, choices.reverse) != (self.choices.sort, self.choices.reverse)
+        self.choices = choices
+        self._arranged = (-1, [])
+        if resorted:
+            self.rows.set_order(column.order if column else self._order, reverse=choices.reverse)
+            self._settle(at_top=False, offset=self.page // 2)
+        self.renew()
+
     def sort_by(self, title: str | None, *, reverse: bool = False) -> None:
         """Sort by the column with this title; None goes back to the table's own order."""
-        column = next((each for each in self.columns if each.title == title and each.order), None)
-        self.sorted_by = None if column is None else (column.title, reverse)
-        self.rows.set_order(self._order if column is None else column.order, reverse=bool(column) and reverse)
-        self._settle(at_top=False, offset=self.page // 2)
+        self.choose(replace(self.choices, sort=title or "", reverse=reverse and title is not None))
 
     def sort_next(self) -> None:
         """Sort by the next visible column that can be sorted, and after the last in the table's own order."""
-        titles = [None, *(column.title for column, _ in self.layout_for() if column.order)]
-        current = self.sorted_by[0] if self.sorted_by else None
-        place = titles.index(current) if current in titles else 0
-        self.sort_by(titles[(place + 1) % len(titles)])
+        titles = ["", *(column.title for column, _ in self.layout_for() if column.order)]
+        place = titles.index(self.choices.sort) if self.choices.sort in titles else 0
+        self.sort_by(titles[(place + 1) % len(titles)] or None)
+
+    def scroll_across(self, cells: int) -> None:
+        """Scroll the columns after the frozen ones by so many cells, as far as there is something to see."""
+        self._broad = self._measured()
+        total = sum(size + GAP for _, size in self._broad[self._frozen :]) - GAP
+        self.across = max(0, min(self.across + cells, total - self._room))
+        self.renew()
+
+    def renew(self) -> None:
+        if self.across:
+            self._broad = self._measured()
+        super().renew()
+
+    @property
+    def _room(self) -> int:
+        """The cells beside the frozen columns."""
+        frozen = sum(size + GAP for _, size in self._broad[: self._frozen])
+        return max(1, self.size.width - self.margin - GUTTER - frozen)
+
+    def _measured(self) -> list[tuple[Column[R], int]]:
+        """Every column that is not hidden, as wide as what is visible of it needs."""
+        moment = self.console_app.moment
+        rows = self.rows.shown[self.top : self.top + self.page]
+        sizes = []
+        for place, column in enumerate(self._chosen()):
+            size = column.width if place < self._frozen else max(column.width, column.limit)
+            if column.grow and not column.limit:
+                size = max([size, *(width(column.cell(row, moment, BROAD)) for row in rows)])
+            sizes.append((column, size))
+        return sizes
+
+    def _chosen(self) -> list[Column[R]]:
+        """The columns that are not hidden, of the sizes a person gave them; the first one always stays."""
+        chosen = self.choices
+        return [
+            replace(each, width=size, limit=size, grow=0) if (size := chosen.widths.get(each.title)) else each
+            for place, each in enumerate(self.columns)
+            if each.title not in chosen.hidden or place == 0
+        ]
 
     def move(self, distance: int) -> None:
         """Move the cursor by so many rows, as far as there are any."""
@@ -177,33 +253,45 @@ class Table(Lines, Generic[R], can_focus=True, inherit_bindings=False):
         """The visible columns and their sizes at this width (None: at the present one)."""
         cells = self.size.width - self.margin if cells is None else cells
         if self._arranged[0] != cells:
-            self._arranged = (cells, arrange(self.columns, cells - GUTTER))
+            self._arranged = (cells, arrange(self._chosen(), cells - GUTTER))
         return self._arranged[1]
 
     def count(self) -> int:
         return max(1, len(self.rows.shown))
 
     def head(self, cells: int) -> Drawn:
-        spans: list[Span] = [(" " * GUTTER, "text")]
-        for index, (column, width) in enumerate(self.layout_for(cells - self.margin)):
-            spans.extend([(" " * GAP, "text")] if index else [])
-            title = column.title
-            if self.sorted_by and self.sorted_by[0] == title:
-                arrow = "▾" if self.sorted_by[1] else "▴"
-                title = f"{clip(title, width - 1)}{arrow}"
-            spans.append((fit(title, width, column.align), "header"))
-        return tuple(spans), self.ground
+        return (
+            (" " * GUTTER, "text"),
+            *self._across(cells - self.margin, lambda column, size: ((self._title(column, size), "header"),)),
+        ), self.ground
+
+    def _title(self, column: Column[R], size: int) -> str:
+        title = column.title
+        if self.choices.sort == title:
+            title = f"{clip(title, size - 1)}{'▾' if self.choices.reverse else '▴'}"
+        return fit(title, size, column.align)
 
     def line(self, index: int, cells: int) -> Drawn:
         if not self.rows.shown:
             return ((" " * GUTTER, "text"), *self.notice), self.ground
         row, at_cursor = self.rows.shown[index], index == self.rows.place
         moment = self.console_app.moment
-        spans: list[Span] = [(CURSOR if at_cursor else " " * GUTTER, "cursor")]
-        for position, (column, width) in enumerate(self.layout_for(cells)):
-            spans.extend([(" " * GAP, "text")] if position else [])
-            spans.extend(fit_line(column.cell(row, moment, width), width, column.align))
-        return tuple(spans), "selection" if at_cursor else self.ground
+        gutter: Line = (
+            (CURSOR if at_cursor else " ", "cursor"),
+            (MARK if self.rows.is_marked(index) else " ", "accent"),
+        )
+        body = self._across(
+            cells, lambda column, size: fit_line(column.cell(row, moment, size), size, column.align)
+        )
+        return (*gutter, *body), "selection" if at_cursor else self.ground
+
+    def _across(self, cells: int, cell: Callable[[Column[R], int], Line]) -> Line:
+        """The cells of a line beside each other; what is scrolled across is cut out beside the frozen ones."""
+        if not self.across:
+            return _beside(self.layout_for(cells), cell)
+        frozen, others = self._broad[: self._frozen], self._broad[self._frozen :]
+        gap: Line = ((" " * GAP, "text"),)
+        return (*_beside(frozen, cell), *gap, *cut(_beside(others, cell), self.across, self._room))
 
     def _settle(self, *, at_top: bool, offset: int) -> None:
         """Bring the cursor into the window: a list at its top stays there, others keep the cursor's line."""
