@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -25,7 +26,9 @@ from watchfloor.domain.outcome import PHASES, Outcome, Status
 from watchfloor.domain.text import one_line
 from watchfloor.probes import file as file_probe
 from watchfloor.probes import host as host_probe
+from watchfloor.probes import ping as ping_probe
 from watchfloor.probes import process as process_probe
+from watchfloor.probes.checking import Fault
 from watchfloor.probes.host_sample import Sample
 
 SECRET = "s3cr3t-of-the-probe"
@@ -44,6 +47,8 @@ class Case:
     beginning: bytes
     every: float = 0.05
     """The seconds between two bytes of that answer, where it would be over too soon."""
+    datagrams: bool = False
+    """Whether it speaks UDP: then a port that never answers is one that only listens."""
     tells: bool = True
     """Whether the secret is among what it sends; what it does not know, it cannot hide."""
 
@@ -143,6 +148,25 @@ CASES = {
         },
         b"R\x00\x00\x00\x08\x00\x00\x00\x00S\x00\x00\x00\x15",
     ),
+    "dns": Case(
+        "dns",
+        lambda port: {"domain": "example.com", "resolver": "127.0.0.1", "port": port},
+        b"",
+        tells=False,
+        datagrams=True,
+    ),
+    "dns tcp": Case(
+        "dns",
+        lambda port: {"domain": "example.com", "resolver": "127.0.0.1", "port": port, "transport": "tcp"},
+        b"\x01\x00",
+        tells=False,
+    ),
+    "grpc": Case(
+        "grpc",
+        lambda port: {"host": "127.0.0.1", "port": port},
+        b"\x00\x00\x06\x04\x00\x00\x00\x00\x00",
+        tells=False,
+    ),
     "ssh": Case("ssh", lambda port: {"host": "127.0.0.1", "port": port}, b"SSH-2.0-", tells=False),
     "mail": Case(
         "mail",
@@ -157,7 +181,7 @@ CASES = {
     ),
 }
 
-LOCAL = {"host", "command", "file", "process", "systemd"}
+LOCAL = {"host", "command", "file", "ping", "process", "systemd"}
 """Kinds that look at this machine; what may hang there are calls into the kernel, and programs."""
 
 BLOCKING = {"sqlserver", "oracle"}
@@ -280,7 +304,11 @@ async def until(condition: Callable[[], bool], what: str) -> None:
 def unanswering(how: str, case: Case, servers: Servers) -> Iterator[int]:
     """A port that never answers, in one of several ways."""
     with ExitStack() as stack:
-        if how == "never accepts":
+        if case.datagrams:
+            listening = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            listening.bind(("127.0.0.1", 0))
+            yield int(listening.getsockname()[1])
+        elif how == "never accepts":
             yield stack.enter_context(hostile.full_backlog())
         elif how == "says nothing":
             yield servers.start(hostile.silent)
@@ -588,6 +616,43 @@ class TestCommand:
         outcome = run(self.check("env", "x" * 8, 5))
         assert SECRET not in outcome.summary + str(outcome.facts)
         assert "TEST_MARK" in outcome.summary + str(outcome.facts)
+
+
+class TestPing:
+    """A machine that does not answer pings."""
+
+    @pytest.fixture(autouse=True)
+    def unheard(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        try:
+            ping_probe.Echo("127.0.0.1").__exit__()
+        except Fault as fault:
+            pytest.skip(fault.summary)
+        monkeypatch.setattr(ping_probe.Echo, "_answers", lambda *_: False)
+
+    def test_the_time_limit_is_kept_and_nothing_is_left(self, run: Run) -> None:
+        async def unanswered() -> None:
+            files = open_files()
+            outcome, _ = await timely(ping_probe.probe(ping_probe.Settings(host="127.0.0.1"), TIMEOUT))
+            decent(outcome)
+            assert outcome.summary == (
+                "127.0.0.1 does not answer: 100 % of the pings were lost (limit 100 %)"
+            )
+            assert open_files() == files
+
+        run(unanswered())
+
+    def test_cancelling_leaves_nothing_behind(self, run: Run) -> None:
+        async def cancelled() -> None:
+            files, tasks = open_files(), asyncio.all_tasks()
+            check = asyncio.ensure_future(ping_probe.probe(ping_probe.Settings(host="127.0.0.1"), 30))
+            await until(lambda: open_files() != files, "the probe opened no socket")
+            check.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await check
+            assert open_files() == files
+            assert asyncio.all_tasks() == tasks
+
+        run(cancelled())
 
 
 class TestFilesAndProcesses:

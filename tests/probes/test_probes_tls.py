@@ -224,3 +224,28 @@ def test_mistakes_are_named() -> None:
         Settings(host="example.com", warn_days=3, fail_days=5)
     with pytest.raises(ValidationError, match="a host is a name"):
         Settings(host="exa mple.com")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"min_protocol": "TLSv1.3", "key_types": ["EC", "Ed25519"], "min_ec_bits": 256}, ""),
+        ({"key_types": ["RSA"]}, "the key is EC secp256r1, expected RSA"),
+        ({"min_ec_bits": 384}, "the key has 256 bits, expected 384"),
+        ({"min_rsa_bits": 4096}, ""),
+    ],
+)
+def test_weak_keys_and_protocols_fail(
+    inspect: Inspect, authority: Authority, settings: dict[str, Any], words: str
+) -> None:
+    outcome = inspect(authority.server("127.0.0.1"), **settings)
+    assert outcome.status is (Status.FAILING if words else Status.OK), outcome.summary
+    assert words in outcome.summary
+
+
+def test_an_old_protocol_fails_where_a_newer_one_is_wanted(inspect: Inspect, authority: Authority) -> None:
+    context = authority.server("127.0.0.1")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    outcome = inspect(context, min_protocol="TLSv1.3")
+    assert outcome.status is Status.FAILING
+    assert "TLSv1.2 was agreed on, expected TLSv1.3" in outcome.summary

@@ -73,3 +73,22 @@ async def connect(check: Check, host: str, port: int, timeout: float, factory: C
 def place(host: str, port: int | str) -> str:
     """Write host and port the way people do: ``example.com:443``, ``[2001:db8::1]:443``."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def ready(descriptor: int, *, writing: bool = False) -> None:
+    """Wait until a socket can be read, or written."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    watch, forget = (
+        (loop.add_writer, loop.remove_writer) if writing else (loop.add_reader, loop.remove_reader)
+    )
+    watch(descriptor, wake)
+    try:
+        await ready
+    finally:
+        forget(descriptor)

@@ -7,13 +7,12 @@ nobody waits any more. This module must never read without bound, and never bloc
 
 from __future__ import annotations
 
-import asyncio
-
 import psycopg
 from psycopg import pq
 
 from watchfloor.probes.answer import ROW_LIMIT, Answer
 from watchfloor.probes.checking import Fault
+from watchfloor.probes.net import ready
 
 READ_LIMIT = 64
 """How many reads one answer may take; each is bounded by the socket's buffer."""
@@ -37,7 +36,7 @@ class Session:
             while (status := connection.connect_poll()) != pq.PollingStatus.OK:
                 if status == pq.PollingStatus.FAILED:
                     raise Fault(_words(connection.get_error_message()))
-                await _ready(connection.socket, writing=status == pq.PollingStatus.WRITING)
+                await ready(connection.socket, writing=status == pq.PollingStatus.WRITING)
             connection.nonblocking = 1
             return cls(connection)
         except psycopg.Error as error:
@@ -53,7 +52,7 @@ class Session:
         try:
             connection.send_query(statement.encode())
             while connection.flush():
-                await _ready(connection.socket, writing=True)
+                await ready(connection.socket, writing=True)
             result = await self._result()
             if result is None or await self._result() is not None:
                 raise Fault("did not give one answer to one question")
@@ -76,7 +75,7 @@ class Session:
             connection.send_query_params(statement.encode("utf-8", "replace"), None)
             connection.set_single_row_mode()
             while connection.flush():
-                await _ready(connection.socket, writing=True)
+                await ready(connection.socket, writing=True)
             while (result := await self._next()) is not None:
                 if result.status not in _YIELDS:
                     raise Fault(_words(result.error_message.decode("utf-8", "replace")) or "is no query")
@@ -98,7 +97,7 @@ class Session:
     async def _next(self) -> pq.abc.PGresult | None:
         """Return the next result, whatever it is; None when there are no more."""
         while self._connection.is_busy():
-            await _ready(self._connection.socket)
+            await ready(self._connection.socket)
             self._connection.consume_input()
         return self._connection.get_result()
 
@@ -112,7 +111,7 @@ class Session:
         while self._connection.is_busy():
             if reads == READ_LIMIT:
                 raise Fault("sends far more than an answer could hold")
-            await _ready(self._connection.socket)
+            await ready(self._connection.socket)
             self._connection.consume_input()
             reads += 1
         result = self._connection.get_result()
@@ -120,25 +119,6 @@ class Session:
             said = result.error_message.decode("utf-8", "replace")
             raise Fault(_words(said) or "gave an answer without a row")
         return result
-
-
-async def _ready(descriptor: int, *, writing: bool = False) -> None:
-    """Wait until a socket can be read, or written."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def wake() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    watch, forget = (
-        (loop.add_writer, loop.remove_writer) if writing else (loop.add_reader, loop.remove_reader)
-    )
-    watch(descriptor, wake)
-    try:
-        await ready
-    finally:
-        forget(descriptor)
 
 
 def _words(said: str) -> str:

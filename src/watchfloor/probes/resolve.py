@@ -93,6 +93,11 @@ class Resolver:
             self._cache[name] = (monotonic() + min(ttl, LONGEST_TTL), found)
         return found
 
+    def nameserver(self) -> tuple[str, int]:
+        """Return address and port of the first name server. Raises `Fault` when none is configured."""
+        servers = self._configured()
+        return str(servers.nameservers[0]), servers.port
+
     def _from_hosts(self, name: str) -> Addresses:
         stamp = _stamp(self._hosts)
         if stamp != self._hosts_stamp:

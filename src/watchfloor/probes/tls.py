@@ -6,7 +6,9 @@ server could not prove that it is its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from time import time
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -17,6 +19,7 @@ from watchfloor.probes.limits import TimedSettings
 from watchfloor.probes.net import Host, Port
 from watchfloor.probes.secure import connect_tls
 from watchfloor.probes.text import days
+from watchfloor.probes.tls_layer import chain
 
 
 class Settings(TimedSettings):
@@ -37,6 +40,14 @@ class Settings(TimedSettings):
     fail_days: float = Field(
         7, ge=0, le=3650, description="Failing when the certificate expires within this many days."
     )
+    min_protocol: Literal["TLSv1.2", "TLSv1.3"] | None = Field(
+        None, description="The oldest version of TLS that may be agreed on."
+    )
+    key_types: list[Literal["RSA", "EC", "Ed25519", "Ed448", "DSA"]] = Field(
+        [], description="Kinds of key that the certificate may have; any if left out."
+    )
+    min_rsa_bits: int = Field(0, ge=0, le=16384, description="The least size of an RSA key, in bits.")
+    min_ec_bits: int = Field(0, ge=0, le=521, description="The least size of an elliptic curve key, in bits.")
     expect_names: list[Host] = Field(
         [], max_length=100, description="Names that the certificate must be valid for as well."
     )
@@ -67,6 +78,7 @@ async def _inspect(settings: Settings, check: Check, timeout: float) -> Outcome:
     try:
         shown = certificate.of_session(layer.tls)
         facts = certificate.session_facts(layer.tls, with_chain=True)
+        links = [certificate.read(der) for der in chain(layer.tls)[1 : certificate.CHAIN_LIMIT]]
     finally:
         layer.abort()
     if shown is None or "unreadable" in facts:
@@ -78,6 +90,15 @@ async def _inspect(settings: Settings, check: Check, timeout: float) -> Outcome:
     if missing := [name for name in settings.expect_names if not shown.covers(name)]:
         status = Status.FAILING
         words.insert(0, f"it is not valid for {', '.join(missing)}")
+    if weak := _weaknesses(settings, facts):
+        status = Status.FAILING
+        words = [*weak, *words]
+    ends = sooner.days_left(time()) if (sooner := _first_to_expire(links)) else left
+    if ends < min(left, settings.warn_days):
+        status = max(status, Status.DEGRADED)
+        words.append(
+            f"an authority in its chain expires in {days(ends)}" if ends > 0 else "its chain has expired"
+        )
     if left < settings.fail_days:
         status = Status.FAILING
     elif left < settings.warn_days:
@@ -94,3 +115,24 @@ async def _inspect(settings: Settings, check: Check, timeout: float) -> Outcome:
         metrics={"certificate_days_left": left},
         facts={"certificate": facts},
     )
+
+
+def _weaknesses(settings: Settings, facts: Mapping[str, object]) -> list[str]:
+    """Return in words what is weaker than the settings allow."""
+    found: list[str] = []
+    protocol, key, bits = str(facts["protocol"]), str(facts["key"]), int(str(facts["key_bits"]))
+    if settings.min_protocol is not None and protocol < settings.min_protocol:  # "TLSv1" < "TLSv1.1" < …
+        found.append(f"{protocol} was agreed on, expected {settings.min_protocol}")
+    kind = key.partition(" ")[0]
+    if settings.key_types and kind not in settings.key_types:
+        found.append(f"the key is {key}, expected {' or '.join(settings.key_types)}")
+    least = {"RSA": settings.min_rsa_bits, "EC": settings.min_ec_bits}.get(kind, 0)
+    if bits < least:
+        found.append(f"the key has {bits} bits, expected {least}")
+    return found
+
+
+def _first_to_expire(links: Sequence[certificate.Certificate]) -> certificate.Certificate | None:
+    """The certificate of the rest of the chain that expires first; those that cannot be read do not count."""
+    readable = [link for link in links if "unreadable" not in link.facts]
+    return min(readable, key=lambda link: link.not_after, default=None)

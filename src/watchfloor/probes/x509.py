@@ -39,6 +39,7 @@ def parse(der: bytes) -> tuple[float, tuple[str, ...], dict[str, object]]:
             "not_after": parsed.not_valid_after_utc.isoformat(),
             "serial": f"{parsed.serial_number:x}",
             "key": _key(parsed),
+            "key_bits": getattr(parsed.public_key(), "key_size", 0),
             "fingerprint_sha256": fingerprint,
         }
         return parsed.not_valid_after_utc.timestamp(), names, facts
