@@ -6,10 +6,10 @@ outside: they may be forged, malformed or 64 KB long. This module must never ask
 
 from __future__ import annotations
 
-import asyncio
+import socket
 import struct
 from time import perf_counter
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import dns.exception
 import dns.flags
@@ -24,7 +24,7 @@ from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.probes import resolve
 from watchfloor.probes.checking import Check, Fault, conduct
 from watchfloor.probes.findings import Findings
-from watchfloor.probes.net import Host, Port, place
+from watchfloor.probes.net import Host, Port, place, ready
 from watchfloor.probes.peer import Peer, TlsSettings
 
 FORGERIES = 20
@@ -103,15 +103,32 @@ async def _by_datagram(
     address = (await resolve.current().addresses(host))[0]
     began = check.spent("dns", began)
     check.doing = f"waiting for an answer from {place(host, port)}"
-    loop = asyncio.get_running_loop()
-    transport, datagrams = await loop.create_datagram_endpoint(
-        lambda: _Datagrams(question), remote_addr=(address, port)
-    )
-    try:
-        return await datagrams.answer
-    finally:
-        check.spent("first_byte", began)
-        transport.abort()
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    # Not an endpoint of the loop: cancelled while it opens one, uvloop would leave its socket behind.
+    with socket.socket(family, socket.SOCK_DGRAM) as asked:
+        asked.setblocking(False)
+        asked.connect((address, port))
+        asked.send(question.to_wire())
+        try:
+            return await _heard(asked, question)
+        finally:
+            check.spent("first_byte", began)
+
+
+async def _heard(asked: socket.socket, question: dns.message.Message) -> dns.message.Message:
+    """Wait for the answer; what does not belong to the question is ignored, but not for ever."""
+    number = struct.pack(">H", question.id)
+    for _ in range(FORGERIES + 1):
+        await ready(asked.fileno())
+        try:
+            data = asked.recv(65535)
+        except BlockingIOError:
+            continue
+        # Its number first: a flood of forgeries is not worth reading.
+        found = _read(data) if data[:2] == number else None
+        if found is not None and question.is_response(found):
+            return found
+    raise Fault(f"{FORGERIES} datagrams came that do not answer our question")
 
 
 async def _by_stream(check: Check, question: dns.message.Message, peer: Peer) -> dns.message.Message:
@@ -123,37 +140,6 @@ async def _by_stream(check: Check, question: dns.message.Message, peer: Peer) ->
     if answer is None or not question.is_response(answer):
         raise Fault(f"{peer.where} answered, but not our question")
     return answer
-
-
-class _Datagrams(asyncio.DatagramProtocol):
-    """Sends a question when connected and waits for its answer; what does not belong to it is ignored."""
-
-    def __init__(self, question: dns.message.Message) -> None:
-        self.answer: asyncio.Future[dns.message.Message] = asyncio.get_running_loop().create_future()
-        self._question = question
-        self._forgeries = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast(asyncio.DatagramTransport, transport).sendto(self._question.to_wire())
-
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        if self.answer.done():
-            return
-        # Its number first: a flood of forgeries is not worth reading.
-        found = _read(data) if data[:2] == struct.pack(">H", self._question.id) else None
-        if found is not None and self._question.is_response(found):
-            self.answer.set_result(found)
-            return
-        self._forgeries += 1
-        if self._forgeries > FORGERIES:
-            self.answer.set_exception(Fault(f"{FORGERIES} datagrams came that do not answer our question"))
-
-    def error_received(self, exc: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(exc)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.answer.cancel()
 
 
 def _read(wire: bytes) -> dns.message.Message | None:
