@@ -63,6 +63,7 @@ def test_the_example_is_valid_with_everything_switched_on(
     assert configuration.data_dir == Path("/home/operator/.local/share/watchfloor")
     assert configuration.node.name == "north-1"
     assert {channel.kind for channel in configuration.channels} == set(channels)
+    assert {service.kind for service in configuration.services} == set(probes)
 
 
 def test_the_example_shows_every_key(

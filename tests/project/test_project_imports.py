@@ -39,3 +39,8 @@ def test_the_floors_of_the_house_are_kept() -> None:
     assert command is not None, "import-linter belongs to the development extra"
     done = subprocess.run([command], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_kind_of_check_costs_nothing_until_a_service_uses_it() -> None:
+    loaded = loaded_by("watchfloor.probes.http") | loaded_by("watchfloor.probes.query")
+    assert loaded & {"dns", "h2", "psycopg", "psutil", "sqlalchemy", "pymssql", "oracledb"} == set()

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterable
 
 from watchfloor.channels.words import Speaking, Templates, Words, spoken
-from watchfloor.config.describe import FieldRow, describe
+from watchfloor.config.describe import as_table, cell, describe
 from watchfloor.config.kinds import channel_kinds
 from watchfloor.config.schema import ChannelKeys
 from watchfloor.config.template import FILTERS, MAX_OUTPUT, MAX_STEPS
@@ -35,7 +35,7 @@ times in a row is spared: one message at a time is tried, the others wait, and t
 
 def page() -> str:
     """The page."""
-    lines = [HEAD, "", *_table(describe(ChannelKeys)), "", *_templates()]
+    lines = [HEAD, "", *as_table(describe(ChannelKeys)), "", *_templates()]
     kinds = channel_kinds()
     for name in sorted(kinds):
         kind = kinds[name]
@@ -46,7 +46,7 @@ def page() -> str:
             "",
             (module.__doc__ or "").strip().replace("``", "`"),
             "",
-            *_table(describe(kind.settings)),
+            *as_table(describe(kind.settings)),
         ]
     return "\n".join(lines) + "\n"
 
@@ -64,7 +64,7 @@ def _templates() -> list[str]:
         "",
         "| variable | what it is |",
         "|---|---|",
-        *(f"| `{name}` | {_cell(meaning)} |" for name, meaning in VARIABLES.items()),
+        *(f"| `{name}` | {cell(meaning)} |" for name, meaning in VARIABLES.items()),
         "",
         "Without templates a message reads:",
         "",
@@ -78,22 +78,6 @@ def _examples() -> Iterable[str]:
     for notice in samples():
         said = spoken(Speaking(), notice)
         yield from (said.title, *(f"    {line}" for line in said.body.splitlines()))
-
-
-def _table(rows: Iterable[FieldRow]) -> list[str]:
-    return [
-        "| key | what may be written | default | meaning |",
-        "|---|---|---|---|",
-        *(
-            f"| `{row.name}` | {_cell(row.allowed)}{' (secret)' if row.secret else ''} | "
-            f"{'*required*' if row.required else _cell(row.default)} | {_cell(row.description)} |"
-            for row in rows
-        ),
-    ]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 if __name__ == "__main__":

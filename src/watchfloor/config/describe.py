@@ -49,6 +49,24 @@ def describe(model: type[BaseModel]) -> list[FieldRow]:
     ]
 
 
+def as_table(rows: Iterable[FieldRow]) -> list[str]:
+    """Write fields as the lines of a table in Markdown."""
+    return [
+        "| key | what may be written | default | meaning |",
+        "|---|---|---|---|",
+        *(
+            f"| `{row.name}` | {cell(row.allowed)}{' (secret)' if row.secret else ''} | "
+            f"{'*required*' if row.required else cell(row.default)} | {cell(row.description)} |"
+            for row in rows
+        ),
+    ]
+
+
+def cell(text: str) -> str:
+    """Write a text so that it may stand in a cell of a table in Markdown."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
 def in_words(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     """The words for what a declared type accepts.
 
