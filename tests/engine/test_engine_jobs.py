@@ -217,7 +217,7 @@ async def test_told_to_stop_a_node_breaks_off_what_goes_on_and_another_goes_on_w
     assert len(labour.attempts["once"]) == 1
 
 
-async def test_runs_of_a_worker_that_died_are_taken_over_under_a_new_fence(
+async def test_runs_of_a_worker_that_died_are_taken_over_and_it_can_write_nothing_any_more(
     database: Database, dsn: str
 ) -> None:
     labour = Labour(does={"slow": for_ever, "once": for_ever})
@@ -225,15 +225,22 @@ async def test_runs_of_a_worker_that_died_are_taken_over_under_a_new_fence(
         slow, once = await ask(database, "slow"), await ask(database, "once")
         await until(lambda: labour.going_on == 2)
         old = await one(database, "SELECT max(id) FROM workers")
-        labour.does.clear()
         async with database.transaction() as connection:
             await connection.execute("UPDATE workers SET state = 'dead'")
-        assert (await ended(database, slow, "succeeded")).attempt == 2
         assert (await ended(database, once, "dead")).error_class == "worker.lost"
-        zombie = [Finished(slow, 1, old, "dead"), Finished(once, 1, old, "succeeded")]
+        await until(lambda: len(labour.attempts["slow"]) == 2)
+        zombies = [(slow, 1, old), (slow, 2, old), (slow, 1, old + 1), (once, 1, old)]
         async with database.transaction() as connection:
-            assert await runs.finish(connection, zombie) == frozenset()
-    assert [attempt.attempt for attempt in labour.attempts["slow"]] == [1, 2]
+            for run, attempt, worker in zombies:
+                assert (
+                    await runs.finish(connection, [Finished(run, attempt, worker, "succeeded")])
+                    == frozenset()
+                )
+                await runs.append_log(connection, run, attempt, worker, [(1, now(), "stdout", "late")])
+        assert await one(database, "SELECT count(*) FROM run_logs") == 0
+        assert (await ended(database, slow, "running")).attempt == 2
+        await operations.cancel(database, ANN, slow)
+        await ended(database, slow, "cancelled")
     assert len(labour.attempts["once"]) == 1
 
 
