@@ -30,6 +30,7 @@ from watchfloor.domain.boards import (
     StatusLine,
     TaskRunRow,
 )
+from watchfloor.domain.history import Course, Figures, History, Sample
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.spark import encode
@@ -214,6 +215,63 @@ def service_detail(row: HealthRow, now: datetime = NOW) -> ServiceDetail:
         if row.kind == "host"
         else {},
         uptime={"24h": row.uptime_24h, "7d": 0.9991, "30d": None},
+    )
+
+
+def _course(samples: Sequence[Sample]) -> Course:
+    values = sorted(sample.value for sample in samples if sample.value is not None)
+    if not values:
+        return Course()
+    p95 = values[int(0.95 * (len(values) - 1))]
+    return Course(tuple(samples), Figures(values[0], sum(values) / len(values), p95, values[-1]))
+
+
+HOST_METRICS = {
+    "cpu_percent": 31.0, "memory_used_percent": 63.2, "disk_used_percent{mount=/}": 71.0,
+    "disk_read_bytes_per_second{disk=sda}": 1.2e6, "disk_written_bytes_per_second{disk=sda}": 3.4e6,
+    "network_received_bytes_per_second{interface=eth0}": 4.2e6,
+    "network_sent_bytes_per_second{interface=eth0}": 8.1e5, "load_1": 0.84, "processes": 312.0,
+}  # fmt: skip
+
+
+def made_history(row: HealthRow | None, start: datetime, end: datetime) -> History:
+    """The course of a service: one sample for each of its checks, with a gap in the second quarter."""
+    if row is None or row.hard is None:
+        return History(start, end, Course(), {}, {})
+    count = max(2, min(240, int((end - start).total_seconds() / 30)))
+    base = SERVICES[(row.id - 1) % len(SERVICES)][5]
+    past = _history(row.hard, base, row.id, count)
+    gap = range(count * 3 // 10, count * 4 // 10)
+    times = [start + (end - start) * (n + 0.5) / count for n in range(count)]
+    dice = random.Random(row.id)
+    kept = [(at, *each) for n, (at, each) in enumerate(zip(times, past, strict=True)) if n not in gap]
+    latency = _course(
+        [
+            Sample(at, value, status, None if value is None else value * dice.uniform(1, 1.3))
+            for at, status, value in kept
+        ]
+    )
+    parts = {"dns": 0.01, "connect": 0.06, "tls": 0.13, "first_byte": 0.74, "transfer": 0.06}
+    phases = {
+        name: _course(
+            [
+                Sample(at, None if value is None else value * part * dice.uniform(0.8, 1.2))
+                for at, _, value in kept
+            ]
+        )
+        for name, part in parts.items()
+    }
+    metrics = {
+        name: _course(
+            [
+                Sample(at, level * (1 + 0.3 * math.sin(n / 17)) * dice.uniform(0.9, 1.1))
+                for n, (at, _, _) in enumerate(kept)
+            ]
+        )
+        for name, level in HOST_METRICS.items()
+    }
+    return History(
+        start, end, latency, phases if row.kind == "http" else {}, metrics if row.kind == "host" else {}
     )
 
 
@@ -522,6 +580,11 @@ class FakeReader:
         self._read("alert")
         rows = [*self.world.alerts, *self.world.resolved]
         return next((alert_detail(row) for row in rows if row.id == alert_id), None)
+
+    async def history(self, service_id: int, start: datetime, end: datetime) -> History:
+        self._read("history")
+        row = next((row for row in self.world.services if row.id == service_id), None)
+        return made_history(row, start, end)
 
     async def kept(self) -> Kept:
         self._read("kept")

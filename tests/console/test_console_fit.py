@@ -66,7 +66,7 @@ def labels_are_whole(driver: Driver, where: str) -> None:
         assert "…" not in label, f"{where}: {label!r}"
 
 
-RULES = frozenset("━─│┤└├╭╮╰╯▐▌▁▔▀ ")
+RULES = frozenset("━─│┤└┴├╭╮╰╯▐▌▁▔▀ ")
 """What only divides or scrolls: it need not be read."""
 
 

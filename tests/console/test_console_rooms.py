@@ -560,3 +560,22 @@ async def test_a_filter_that_is_dropped_gives_the_cursor_back() -> None:
         before = driver.cursor
         await driver.press("slash", "z", "z", "z", "escape")
         assert driver.cursor == before
+
+
+async def test_charts_of_a_service_show_more_or_less_of_the_past() -> None:
+    async with console(size=(100, 40)) as driver:
+        await driver.press("enter")
+        driver.sees("LATENCY · 1 h min", "PHASES · 1 h", "13:30")
+        await driver.press("w")
+        driver.sees("LATENCY · 6 h")
+        await driver.press("W", "W", "W")
+        driver.sees("LATENCY · 15 min", "15 min is the shortest stretch of time")
+
+
+async def test_a_host_has_charts_with_units_of_processor_memory_disk_and_network() -> None:
+    async with console(size=(160, 60)) as driver:
+        await driver.press("/", *"this", "enter", "enter")
+        driver.sees(
+            "CPU · 1 h", "MEMORY · 1 h", "DISK / · 1 h", "NETWORK IN eth0 · 1 h", "100 % ┤", "2 MB/s ┤"
+        )
+        driver.sees("METRICS · 1 h", "disk written sda")

@@ -32,6 +32,7 @@ from watchfloor.domain.boards import (
     StatusLine,
     TaskRunRow,
 )
+from watchfloor.domain.history import History
 from watchfloor.operations import alerts as alert_operations
 from watchfloor.operations import deliveries as delivery_operations
 from watchfloor.operations import jobs as job_operations
@@ -40,6 +41,7 @@ from watchfloor.operations import settings as setting_operations
 from watchfloor.operations.actor import Actor
 from watchfloor.store import alerts, channels, health, job_boards, logs, nodes, past, pulse, settings, tasks
 from watchfloor.store.database import Database
+from watchfloor.store.history import history
 from watchfloor.store.logs import LogFilter
 
 UPTIME_EVERY = timedelta(seconds=10)
@@ -121,6 +123,11 @@ class Desk:
         """One alert; None when it is gone."""
         async with (await self._connect()).transaction() as connection:
             return await alerts.detail(connection, alert_id)
+
+    async def history(self, service_id: int, start: datetime, end: datetime) -> History:
+        """What was measured of a service from `start` to `end`."""
+        async with (await self._connect()).transaction() as connection:
+            return await history(connection, service_id, start, end)
 
     async def kept(self) -> Kept:
         """From when on the past can be told."""

@@ -22,6 +22,7 @@ class Scope(StrEnum):
     SERVICE = "services"
     ALERT = "alerts"
     ALERTS = "the list of alerts"
+    CHARTS = "charts"
     PAST = "screens of the past"
     LOGS = "logs"
     SETTINGS = "settings"

@@ -118,6 +118,27 @@ ACTIONS: tuple[Action, ...] = (
     ),
     # Services
     Action(
+        "longer",
+        ("w",),
+        "longer",
+        "Charts show more of the past: from 15 minutes up to 30 days.",
+        "Services",
+        frozenset({Scope.CHARTS}),
+        "longer",
+        rank=9,
+        aliases=("zoom-out",),
+    ),
+    Action(
+        "shorter",
+        ("W",),
+        "shorter",
+        "Charts show less of the past, in more detail.",
+        "Services",
+        frozenset({Scope.CHARTS}),
+        "shorter",
+        aliases=("zoom-in",),
+    ),
+    Action(
         "check_now",
         ("x",),
         "check now",

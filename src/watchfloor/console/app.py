@@ -123,6 +123,8 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         self.grace = grace
         self.zone = zone
         self.absolute = False
+        self.stretch = "1 h"
+        """How much of the past charts show: a name of `domain.history.RANGES`."""
         self.status: StatusLine | None = None
         self.away: str | None = None
         self.notice: Line | None = None

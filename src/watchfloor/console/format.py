@@ -141,6 +141,19 @@ def number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
+def amount(value: float, unit: str) -> str:
+    """A large quantity with three significant figures and a decimal prefix.
+
+    >>> [amount(n, "B/s") for n in (0, 999, 12_345, 3.4e6, 2.5e9)]
+    ['0 B/s', '999 B/s', '12.3 kB/s', '3.4 MB/s', '2.5 GB/s']
+    """
+    if not math.isfinite(value):
+        return NOTHING
+    prefixes = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+    size, prefix = next((each for each in prefixes if abs(value) >= 0.9995 * each[0]), (1.0, ""))
+    return f"{float(f'{value / size:.3g}'):g} {prefix}{unit}".rstrip()
+
+
 def value(thing: object) -> str:
     """A setting's value in words: ``on``, ``off``, ``none``, lists joined by commas."""
     if thing is None:

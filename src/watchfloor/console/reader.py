@@ -24,6 +24,7 @@ from watchfloor.domain.boards import (
     StatusLine,
     TaskRunRow,
 )
+from watchfloor.domain.history import History
 from watchfloor.store.logs import LogFilter
 
 
@@ -54,6 +55,9 @@ class Reader(Boards, Protocol):
 
     async def kept(self) -> Kept:
         """From when on the past can be told."""
+
+    async def history(self, service_id: int, start: datetime, end: datetime) -> History:
+        """What was measured of a service from `start` to `end`, of now or of the past."""
 
     def past(self, at: datetime) -> Boards:
         """The boards as they were at `at`."""

@@ -1,7 +1,7 @@
 """A chart of one quantity over time, drawn in braille: two columns and four rows of dots in each cell.
 
 The area under the mean is filled, peaks stand above it as single dots, moments that failed are marked at the
-foot with the glyph of the state, moments that nobody measured stay empty. Both axes carry figures with units.
+foot with the glyph of the state, moments that nobody measured stay empty. Both axes have ticks at round figures.
 """
 
 from __future__ import annotations
@@ -9,72 +9,99 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from itertools import groupby, pairwise
 
 from rich.cells import cell_len
 
 from watchfloor.console.glyphs import STATUS
 from watchfloor.console.line import Line, Span
+from watchfloor.domain.history import Sample
 from watchfloor.domain.outcome import Status
 
 # The dots of a braille cell from the foot up, left column and right column.
 _LEFT = (0x40, 0x04, 0x02, 0x01)
 _RIGHT = (0x80, 0x20, 0x10, 0x08)
-_STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+_STEPS = (1, 2, 2.5, 5, 10)
+_TIMES = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
+) + tuple(timedelta(days=days) for days in (1, 2, 5, 7, 14))
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One measurement; `value` is None where nothing was measured."""
+class Scale:
+    """The upright axis: from 0 to `top` in steps of `step`, all of them round."""
 
-    at: datetime
-    value: float | None
-    status: Status = Status.OK
+    top: float
+    step: float
+
+    @property
+    def ticks(self) -> list[float]:
+        """The figures on the axis, from the foot up."""
+        return [float(f"{self.step * n:.6g}") for n in range(round(self.top / self.step) + 1)]
 
 
-def ceiling(value: float) -> float:
-    """The least round number that is not below `value`, for the top of an axis.
+def scale(value: float, ticks: int, limit: float | None = None) -> Scale:
+    """The tightest scale of at most `ticks` round steps that holds `value`; `limit` is where the quantity ends.
 
-    >>> [ceiling(v) for v in (0.0, 0.183, 1.2, 97)]
-    [1.0, 0.2, 1.5, 100.0]
+    >>> scale(183, 4), scale(0.97, 2), scale(63, 4, limit=100)
+    (Scale(top=200.0, step=50.0), Scale(top=1.0, step=0.5), Scale(top=100.0, step=25.0))
     """
+    if limit is not None and value <= limit:
+        value = limit
     if value <= 0 or not math.isfinite(value):
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    step = next((step for step in _STEPS if step * power >= value * (1 - 1e-9)), 10)
-    return float(f"{step * power:.6g}")
+        value = 1.0
+    power = 10.0 ** math.floor(math.log10(value / ticks))
+    step = next(s * power for s in (*_STEPS, 20) if math.ceil(value / (s * power) - 1e-9) <= ticks)
+    return Scale(float(f"{math.ceil(value / step - 1e-9) * step:.6g}"), float(f"{step:.6g}"))
 
 
 def chart(
     samples: Sequence[Sample],
+    begin: datetime,
+    end: datetime,
     cells: int,
     rows: int,
     label: Callable[[float], str],
-    clock: Callable[[datetime], str],
+    zone: tzinfo | None,
+    *,
+    limit: float | None = None,
 ) -> list[Line]:
-    """A chart in `cells` columns and `rows` rows plus one for the time axis; empty if there is no room."""
-    if len(samples) < 2 or cells < 24 or rows < 2:
+    """A chart of `cells` columns and `rows` rows, two of them for the axis of time; empty if there is no room.
+
+    `label` writes a figure with its unit, `zone` is where the reader is, `limit` a top that all such charts share.
+    """
+    plot = rows - 2
+    known = [s.value if s.peak is None else s.peak for s in samples if s.value is not None]
+    if not known or cells < 24 or plot < 2 or begin >= end:
         return []
-    ordered = sorted(samples, key=lambda sample: sample.at)
-    start, end = ordered[0].at, ordered[-1].at
-    top = ceiling(max((s.value for s in ordered if s.value is not None), default=0.0))
-    axis = max(cell_len(label(top)), cell_len(label(top / 2)), 1)
-    width = cells - axis - 2
-    columns = _columns(ordered, start, end, width * 2)
-    lines = []
-    for row in range(rows):
-        value = {0: top, rows // 2: top / 2}.get(row) if rows > 3 else {0: top}.get(row)
-        mark = "┤" if value is not None else "│"
-        text = "" if value is None else label(value)
+    axis = scale(max(known), max(1, plot // 2 if plot < 8 else plot // 3), limit)
+    marks = _tick_rows(axis, plot, label)
+    edge = max(map(cell_len, marks.values()))
+    width = cells - edge - 2
+    ordered = sorted((s for s in samples if begin <= s.at <= end), key=lambda sample: sample.at)
+    columns = _columns(ordered, begin, end, width * 2)
+    lines: list[Line] = []
+    for row in range(plot):
+        level = plot - 1 - row
+        text = marks.get(level, "")
         lines.append(
             (
-                (f"{text:>{axis}} ", "muted"),
-                (mark, "border"),
-                *_row(columns, width, top, rows, rows - 1 - row),
+                (f"{text:>{edge}} ", "muted"),
+                ("┤" if text else "│", "border"),
+                *_row(columns, width, axis.top, plot, level),
             )
         )
-    return [*lines, *_time_axis(start, end, axis, width, clock)]
+    return [*lines, *_time_axis(begin, end, edge, width, zone)]
+
+
+def _tick_rows(axis: Scale, rows: int, label: Callable[[float], str]) -> dict[int, str]:
+    """Which figure stands beside which row, counted from the foot; each stands where its value is drawn."""
+    marks = {}
+    for value in axis.ticks[1:]:
+        marks[min(rows - 1, max(0, math.ceil(value / axis.top * rows) - 1))] = label(value)
+    return marks
 
 
 @dataclass(slots=True)
@@ -97,7 +124,8 @@ def _columns(samples: Sequence[Sample], start: datetime, end: datetime, count: i
         if sample.value is not None:
             column.count += 1
             column.value = (column.value or 0.0) + (sample.value - (column.value or 0.0)) / column.count
-            column.peak = max(column.peak or 0.0, sample.value)
+            peak = sample.value if sample.peak is None else sample.peak
+            column.peak = peak if column.peak is None else max(column.peak, peak)
         if sample.status is Status.FAILING or column.status is Status.OK:
             column.status = sample.status
     _bridge(columns, places)
@@ -149,25 +177,40 @@ def _dots(column: _Column, bits: Sequence[int], top: float, rows: int, level: in
 
 
 def _height(value: float, top: float, rows: int) -> int:
-    return max(1, round(min(value / top, 1.0) * rows * 4))
+    return max(1, round(min(max(value, 0.0) / top, 1.0) * rows * 4))
 
 
-def _time_axis(
-    start: datetime, end: datetime, axis: int, width: int, clock: Callable[[datetime], str]
-) -> list[Line]:
-    """The figures under the chart: begin, middle where there is room, end."""
-    texts = [clock(start), clock(start + timedelta(seconds=(end - start).total_seconds() / 2)), clock(end)]
-    room = width - sum(cell_len(text) for text in texts)
-    if room < 4:
-        texts = [texts[0], texts[2]]
-        room = width - sum(cell_len(text) for text in texts)
-    if room < 1:
-        return []
-    gaps = len(texts) - 1
-    spans: list[Span] = [(" " * axis + " └", "border")]
-    for index, text in enumerate(texts):
-        spans.append((text, "muted"))
-        if index < gaps:
-            part = room // gaps + (room % gaps if index == gaps - 1 else 0)
-            spans.append((" " * part, "muted"))
-    return [tuple(spans)]
+def _time_axis(begin: datetime, end: datetime, edge: int, width: int, zone: tzinfo | None) -> list[Line]:
+    """Two lines under the chart: a rule with a mark at each round time, and those times."""
+    step = next((step for step in _TIMES if (end - begin) / step * _room(step) <= width), _TIMES[-1])
+    rule, text = ["─"] * width, [" "] * (width + edge + 2)
+    free = 0
+    for at in _round_times(begin, end, step, zone):
+        place = min(width - 1, int((at - begin) / (end - begin) * width))
+        rule[place] = "┴"
+        words = _time(at, step)
+        first = min(max(place + edge + 2 - len(words) // 2, free), len(text) - len(words))
+        if first >= free and first >= 0:
+            text[first : first + len(words)] = words
+            free = first + len(words) + 2
+    return [((" " * (edge + 1) + "└" + "".join(rule), "border"),), (("".join(text).rstrip(), "muted"),)]
+
+
+def _room(step: timedelta) -> int:
+    """The least cells from one time to the next."""
+    return 12 if step < timedelta(minutes=1) else 10
+
+
+def _time(at: datetime, step: timedelta) -> str:
+    if step < timedelta(minutes=1):
+        return f"{at:%H:%M:%S}"
+    if step >= timedelta(days=1) or (at.hour, at.minute) == (0, 0):
+        return f"{at.day} {at:%b}"
+    return f"{at:%H:%M}"
+
+
+def _round_times(begin: datetime, end: datetime, step: timedelta, zone: tzinfo | None) -> list[datetime]:
+    """The moments in ``[begin, end]`` that are whole steps after the reader's midnight."""
+    day = begin.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = math.ceil((begin - day) / step)
+    return [day + step * n for n in range(first, int((end - day) / step) + 1)]

@@ -1,12 +1,14 @@
-"""A sparkline of the latest checks of a service: one cell for each check, the newest at the right."""
+"""Lines of bars one cell high: the latest checks of a service, and the course of any quantity."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 
 from watchfloor.console.glyphs import FAILED_CHECK, STATUS
 from watchfloor.console.line import Line, Span
+from watchfloor.domain.history import Sample
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.spark import decode
 
@@ -22,6 +24,23 @@ def spark(recent: bytes, cells: int) -> Line:
     drawn = [_cell(status, latency, top) for status, latency in samples]
     blank: list[Span] = [(" " * (cells - len(drawn)), "muted")] if len(drawn) < cells else []
     return (*blank, *_runs(drawn))
+
+
+def trend(samples: Sequence[Sample], begin: datetime, end: datetime, cells: int) -> Line:
+    """The means of `samples` in `cells` equal parts of ``[begin, end]``, from 0 up; blanks where none is."""
+    parts: list[list[float]] = [[] for _ in range(cells)]
+    for sample in samples:
+        if sample.value is not None and begin <= sample.at <= end:
+            parts[min(cells - 1, int((sample.at - begin) / (end - begin) * cells))].append(sample.value)
+    means = [sum(part) / len(part) if part else None for part in parts]
+    top = max((mean for mean in means if mean is not None), default=0.0)
+    drawn = "".join(" " if mean is None else _bar(mean, top) for mean in means)
+    return ((drawn, "accent"),)
+
+
+def _bar(value: float, top: float) -> str:
+    part = value / top if top > 0 else 0.0
+    return BARS[max(0, min(len(BARS) - 1, int(part * len(BARS))))]
 
 
 def _cell(status: Status | None, latency: float | None, top: float) -> Span:

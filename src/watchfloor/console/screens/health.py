@@ -24,6 +24,7 @@ from watchfloor.console.views.service import service_lines
 from watchfloor.console.widgets.pane import Maker
 from watchfloor.console.widgets.table import Column
 from watchfloor.domain.boards import HealthRow, ServiceDetail
+from watchfloor.domain.history import RANGES, History
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.words import count
 
@@ -131,6 +132,7 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit
     def __init__(self) -> None:
         super().__init__()
         self._detail: ServiceDetail | None = None
+        self._history: History | None = None
         self._detail_of: HealthRow | None = None
         self._fleet: list[tuple[int, Mark]] = []
 
@@ -212,10 +214,16 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit
         row = self.selected
         if row != self._detail_of:
             self._detail = None if row is None else await self.read(lambda boards: boards.service(row.id))
+            self._history = None if row is None else await self._read_history(row.id)
             self._detail_of = row
 
+    async def _read_history(self, service_id: int) -> History:
+        app = self.console_app
+        end = app.moment.now
+        return await app.reader.history(service_id, end - RANGES[app.stretch], end)
+
     def beside(self) -> Maker:
-        detail, moment = self._detail, self.console_app.moment
+        detail, history, moment = self._detail, self._history, self.console_app.moment
         if detail is None or self.selected is None:
             return lambda cells: []
-        return lambda cells: service_lines(detail, moment, cells, titled=True)
+        return lambda cells: service_lines(detail, history, moment, cells, titled=True)

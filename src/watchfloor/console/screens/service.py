@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import ClassVar
 
@@ -17,6 +17,7 @@ from watchfloor.console.trail import Place
 from watchfloor.console.views.service import service_lines
 from watchfloor.console.widgets.summary_strip import Summary
 from watchfloor.domain.boards import HealthRow, ServiceDetail
+from watchfloor.domain.history import RANGES, SLICES, History
 from watchfloor.domain.outcome import Status
 
 PACE_S = 1.0
@@ -31,7 +32,14 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
     """History, phases, incidents, facts and settings of a service."""
 
     ROOM: ClassVar[str] = "health"
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.SERVICE, Scope.ALERT, Scope.PAST)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (
+        Scope.ROOM,
+        Scope.TEXT,
+        Scope.SERVICE,
+        Scope.ALERT,
+        Scope.CHARTS,
+        Scope.PAST,
+    )
     TRAVELS: ClassVar[bool] = True
     TOPICS: ClassVar[frozenset[str]] = frozenset({"health", "services", "alerts", "checks"})
 
@@ -39,6 +47,7 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
         super().__init__()
         self._service_id = service_id
         self._detail: ServiceDetail | None = None
+        self._history: History | None = None
         self._gone = False
         self._read_at = 0.0
 
@@ -47,8 +56,20 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
 
     async def load(self) -> None:
         self._detail = await self.read(lambda boards: boards.service(self._service_id))
+        await self._read_history()
         self._gone = self._detail is None
         self._read_at = monotonic()
+
+    async def _read_history(self) -> None:
+        """Read the charts again where a slice of them is over, or another stretch of time is wanted."""
+        app, known = self.console_app, self._history
+        length, now = RANGES[app.stretch], app.moment.now
+        if (
+            known is None
+            or known.end - known.start != length
+            or not timedelta(0) <= now - known.end < length / SLICES
+        ):
+            self._history = await app.reader.history(self._service_id, now - length, now)
 
     def wants(self, topics: frozenset[str]) -> bool:
         """Pulses tell of all services; this one need not be read in full for each of them."""
@@ -58,9 +79,9 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
         return super().wants(urgent) or monotonic() - self._read_at >= PACE_S
 
     def show(self) -> None:
-        detail, moment = self._detail, self.console_app.moment
+        detail, history, moment = self._detail, self._history, self.console_app.moment
         if detail is not None:
-            self.pane.show(lambda cells: service_lines(detail, moment, cells))
+            self.pane.show(lambda cells: service_lines(detail, history, moment, cells))
         elif self._gone:
             gone = "This service is gone: it is no longer in the configuration."
             words = gone if self.journey is None else "This service was not watched then."
@@ -96,6 +117,23 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
             alert_state=state,
             began=problem_began(row),
         )
+
+    def do_longer(self) -> None:
+        self._stretch(1)
+
+    def do_shorter(self) -> None:
+        self._stretch(-1)
+
+    def _stretch(self, step: int) -> None:
+        app, names = self.console_app, list(RANGES)
+        place = names.index(app.stretch) + step
+        if 0 <= place < len(names):
+            app.stretch = names[place]
+            self.look_again()
+        else:
+            app.say(
+                ((f"{app.stretch} is the {'longest' if step > 0 else 'shortest'} stretch of time", "muted"),)
+            )
 
     def alert_title(self) -> str:
         return f"{self._detail.row.name} is {health(self._detail.row).word}" if self._detail else ""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from statistics import median, quantiles
 
-from watchfloor.console.draw.chart import Sample, chart
 from watchfloor.console.draw.uptime import uptime_bar
-from watchfloor.console.draw.waterfall import waterfall
-from watchfloor.console.format import Moment, clock, latency, number, share, span, value
+from watchfloor.console.format import Moment, clock, latency, share, span, value
 from watchfloor.console.glyphs import STATUS, health
 from watchfloor.console.line import EMPTY, Line, beside, clean, clip, wrap
+from watchfloor.console.views.charts import host_lines, latency_lines, metric_lines, phase_lines
 from watchfloor.console.views.facts import fact_lines
 from watchfloor.console.views.sections import column, folded, heading, pairs
-from watchfloor.domain.boards import IncidentRow, ResultPoint, ServiceDetail
-from watchfloor.domain.outcome import PHASES, Status
+from watchfloor.domain.boards import IncidentRow, ServiceDetail
+from watchfloor.domain.history import History
+from watchfloor.domain.outcome import Status
 
 TWO_COLUMNS = 116
 GAP = 4
@@ -23,21 +22,23 @@ RESULTS = 12
 INCIDENTS = 6
 
 
-def service_lines(detail: ServiceDetail, moment: Moment, cells: int, *, titled: bool = False) -> list[Line]:
+def service_lines(
+    detail: ServiceDetail, history: History | None, moment: Moment, cells: int, *, titled: bool = False
+) -> list[Line]:
     """Everything about a service, in two columns where there is room; `titled` when nothing above names it."""
     head = [*(_title(detail, cells) if titled else []), *_state(detail, moment, cells)]
     if cells < TWO_COLUMNS:
         return [
             *head,
-            *_history(detail, moment, cells),
+            *_history(detail, history, moment, cells),
             *_recent(detail, moment, cells),
-            *_rest(detail, moment, cells),
+            *_rest(detail, history, moment, cells),
         ]
     left = cells * 3 // 5
     right = cells - left - GAP
     columns = beside(
-        _history(detail, moment, left),
-        [*_recent(detail, moment, right), *_rest(detail, moment, right)],
+        _history(detail, history, moment, left),
+        [*_recent(detail, moment, right), *_rest(detail, history, moment, right)],
         left,
         GAP,
     )
@@ -79,38 +80,17 @@ def _ago(at: datetime | None, moment: Moment) -> str:
     return words if moment.absolute or words in ("now", "—") else f"{words} ago"
 
 
-def _history(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
-    return [
-        *_latency(detail.results, moment, cells),
-        *_phases(detail.results, cells),
-        *_uptime(detail, moment, cells),
-        *_incidents(detail.incidents, moment, cells),
-    ]
-
-
-def _latency(results: Sequence[ResultPoint], moment: Moment, cells: int) -> list[Line]:
-    values = [result.latency for result in results if result.latency is not None]
-    if len(values) < 2:
-        return []
-    p95 = quantiles(values, n=20)[-1]
-    note: Line = tuple(
-        span_
-        for name, figure in (("median ", median(values)), ("  p95 ", p95), ("  max ", max(values)))
-        for span_ in ((name, "muted"), (latency(figure), "text"))
+def _history(detail: ServiceDetail, history: History | None, moment: Moment, cells: int) -> list[Line]:
+    measured = (
+        []
+        if history is None
+        else [
+            *latency_lines(history, moment, cells),
+            *phase_lines(history, detail.results, cells),
+            *host_lines(history, moment, cells),
+        ]
     )
-    samples = [Sample(result.at, result.latency, result.status) for result in results]
-    times = lambda at: clock(at, moment.now, moment.zone, seconds=False)  # noqa: E731
-    return [*heading("LATENCY", cells, note), *chart(samples, cells, 7 if cells < 90 else 11, latency, times)]
-
-
-def _phases(results: Sequence[ResultPoint], cells: int) -> list[Line]:
-    """The phases of the newest check that measured them."""
-    newest = next((result for result in results if any(result.phases)), None)
-    if newest is None:
-        return []
-    phases = [(name.replace("_", " "), seconds) for name, seconds in zip(PHASES, newest.phases, strict=False)]
-    total: Line = (("in all ", "muted"), (latency(sum(newest.phases)), "text"))
-    return [*heading("PHASES OF THE LATEST CHECK", cells, total), *waterfall(phases, cells)]
+    return [*measured, *_uptime(detail, moment, cells), *_incidents(detail.incidents, moment, cells)]
 
 
 def _uptime(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
@@ -174,21 +154,11 @@ def _recent(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
     return lines
 
 
-def _rest(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
+def _rest(detail: ServiceDetail, history: History | None, moment: Moment, cells: int) -> list[Line]:
     return [
         *fact_lines(detail.facts, moment, cells),
-        *_metrics(detail.metrics, cells),
+        *(metric_lines(history, cells) if history is not None else []),
         *_settings(detail, cells),
-    ]
-
-
-def _metrics(metrics: Mapping[str, float], cells: int) -> list[Line]:
-    if not metrics:
-        return []
-    items = [(name, ((number(figure), "text"),)) for name, figure in sorted(metrics.items())]
-    return [
-        *heading("METRICS", cells),
-        *pairs([(name, line) for name, line in items], cells, label=min(34, cells // 2)),
     ]
 
 

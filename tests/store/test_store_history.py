@@ -1,0 +1,106 @@
+"""The course of a service: cut into slices by the database as a naive model does it by hand."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from support.make import EPOCH, at, definition, make_days, make_services
+from watchfloor.domain.history import SLICES, Course, Sample
+from watchfloor.domain.outcome import PHASES, Status
+from watchfloor.store import results
+from watchfloor.store.database import Database
+from watchfloor.store.history import history
+from watchfloor.store.results import copy_rows
+
+LENGTH = timedelta(hours=1)
+STEP = LENGTH / SLICES
+BADNESS = (Status.OK, Status.UNKNOWN, Status.DEGRADED, Status.FAILING)
+
+
+async def make_checks(
+    database: Database, service_id: int, count: int
+) -> list[tuple[float, Status, int | None]]:
+    """Checks at random moments, some of them without a latency."""
+    dice = Random(3)
+    made = []
+    for second in sorted(dice.sample(range(3600), count)):
+        status = dice.choice(list(Status))
+        made.append((second, status, None if status is Status.FAILING else dice.randrange(1, 90_000)))
+    async with database.transaction() as connection:
+        await copy_rows(
+            connection,
+            "COPY check_results (service_id, took_us, ts, node_id, status, latency_us, lag_us, phases) FROM STDIN",
+            [
+                (
+                    service_id,
+                    0,
+                    at(second),
+                    1,
+                    int(status),
+                    took,
+                    0,
+                    None if took is None else [took, 0, 0, 0, took * 2],
+                )
+                for second, status, took in made
+            ],
+        )
+    return made
+
+
+async def test_slices_and_figures_agree_with_a_count_by_hand(database: Database) -> None:
+    await make_days(database)
+    service_id = (await make_services(database, definition("shop")))["shop"].id
+    made = await make_checks(database, service_id, 400)
+    async with database.transaction() as connection:
+        found = await history(connection, service_id, EPOCH, EPOCH + LENGTH)
+    cut: dict[int, list[tuple[Status, int | None]]] = {}
+    for second, status, latency in made:
+        cut.setdefault(int(timedelta(seconds=second) / STEP), []).append((status, latency))
+    assert [sample.at for sample in found.latency.samples] == [EPOCH + STEP * place for place in sorted(cut)]
+    for sample, place in zip(found.latency.samples, sorted(cut), strict=True):
+        known = [latency for _, latency in cut[place] if latency is not None]
+        assert sample.status == max((status for status, _ in cut[place]), key=BADNESS.index)
+        assert sample.value == (pytest.approx(sum(known) / len(known) / 1e6) if known else None)
+        assert sample.peak == (pytest.approx(max(known) / 1e6) if known else None)
+    values = [latency / 1e6 for _, _, latency in made if latency is not None]
+    figures = found.latency.figures
+    assert figures is not None
+    assert (figures.least, figures.most) == pytest.approx((min(values), max(values)))
+    assert figures.mean == pytest.approx(sum(values) / len(values))
+    assert sorted(values)[int(len(values) * 0.93)] <= figures.p95 <= sorted(values)[int(len(values) * 0.97)]
+    assert list(found.phases) == list(PHASES)
+    assert found.phases["transfer"].figures is not None
+    assert found.phases["transfer"].figures.most == pytest.approx(max(values) * 2)
+
+
+async def test_metrics_come_by_name_and_what_is_no_number_is_left_out(database: Database) -> None:
+    await make_days(database)
+    service_id = (await make_services(database, definition("host")))["host"].id
+    async with database.transaction() as connection:
+        ids = await results.series_ids(connection, ["cpu_percent", "odd"])
+        values = [(5.0, 10.0), (6.0, 30.0), (1800.0, 50.0)]
+        await results.copy_metrics(
+            connection,
+            [
+                *((service_id, ids["cpu_percent"], at(second), value) for second, value in values),
+                (service_id, ids["odd"], at(9), float("nan")),
+                (service_id, ids["odd"], at(10), float("-inf")),
+            ],
+        )
+        found = await history(connection, service_id, EPOCH, EPOCH + LENGTH)
+    assert list(found.metrics) == ["cpu_percent"]
+    course = found.metrics["cpu_percent"]
+    assert course.samples == (Sample(EPOCH, 20.0, peak=30.0), Sample(at(1800), 50.0, peak=50.0))
+    assert course.figures is not None
+    assert (course.figures.least, course.figures.mean, course.figures.most) == (10.0, 30.0, 50.0)
+
+
+async def test_a_service_without_a_past_has_an_empty_course(database: Database) -> None:
+    await make_days(database)
+    service_id = (await make_services(database, definition("new")))["new"].id
+    async with database.transaction() as connection:
+        found = await history(connection, service_id, EPOCH, EPOCH + LENGTH)
+    assert (found.latency, found.phases, found.metrics) == (Course(), {}, {})
