@@ -282,3 +282,36 @@ async def test_a_channel_that_is_switched_off_is_no_failing_channel(
         await until(lambda: all_are(database, "dead"))
     assert await told(database) == []
     assert await opened(database) is None
+
+
+async def test_people_hear_once_of_what_was_over_before_they_could_be_told(
+    node: Node, database: Database, alerts: list[StoredAlert]
+) -> None:
+    long_ago = await now(database) - timedelta(hours=2)
+    body = b'{"type":"alert.resolved","timestamp":"2031-03-01T07:09:11Z","data":{"id":1,"state":"resolved"}}'
+    async with receiving() as chat, receiving() as hook:
+        settings = {"url": chat.url(), "public_only": False}
+        await channels(database, chat=ChannelDefinition("chat", "slack", settings, True, ""), hook=hook)
+        for seq in (1, 2, 3):
+            await put(database, (alerts[0], seq, "chat"), (alerts[0], seq, "hook"), at=long_ago)
+        await put(database, (alerts[1], 1, "chat"), at=long_ago)
+        await put(database, (alerts[2], 1, "chat"), (alerts[2], 2, "chat"))
+        await rows(database, "UPDATE outbox SET payload = %(body)s WHERE channel = 'chat'", body=body)
+        await rows(
+            database,
+            "UPDATE outbox SET kind = 'alert.resolved' WHERE (alert_id = %(a)s AND seq = 2) "
+            "OR (alert_id = %(b)s AND seq = 2)",
+            a=alerts[0].id,
+            b=alerts[2].id,
+        )
+        async with at_work(node, KINDS):
+            await until(lambda: len(chat.got) == 5)
+            await until(lambda: len(hook.got) == 3)
+            await until(
+                lambda: rows(
+                    database, "SELECT 1 WHERE NOT EXISTS (SELECT FROM outbox WHERE state = 'leased')"
+                )
+            )
+    found = await rows(database, "SELECT alert_id, seq FROM outbox WHERE state = 'cancelled'")
+    assert found == [(alerts[0].id, 1)]
+    assert node.counters["collapsed"] == 1

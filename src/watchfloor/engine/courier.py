@@ -29,6 +29,7 @@ from watchfloor.engine.sender import NotSent, Sender
 from watchfloor.engine.supervisor import Beat
 from watchfloor.operations.deliveries import Failure, book_delivery, book_failure
 from watchfloor.store import channels, outbox
+from watchfloor.store.database import Connection
 from watchfloor.store.outbox import Leased
 from watchfloor.store.rules import Channel, load_channels
 
@@ -50,12 +51,17 @@ GIVE_UP = timedelta(hours=24)
 GIVE_UP_WEBHOOK = timedelta(hours=72)
 """A page is worth nothing after a day; a program behind a webhook may still want to know."""
 
+COLLAPSE_S = 300.0
+MACHINES = frozenset({"webhook", "command", "syslog", "pagerduty", "opsgenie"})
+"""Kinds of channels behind which programs count on every event; people are spared what is over."""
+
 
 class Courier:
     """Delivers for one node; nodes share the outbox by row locks."""
 
     def __init__(self, node: Node, kinds: Mapping[str, Kind], base_dir: Path) -> None:
         self._node = node
+        self._kinds = kinds
         self._sender = Sender(node, kinds, base_dir)
         self._wake = asyncio.Event()
         self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
@@ -91,9 +97,14 @@ class Courier:
         """What this node still holds belongs to a courier before this one, which cannot book it any more."""
         async with self._node.database.transaction() as connection:
             count = await outbox.release(connection, self._node.id)
+            await self._collapse(connection)
         if count:
             log.info("%d messages that were under way are sent again", count)
         return ()
+
+    async def _collapse(self, connection: Connection) -> None:
+        people = [kind for kind in self._kinds if kind not in MACHINES]
+        self._node.count("collapsed", await outbox.collapse(connection, COLLAPSE_S, people))
 
     async def _take_over(self) -> tuple[int, ...]:
         """The set of live nodes changed: what dead ones hold is free. Returns the set that was looked at."""
@@ -115,7 +126,10 @@ class Courier:
             spared = await channels.open_channels(connection)
             leased = await outbox.lease(connection, room, LEASE_S, busy, owner=node.id, open_=spared)
             full = len(leased) == room
-            for name, circuit in (await channels.due_for_a_probe(connection)).items() if spared else ():
+            due = await channels.due_for_a_probe(connection) if spared else {}
+            if due:
+                await self._collapse(connection)
+            for name, circuit in due.items():
                 probe = await outbox.lease(connection, 1, LEASE_S, owner=node.id, only=name)
                 if probe:
                     probing = begin_probe(circuit, node.clock.now(), LEASE_S)

@@ -121,6 +121,24 @@ async def lease(
     ]
 
 
+async def collapse(connection: Connection, after_s: float, kinds: Sequence[str]) -> int:
+    """Leave out what nobody needs to hear any more; returns how many messages that were.
+
+    Of an alert that is over, on channels of these ``kinds``, only the last word is sent when what came before was
+    never tried and has waited for ``after_s`` seconds: it tells from when to when.
+    """
+    done = await connection.execute(
+        "UPDATE outbox o SET state = 'cancelled', last_error = 'it was over before this could be sent' "
+        "FROM channels c WHERE c.name = o.channel AND c.kind = ANY(%(kinds)s) AND o.state = 'queued' "
+        "AND o.attempt = 0 AND o.kind <> 'alert.resolved' "
+        "AND o.created_at < clock_timestamp() - make_interval(secs => %(after)s) "
+        "AND EXISTS (SELECT FROM outbox r WHERE r.alert_id = o.alert_id AND r.channel = o.channel AND r.seq > o.seq "
+        "AND r.kind = 'alert.resolved' AND r.state = 'queued')",
+        {"kinds": list(kinds), "after": after_s},
+    )
+    return done.rowcount
+
+
 async def keep_rendered(connection: Connection, message: Leased, rendered: bytes) -> bytes:
     """Store what is sent before it is sent for the first time; returns what counts, an earlier one if there is one."""
     kept: bytes | None = await fetch_value(
