@@ -46,7 +46,7 @@ async def lease(
 
 async def delivered(database: Database, message: Leased) -> None:
     async with database.transaction() as connection:
-        await outbox.delivered(connection, message)
+        await outbox.delivered(connection, [message])
 
 
 async def failed(database: Database, message: Leased, retry_in_s: float | None) -> None:

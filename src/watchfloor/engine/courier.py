@@ -14,7 +14,7 @@ import contextlib
 import logging
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from watchfloor.domain.text import one_line
 from watchfloor.engine.node import Node
 from watchfloor.engine.sender import NotSent, Sender
 from watchfloor.engine.supervisor import Beat
-from watchfloor.operations.deliveries import Failure, book_delivery, book_failure
+from watchfloor.operations.deliveries import Failure, book_deliveries, book_failure
 from watchfloor.store import channels, outbox
 from watchfloor.store.database import Connection
 from watchfloor.store.outbox import Leased
@@ -36,6 +36,7 @@ from watchfloor.store.rules import Channel, load_channels
 log = logging.getLogger(__name__)
 
 POLL_S = 1.0
+PART_S = 2.0
 AT_ONCE = 64
 PER_CHANNEL = 16
 LEASE_S = 60.0
@@ -72,7 +73,7 @@ class Courier:
 
     async def run(self, beat: Beat) -> None:
         """Deliver for ever. Raises when the database is away; leases bring the messages back."""
-        under_way: dict[asyncio.Task[None], str] = {}
+        under_way: dict[asyncio.Task[Leased | None], str] = {}
         live = await self._take_back()
         try:
             while True:
@@ -85,13 +86,34 @@ class Courier:
                     task.add_done_callback(lambda _: self._wake.set())
                     under_way[task] = message.channel
                 await self._rest()
-                for task in [task for task in under_way if task.done()]:
-                    del under_way[task]
-                    task.result()
+                await self._book([task for task in under_way if task.done()], under_way)
         finally:
-            for task in under_way:
-                task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+            await self._part(under_way)
+
+    async def _book(
+        self,
+        finished: Sequence[asyncio.Task[Leased | None]],
+        under_way: dict[asyncio.Task[Leased | None], str],
+    ) -> None:
+        """Book what was taken, all in one transaction. Raises what ended a delivery by itself."""
+        taken = [message for task in finished if (message := task.result()) is not None]
+        if taken:
+            async with self._node.database.transaction() as connection:
+                await book_deliveries(connection, taken, self._node.clock.now())
+            self._node.count("delivered", len(taken))
+            self._node.pulse.mark("alerts", *(["outbox"] if any(each.probe for each in taken) else []))
+        for task in finished:
+            del under_way[task]
+
+    async def _part(self, under_way: dict[asyncio.Task[Leased | None], str]) -> None:
+        """The end: stop what is under way, and book what was taken a moment ago, so that it is not sent again."""
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        taken = [task for task in under_way if not task.cancelled() and task.exception() is None]
+        with contextlib.suppress(Exception):  # whoever comes next sends it again: no harm but a second copy
+            async with asyncio.timeout(PART_S):
+                await self._book(taken, under_way)
 
     async def _take_back(self) -> tuple[int, ...]:
         """What this node still holds belongs to a courier before this one, which cannot book it any more."""
@@ -146,27 +168,24 @@ class Courier:
             async with asyncio.timeout(POLL_S):
                 await self._wake.wait()
 
-    async def _deliver(self, leased: Leased, channel: Channel | None) -> None:
+    async def _deliver(self, leased: Leased, channel: Channel | None) -> Leased | None:
+        """The message if its receiver took it; what else happened is booked."""
         try:
             async with asyncio.timeout(LONGEST_S):
                 await self._sender.send(leased, channel)
         except DeliveryError as error:
-            await self._book_failure(leased, channel, error)
-            return
+            failure = error
         except TimeoutError:
-            await self._book_failure(leased, channel, DeliveryError(f"no end after {LONGEST_S:.0f} s"))
-            return
+            failure = DeliveryError(f"no end after {LONGEST_S:.0f} s")
         except NotSent as error:
             raise error.cause from None
         except Exception as error:
             log.exception("channel %s failed by itself", leased.channel)
-            reason = one_line(f"{type(error).__name__}: {error}")
-            await self._book_failure(leased, channel, DeliveryError(reason))
-            return
-        async with self._node.database.transaction() as connection:
-            await book_delivery(connection, leased, self._node.clock.now())
-        self._node.count("delivered")
-        self._node.pulse.mark("alerts", "outbox") if leased.probe else self._node.pulse.mark("alerts")
+            failure = DeliveryError(one_line(f"{type(error).__name__}: {error}"))
+        else:
+            return leased
+        await self._book_failure(leased, channel, failure)
+        return None
 
     async def _book_failure(self, leased: Leased, channel: Channel | None, error: DeliveryError) -> None:
         now, test = self._node.clock.now(), leased.kind == TEST

@@ -42,14 +42,13 @@ class Failure:
     wish_s: float = 0.0
 
 
-async def book_delivery(connection: Connection, message: Leased, now: datetime) -> None:
-    """The receiver took a message; a channel that had failed works again."""
-    await outbox.delivered(connection, message)
-    if await channels.recovered(connection, message.channel):
-        changed = [
-            ChangedAlert(known, *condition_false(known.alert, now))
-            for known in await _known(connection, message.channel, now)
-        ]
+async def book_deliveries(connection: Connection, messages: Sequence[Leased], now: datetime) -> None:
+    """Receivers took messages; a channel that had failed works again."""
+    await outbox.delivered(connection, messages)
+    again = await channels.recovered(connection, list({message.channel for message in messages}))
+    if again:
+        known = await _known(connection, again, now)
+        changed = [ChangedAlert(each, *condition_false(each.alert, now)) for each in known]
         await carry_out(connection, (), [change for change in changed if change.events], now)
 
 
@@ -71,14 +70,14 @@ async def book_failure(
         await _raise_alert(connection, channel, failure, now)
 
 
-async def _known(connection: Connection, channel: str, now: datetime) -> list[StoredAlert]:
+async def _known(connection: Connection, names: Sequence[str], now: datetime) -> list[StoredAlert]:
     since = now - timedelta(seconds=REOPEN_S)
-    return await alerts.lock_by_subject(connection, [breaker.subject(channel)], since)
+    return await alerts.lock_by_subject(connection, [breaker.subject(name) for name in names], since)
 
 
 async def _raise_alert(connection: Connection, channel: str, failure: Failure, now: datetime) -> None:
     title, summary = f"channel {channel} fails", failure.reason
-    known = (await _known(connection, channel, now))[-1:]
+    known = (await _known(connection, [channel], now))[-1:]
     again = condition_true_again(known[0].alert, now, REOPEN_S) if known else None
     if again is not None:
         changed = [ChangedAlert(known[0], *again, title=title, summary=summary)]

@@ -47,12 +47,13 @@ async def save_circuit(
     )
 
 
-async def recovered(connection: Connection, channel: str) -> bool:
-    """Close the circuit of a channel that delivered; False, as nearly always, where it had not failed."""
-    done = await connection.execute(
-        "DELETE FROM channel_health WHERE channel = %(channel)s", {"channel": channel}
+async def recovered(connection: Connection, delivered: Sequence[str]) -> list[str]:
+    """Close the circuits of channels that delivered; returns those, nearly always none, that had failed."""
+    return await fetch_column(
+        connection,
+        "DELETE FROM channel_health WHERE channel = ANY(%(channels)s) RETURNING channel",
+        {"channels": sorted(delivered)},
     )
-    return done.rowcount > 0
 
 
 async def open_channels(connection: Connection) -> list[str]:

@@ -166,12 +166,12 @@ async def release_dead(connection: Connection) -> int:
 _RELEASE = "UPDATE outbox SET state = 'queued', lease_until = NULL, leased_by = NULL WHERE state = 'leased'"
 
 
-async def delivered(connection: Connection, message: Leased) -> None:
-    """The receiver took it, whoever holds the lease by now."""
+async def delivered(connection: Connection, messages: Sequence[Leased]) -> None:
+    """Their receivers took them, whoever holds the leases by now."""
     await connection.execute(
         "UPDATE outbox SET state = 'delivered', delivered_at = clock_timestamp(), lease_until = NULL, "
-        "leased_by = NULL, last_error = '' WHERE id = %(id)s AND state <> 'delivered'",
-        {"id": message.id},
+        "leased_by = NULL, last_error = '' WHERE id = ANY(%(ids)s::uuid[]) AND state <> 'delivered'",
+        {"ids": [str(message.id) for message in messages]},
     )
 
 
