@@ -513,6 +513,16 @@ ACTIONS: tuple[Action, ...] = (
         "lock",
         relabel=action.lock_label,
     ),
+    Action(
+        "copy",
+        ("y",),
+        "copy",
+        "Copy the id, the line, JSON, a command or the error text of what is under the cursor.",
+        "Console",
+        _ROOM,
+        "copy",
+        why=action.needs_row,
+    ),
     Action("redraw", ("ctrl+l",), "redraw", "Draw the whole screen again.", "Console", _ROOM, "redraw"),
     Action("close", ("q",), "close", "Go back; on a first screen, quit.", "Console", _ROOM, "close", rank=13),
     Action(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from watchfloor.console.action import Context, Scope
+from watchfloor.console.copies import Copy, copies
 from watchfloor.console.glyphs import CRUMB, SEVERITY
 from watchfloor.console.line import Line, Piece, clean
 from watchfloor.console.screens.acts import AlertActs
@@ -33,6 +35,11 @@ class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
 
     def place(self) -> Place:
         return Place(self.ROOM, "alert", self._alert_id)
+
+    def copies(self) -> Sequence[Copy]:
+        if self._detail is None:
+            return []
+        return [*copies(self._detail, self.alert_title()), *super().copies()]
 
     async def load(self) -> None:
         self._detail = await self.read(lambda boards: boards.alert(self._alert_id))

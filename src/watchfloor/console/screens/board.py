@@ -12,9 +12,10 @@ from textual.widgets import Input
 
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.choices import restored
+from watchfloor.console.copies import Copy, copies
 from watchfloor.console.filters import NOTHING, Fields, parse
 from watchfloor.console.keys import key_of
-from watchfloor.console.line import EMPTY, Line, Piece, clean
+from watchfloor.console.line import EMPTY, Line, Piece, clean, plain
 from watchfloor.console.screens.listing import Grade, Listing
 from watchfloor.console.widgets.filter_line import FilterBar, FilterLine
 from watchfloor.console.widgets.summary_strip import Summary
@@ -24,6 +25,8 @@ from watchfloor.domain.words import count
 R = TypeVar("R")
 
 FILTER_LIMIT = 500
+COPIED = 40
+"""Cells that a column has when its line is copied, where it can use them."""
 
 
 class BoardRoom(Listing[R], Generic[R], inherit_bindings=False):
@@ -82,6 +85,13 @@ class BoardRoom(Listing[R], Generic[R], inherit_bindings=False):
         before = {self.key(row): row for row in self.table.rows.all}
         after = {self.key(row): row for row in rows}
         return sum(before.get(key) != after.get(key) for key in before.keys() | after.keys())
+
+    def copies(self) -> Sequence[Copy]:
+        row, moment = self.selected, self.console_app.moment
+        if row is None:
+            return []
+        cells = (plain(column.cell(row, moment, COPIED)).strip() for column in self.table.columns)
+        return copies(row, "  ".join(cell for cell in cells if cell))
 
     def columns(self) -> Sequence[Column[R]]:
         """The columns of the table."""

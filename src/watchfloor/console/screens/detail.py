@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.widgets import Input
 
 from watchfloor.console.action import Context, Scope
+from watchfloor.console.copies import Copy
 from watchfloor.console.keys import key_of
 from watchfloor.console.line import Piece, clean
 from watchfloor.console.screens.room import Room
@@ -34,6 +35,9 @@ class DetailRoom(Room, inherit_bindings=False):
     def body(self) -> ComposeResult:
         yield self.pane
         yield self.filter_bar
+
+    def copies(self) -> Sequence[Copy]:
+        return [Copy("text", self.pane.text())]
 
     def context(self) -> Context:
         return replace(self.base_context(), row=True, filtered=bool(self.needle))

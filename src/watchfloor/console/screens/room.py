@@ -14,11 +14,13 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from watchfloor.console.action import Context, Scope
+from watchfloor.console.copies import Copy
 from watchfloor.console.feed import ALL, VIEW
 from watchfloor.console.journey import Journey, cannot_travel
 from watchfloor.console.line import EMPTY, Line
 from watchfloor.console.reader import Boards
 from watchfloor.console.screens.commands import CommandLine, HelpPicker
+from watchfloor.console.screens.copy import CopyMenu
 from watchfloor.console.screens.dialogs import UnlockDialog
 from watchfloor.console.screens.host import ActionHost
 from watchfloor.console.screens.travel import ask_for_moment
@@ -225,6 +227,13 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
 
     def do_previous_screen(self) -> None:
         self.console_app.navigator.swap()
+
+    def copies(self) -> Sequence[Copy]:
+        """What can be copied of what is under the cursor."""
+        return []
+
+    def do_copy(self) -> None:
+        self.app.push_screen(CopyMenu(self, self.copies()))
 
     def do_travel(self) -> None:
         ask_for_moment(self)

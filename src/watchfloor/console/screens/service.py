@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import ClassVar
 
 from watchfloor.console.action import Context, Scope
+from watchfloor.console.copies import Copy, copies
 from watchfloor.console.glyphs import CRUMB, health
 from watchfloor.console.line import Line, Piece, clean
 from watchfloor.console.screens.acts import AlertActs, ServiceActs
@@ -53,6 +55,11 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
 
     def place(self) -> Place:
         return Place(self.ROOM, "service", self._service_id)
+
+    def copies(self) -> Sequence[Copy]:
+        if self._detail is None:
+            return []
+        return [*copies(self._detail, self.alert_title()), *super().copies()]
 
     async def load(self) -> None:
         self._detail = await self.read(lambda boards: boards.service(self._service_id))

@@ -34,6 +34,10 @@ class Pane(Lines, can_focus=True, inherit_bindings=False):
         self._remake()
         self.renew()
 
+    def text(self) -> str:
+        """All lines as plain text."""
+        return "\n".join(plain(line).rstrip() for line in self._made)
+
     def find(self, needle: str) -> int:
         """Mark every line that holds `needle` (case does not matter); the number of such lines."""
         self._needle = needle.casefold()
