@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import threading
+from codecs import getincrementaldecoder
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from textual import events
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 FRAME_S, SSH_FRAME_S = 1 / 30, 1 / 10
 """Frames that no key asked for are at least so far apart, on this machine and over a network."""
+ESCAPE_S = 0.05
+"""After an escape the rest of a sequence is looked for so often."""
 PATIENCE_S = 0.25
 """So long the terminal may take for its last output and its last answers."""
 
@@ -83,6 +88,7 @@ class ConsoleDriver(LinuxDriver):
         super().__init__(app, **more)
         self._exits = app.exits
         self._heard = threading.Event()
+        self._wake, self._waker = os.pipe()
         self._answers: deque[tuple[float, int]] = deque()
         self.painter = Painter(app.console._color_system)
         self.outlet: Outlet | None = None
@@ -142,9 +148,35 @@ class ConsoleDriver(LinuxDriver):
             self.outlet.answered(at, column)
 
     def run_input_thread(self) -> None:
-        """Read keys until the console ends or nobody can type any more."""
+        """Read keys until the console ends or nobody can type any more; sleeps while nobody does.
+
+        Textual's own loop wakes ten times a second.
+        """
+        parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")("replace").decode
         try:
-            super().run_input_thread()
+            while not self.exit_event.is_set():
+                waits_for_more = (
+                    parser._timeout_time is not None
+                )  # an escape may begin a sequence or be a key
+                ready, _, _ = select.select(
+                    [self.fileno, self._wake], [], [], ESCAPE_S if waits_for_more else None
+                )
+                if self.fileno in ready:
+                    data = os.read(self.fileno, 4096)
+                    if not data:
+                        raise OSError("end of file")
+                    self._process(parser.feed(decode(data)))
+                self._process(parser.tick())
         except OSError:
             if self._exits is not None:
                 self._exits.ask("the terminal went away")
+
+    def _process(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self.process_message(message)
+
+    def disable_input(self) -> None:
+        """End the input thread."""
+        os.write(self._waker, b".")
+        super().disable_input()
+        os.read(self._wake, 1)

@@ -73,6 +73,21 @@ class Pulse:
                 await self._wake.wait()
 
 
+async def _readable(connection: Connection, seconds: float) -> bool:
+    """Sleep until the server sent something, at most so long. The driver's own waiting wakes ten times a second."""
+    loop = asyncio.get_running_loop()
+    heard = asyncio.Event()
+    loop.add_reader(connection.fileno(), heard.set)
+    try:
+        async with asyncio.timeout(seconds):
+            await heard.wait()
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(connection.fileno())
+    return True
+
+
 async def listen(database: Database) -> AsyncIterator[frozenset[str]]:
     """Yield sets of changed topics for ever; every topic after each (re)connection."""
     while True:
@@ -89,11 +104,11 @@ async def listen(database: Database) -> AsyncIterator[frozenset[str]]:
             yield TOPICS
             while True:
                 topics: set[str] = set()
-                async for notice in connection.notifies(timeout=KEEPALIVE_S, stop_after=1):
+                async for notice in connection.notifies(timeout=0):
                     topics.update(notice.payload.split(","))
                 if topics & TOPICS:
                     yield frozenset(topics & TOPICS)
-                elif not topics:
+                elif not await _readable(connection, KEEPALIVE_S):
                     await connection.execute("SELECT 1")  # notices a connection that died in silence
         except Exception as error:
             if not is_away(error):
