@@ -23,6 +23,7 @@ from probe_servers import Handler, Run, Servers
 from watchfloor.config.base import Settings
 from watchfloor.config.kinds import probe_kinds
 from watchfloor.domain.outcome import PHASES, Outcome, Status
+from watchfloor.domain.settings import SETTINGS, SettingKind
 from watchfloor.domain.text import one_line
 from watchfloor.probes import file as file_probe
 from watchfloor.probes import host as host_probe
@@ -30,12 +31,14 @@ from watchfloor.probes import ping as ping_probe
 from watchfloor.probes import process as process_probe
 from watchfloor.probes.checking import Fault
 from watchfloor.probes.host_sample import Sample
+from watchfloor.probes.limits import Limits
 
 SECRET = "s3cr3t-of-the-probe"
 TIMEOUT = 0.3
 ALLOWED_OVERTIME = 0.1
 
 KINDS = probe_kinds()
+THRESHOLDS = {setting.key: setting for setting in SETTINGS if setting.key.startswith("thresholds.")}
 
 
 @dataclass(frozen=True)
@@ -422,6 +425,16 @@ def test_every_field_is_described(kind: str) -> None:
     for name, field in model.model_fields.items():
         assert field.description, name
         assert field.description.endswith("."), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_figure_that_product_settings_limit_is_what_they_mean(kind: str) -> None:
+    """The thresholds of the product settings apply to every figure of the same name that a service does not limit."""
+    for name, field in KINDS[kind].settings.model_fields.items():
+        known = THRESHOLDS.get(f"thresholds.{name}.warning")
+        if known is not None and isinstance(field.default, Limits):
+            unit = "percent" if known.kind is SettingKind.PERCENT else "seconds"
+            assert unit in (field.description or ""), name
 
 
 class TestHost:

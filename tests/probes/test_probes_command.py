@@ -153,8 +153,18 @@ class TestSystemd:
         [
             (WELL, {}, Status.OK, "nginx.service is active (running)"),
             (WELL + "NRestarts=7", {"restarts": {"degraded": 5}}, Status.DEGRADED, "started again 7 times"),
-            (WELL + "MemoryCurrent=900", {"memory": {"failing": 800}}, Status.FAILING, "uses 900 bytes"),
-            (WELL + "MemoryCurrent=18446744073709551615", {"memory": {"failing": 800}}, Status.OK, "active"),
+            (
+                WELL + "MemoryCurrent=943718400",
+                {"memory_mib": {"failing": 800}},
+                Status.FAILING,
+                "uses 900 MiB",
+            ),
+            (
+                WELL + "MemoryCurrent=18446744073709551615",
+                {"memory_mib": {"failing": 800}},
+                Status.OK,
+                "active",
+            ),
             (
                 "LoadState=not-found\nActiveState=inactive",
                 {},

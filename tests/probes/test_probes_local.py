@@ -172,8 +172,8 @@ class TestProcess:
             ({}, Status.OK, "2 processes of web*"),
             ({"at_least": 3}, Status.FAILING, "expected at least 3"),
             ({"at_most": 1}, Status.FAILING, "expected at most 1"),
-            ({"memory": {"degraded": 30}}, Status.DEGRADED, "memory 30 MiB (limit 30 MiB)"),
-            ({"cpu": {"failing": 60}}, Status.FAILING, "cpu 70 % (limit 60 %)"),
+            ({"memory_mib": {"degraded": 30}}, Status.DEGRADED, "memory 30 MiB (limit 30 MiB)"),
+            ({"core_percent": {"failing": 60}}, Status.FAILING, "cpu 70 % (limit 60 %)"),
             ({"user": "other"}, Status.FAILING, "0 processes of web*: expected at least 1"),
         ],
     )
@@ -195,7 +195,7 @@ class TestProcess:
         assert words in outcome.summary
 
     def test_the_first_look_knows_no_processor_time(self, check: Probing) -> None:
-        outcome = check(process="*", cpu={"failing": 0})
+        outcome = check(process="*", core_percent={"failing": 0})
         assert "cpu_percent" not in outcome.metrics
 
     @pytest.mark.parametrize(

@@ -47,8 +47,8 @@ class Settings(AccountSettings):
         Limits(degraded=70, failing=90), description="Connections in use, in percent of max_connections."
     )
     replica: bool = Field(False, description="Whether it must be a replica that follows its source.")
-    replica_lag: Limits = Field(
-        Limits(degraded=30, failing=300), description="How far a replica may be behind, in seconds."
+    replication_lag: Limits = Field(
+        Limits(degraded=5, failing=30), description="How far a replica may be behind, in seconds."
     )
 
 
@@ -115,8 +115,8 @@ async def _judge_replica(
     if stopped:
         findings.add(Status.FAILING, "replication has stopped")
     elif (lag := as_number(row.get("seconds_behind_source"))) is not None:
-        metrics["replica_lag_seconds"] = lag
-        findings.limit(settings.replica_lag, lag, "{:.0f} s behind its source (limit {:g} s)")
+        metrics["replication_lag_seconds"] = lag
+        findings.limit(settings.replication_lag, lag, "{:.0f} s behind its source (limit {:g} s)")
 
 
 def _judge(

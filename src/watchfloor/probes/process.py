@@ -76,10 +76,10 @@ class Settings(BaseSettings):
     )
     at_least: int = Field(1, ge=0, le=100_000, description="How many there must be at least.")
     at_most: int | None = Field(None, ge=0, le=100_000, description="How many there may be at most.")
-    cpu: Limits = Field(
+    core_percent: Limits = Field(
         Limits(), description="Processor time of all of them, in percent of one core since the check before."
     )
-    memory: Limits = Field(Limits(), description="Resident memory of all of them, in MiB.")
+    memory_mib: Limits = Field(Limits(), description="Resident memory of all of them, in MiB.")
 
     @model_validator(mode="after")
     def _says_which(self) -> Settings:
@@ -176,12 +176,12 @@ def _judge(settings: Settings, check: Check, now: Look, found: list[One]) -> Out
     if settings.at_most is not None and count > settings.at_most:
         findings.add(Status.FAILING, f"expected at most {settings.at_most}")
     memory = sum(one.memory for one in found)
-    findings.limit(settings.memory, memory / _MIB, "memory {:.0f} MiB (limit {:g} MiB)")
+    findings.limit(settings.memory_mib, memory / _MIB, "memory {:.0f} MiB (limit {:g} MiB)")
     metrics = {"processes": float(count), "memory_bytes": float(memory)}
     cpu = _percent(now, found)
     if cpu is not None:
         metrics["cpu_percent"] = cpu
-        findings.limit(settings.cpu, cpu, "cpu {:.0f} % (limit {:g} %)")
+        findings.limit(settings.core_percent, cpu, "cpu {:.0f} % (limit {:g} %)")
     if found:
         metrics["age_seconds"] = max(0.0, time() - max(one.started for one in found))
     head = f"{count} {'process' if count == 1 else 'processes'} of {settings.described}"

@@ -22,6 +22,7 @@ _PROPERTIES = (
     "Description",
 )  # fmt: skip
 _METRICS = {"restarts": "NRestarts", "memory_bytes": "MemoryCurrent", "tasks": "TasksCurrent"}
+_MIB = 1024 * 1024
 _UNSET = 2**64 - 1
 """What systemd says of a figure that it does not keep."""
 
@@ -41,7 +42,7 @@ class Settings(TimedSettings):
         ["active", "reloading"], min_length=1, description="The states that are well."
     )
     restarts: Limits = Field(Limits(), description="How often it was started again by itself.")
-    memory: Limits = Field(Limits(), description="Memory of all its processes, in bytes.")
+    memory_mib: Limits = Field(Limits(), description="Memory of all its processes, in MiB.")
 
 
 async def probe(settings: Settings, timeout: float) -> Outcome:
@@ -87,7 +88,9 @@ def _judge(settings: Settings, check: Check, shown: dict[str, str]) -> Outcome:
     if "restarts" in metrics:
         findings.limit(settings.restarts, metrics["restarts"], "started again {:.0f} times (limit {:g})")
     if "memory_bytes" in metrics:
-        findings.limit(settings.memory, metrics["memory_bytes"], "uses {:.0f} bytes of memory (limit {:g})")
+        findings.limit(
+            settings.memory_mib, metrics["memory_bytes"] / _MIB, "uses {:.0f} MiB of memory (limit {:g})"
+        )
     facts: dict[str, object] = {"state": state, "sub_state": sub}
     if description := check.clean(shown.get("Description", ""), 100):
         facts["description"] = description
