@@ -101,6 +101,8 @@ def main() -> None:
     parser.add_argument("--live", action="store_true")
     parser.add_argument("--trouble", action="store_true", help="with a mistake in the config file")
     parser.add_argument("--theme")
+    parser.add_argument("--keys")
+    parser.add_argument("--read-only", action="store_true")
     parser.add_argument("--svg")
     parser.add_argument("--size", default="80x24")
     parser.add_argument("--press", default="")
@@ -109,7 +111,13 @@ def main() -> None:
         asyncio.run(make_picture(options))
         return
     world = live_world()
-    app = Preview(FakeReader(world), FakeOperator(world), theme=options.theme)
+    app = Preview(
+        FakeReader(world),
+        FakeOperator(world),
+        theme=options.theme,
+        keys=options.keys,
+        read_only=options.read_only,
+    )
     app.world, app.live = world, options.live
     run(app)
 

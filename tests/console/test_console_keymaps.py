@@ -217,7 +217,7 @@ async def test_a_map_is_chosen_by_name_remembered_and_used_the_next_time() -> No
 async def test_a_map_with_a_mistake_is_told_at_start_and_not_used(tmp_path: Path) -> None:
     written(tmp_path, "keys:\n  sort: x\n")
     async with console(keys="mine", keymaps=maps(tmp_path)) as driver:
-        driver.sees("▲ keymaps/mine.yaml:2:3 is not used; :keys says why")
+        driver.sees("▲ mine.yaml:2:3 is not used, see :keys")
         assert driver.app.keymap is BUILT_IN
 
 
@@ -234,7 +234,7 @@ async def test_what_is_saved_is_in_force_within_a_second_and_a_mistake_keeps_the
         path.write_text("keys: {sort: alt-x}", "utf-8")
         await driver.until(lambda: driver.app.keys.problem is not None)
         await driver.idle()
-        driver.sees("▲ keymaps/mine.yaml:1:14 is not used; :keys says why")
+        driver.sees("▲ mine.yaml:1:14 is not used, see :keys")
         assert driver.app.keymap.keys["sort"] == ("ctrl+g",)
         path.write_text("keys: {sort: f12}", "utf-8")
         await _until(driver, "f12")

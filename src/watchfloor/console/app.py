@@ -56,6 +56,8 @@ T = TypeVar("T")
 
 UNDO_S = 10.0
 NOTICE_S = 6.0
+PROBLEM_S = 30.0
+"""For so long a mistake in somebody's own file is shown."""
 ANSWER_S = 10.0
 """An operation without an answer for so long is given up; whether it was done nobody knows."""
 GRACE_S = 0.4
@@ -184,7 +186,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         self.set_interval(LOOK_S, self._look_at_theme)
         self._next_minute()
         if self.notice is not None:
-            self.say(self.notice)
+            self.say(self.notice, PROBLEM_S)
 
     async def on_unmount(self) -> None:
         await self.navigator.finish()
@@ -424,10 +426,11 @@ class WatchfloorApp(App[None], inherit_bindings=False):
                     holder.rebind()
         problem = self.keys.problem
         if problem is not None:
-            self.notice = ((f"▲ {problem.place} is not used; :keys says why", "degraded"),)
+            place = problem.place.removeprefix("keymaps/")
+            self.notice = ((f"▲ {place} is not used, see :keys", "degraded"),)
         if self.is_running:  # else the notice is shown with the first screen
             if problem is not None and self.notice is not None:
-                self.say(self.notice)
+                self.say(self.notice, PROBLEM_S)
             self.renew_bars()
 
     # When it looks

@@ -55,7 +55,7 @@ class Command:
     @property
     def usage(self) -> str:
         """How it is written, as in ``:ack ID [NOTE]``."""
-        return f":{self.name} {self.argument.usage}" if self.argument else f":{self.name}"
+        return f":{self.name} {self.argument.usage}".rstrip() if self.argument else f":{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from watchfloor.console.actions import ACTIONS
+from watchfloor.console.commands import COMMANDS
 from watchfloor.console.keymap import BUILT_IN, Keymap, shown_key
 from watchfloor.console.keymaps import Keymaps
 from watchfloor.console.places import directories
@@ -17,6 +18,15 @@ Made from the table of actions in `src/watchfloor/console/actions.py` and the fi
 
 `?` shows the keys of the present screen and runs them; `:` takes commands and finds an action by name. An action
 that is not possible says why. *Asks* means that the key opens a dialog before anything happens."""
+
+COMMANDS_HEAD = """
+## Commands
+
+`:` opens a line in which every action can be run by its id, written with dashes, as in `:next-hit`. `tab` completes,
+`up` calls back what you typed before, on this machine or another. These take words after them or have other names:
+
+| command | also | what it does |
+|---|---|---|"""
 
 MAPS = """
 ## Key maps
@@ -54,6 +64,11 @@ def keys_page(keymaps: Iterable[Keymap]) -> str:
             asks = " *Asks.*" if action.danger else ""
             keys = _keys(action.keys)
             lines.append(f"| {keys} | {action.label} | `{action.id}` | {where} | {action.help}{asks} |")
+    lines += [COMMANDS_HEAD]
+    for command in COMMANDS:
+        if command.argument is not None or command.aliases:
+            aliases = ", ".join(f"`:{alias}`" for alias in command.aliases)
+            lines.append(f"| `{command.usage}` | {aliases} | {command.help} |")
     lines.append(MAPS)
     for keymap in keymaps:
         lines += ["", f"### {keymap.name}", "", "| action | keys | instead of |", "|---|---|---|"]
