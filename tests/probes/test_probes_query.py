@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -211,23 +212,17 @@ class TestOnRealServers:
 
 
 def test_a_lock_is_not_waited_for(check: Probing, postgres_dsn: str) -> None:
-    with psycopg.connect(postgres_dsn) as holder:
-        holder.execute("CREATE TABLE wf_locked (a int)")
-        holder.execute("LOCK TABLE wf_locked")
-        outcome = check(postgres_dsn, "SELECT count(*) FROM pg_locks", timeout=5)
-        assert outcome.status is Status.OK
-        holder.rollback()
-        holder.execute("CREATE TABLE wf_locked (a int)")
-        holder.commit()
+    table = f"wf_locked_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres_dsn, autocommit=True) as holder:
+        holder.execute(f"CREATE TABLE {table} (a int)")
         try:
-            holder.execute("LOCK TABLE wf_locked")
-            outcome = check(postgres_dsn, "SELECT * FROM wf_locked", timeout=8)
-            assert outcome.status is Status.FAILING
-            assert "lock timeout" in outcome.summary
+            with holder.transaction():
+                holder.execute(f"LOCK TABLE {table}")
+                outcome = check(postgres_dsn, f"SELECT * FROM {table}", timeout=8)
         finally:
-            holder.rollback()
-            holder.execute("DROP TABLE wf_locked")
-            holder.commit()
+            holder.execute(f"DROP TABLE {table}")
+    assert outcome.status is Status.FAILING
+    assert "lock timeout" in outcome.summary
 
 
 @pytest.mark.parametrize(
