@@ -173,6 +173,15 @@ class TestOnRealServers:
         assert outcome.status is Status.FAILING
         assert "read-only" in outcome.summary.lower().replace("read only", "read-only")
 
+    @pytest.mark.parametrize("sql", ["CREATE TABLE wf_no (a int)", "VACUUM pg_class"])
+    def test_not_even_an_address_that_asks_for_it_can_write(
+        self, check: Probing, postgres_dsn: str, sql: str
+    ) -> None:
+        dsn = f"{postgres_dsn}?options=-c%20default_transaction_read_only%3Doff"
+        outcome = check(dsn, sql, result="non_query")
+        assert outcome.status is Status.FAILING
+        assert "transaction" in outcome.summary
+
     def test_several_statements_at_once_are_refused(self, check: Probing, dsn: str) -> None:
         outcome = check(dsn, "SELECT 1; SELECT 2")
         assert outcome.status is Status.FAILING

@@ -47,6 +47,7 @@ class Postgres:
         from watchfloor.probes.postgres import connected
 
         async with connected(self._settings.parameters, check, timeout) as session:
+            # In a block, nothing that an address may set makes it write, and VACUUM and its like are refused.
             await session.run(
                 f"SET statement_timeout = {_left_ms(check, timeout)}",
                 f"SET lock_timeout = {LOCK_TIMEOUT_MS}",
@@ -97,7 +98,6 @@ class MySQL:
             await session.ask(
                 f"SET SESSION {limit}, innodb_lock_wait_timeout={waits}, lock_wait_timeout={waits}"
             )
-            await session.ask("START TRANSACTION READ ONLY")
             check.doing = f"waiting for the query at {peer.where}"
             return await session.ask(sql)
 
