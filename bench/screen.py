@@ -51,6 +51,8 @@ class Pty:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.chunks: list[Chunk] = []
         self._closed = threading.Event()
+        self._reads = threading.Event()
+        self._reads.set()
         self._reader = threading.Thread(target=self._read, daemon=True)
         clean = {
             key: value
@@ -73,8 +75,9 @@ class Pty:
     def _read(self) -> None:
         unread = b""
         while not self._closed.is_set():
+            self._reads.wait()
             ready, _, _ = select.select([self._master], [], [], 0.2)
-            if not ready:
+            if not ready or not self._reads.is_set():
                 continue
             try:
                 data = os.read(self._master, 65536)
@@ -86,6 +89,14 @@ class Pty:
                 column = question[1]
                 os.write(self._master, b"\x1b[1;%sR" % column if column else CAN_SHOW_A_FRAME_AT_ONCE)
             unread = QUESTION.sub(b"", unread)[-16:]
+
+    def freeze(self) -> None:
+        """Read nothing any more, as a client that lost its network."""
+        self._reads.clear()
+
+    def thaw(self) -> None:
+        """Read again."""
+        self._reads.set()
 
     def press(self, keys: str) -> float:
         """Send keys; returns when (monotonic)."""
@@ -128,6 +139,7 @@ class Pty:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.thaw()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
