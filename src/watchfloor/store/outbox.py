@@ -72,8 +72,8 @@ UPDATE outbox o SET state = 'leased', attempt = o.attempt + 1, leased_by = %(own
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 FROM (
     SELECT h.id FROM outbox h
-    WHERE h.state IN ('queued', 'leased') AND h.not_before <= clock_timestamp()
-      AND (h.state = 'queued' OR h.lease_until < clock_timestamp())
+    WHERE h.state IN ('queued', 'leased') AND h.not_before <= statement_timestamp()
+      AND (h.state = 'queued' OR h.lease_until < statement_timestamp())
       AND (%(only)s::text IS NULL OR h.channel = %(only)s)
       AND NOT h.channel = ANY(%(but)s) AND (NOT h.channel = ANY(%(open)s) OR h.kind = %(test)s)
       AND NOT EXISTS (SELECT FROM outbox e WHERE e.alert_id = h.alert_id AND e.channel = h.channel
