@@ -656,10 +656,12 @@ class FakeOperator:
 
     async def acknowledge(
         self, alert_ids: Sequence[int], note: str, lasts: timedelta | None, *, sticky: bool
-    ) -> None:
+    ) -> Sequence[int]:
         self._note("acknowledge", tuple(alert_ids), note, lasts, sticky)
         until = None if lasts is None else self.world.now + lasts
-        self._alerts(alert_ids, state="acknowledged", acked_by=self.name, acked_until=until, note=note)
+        firing = [a.id for a in self.world.alerts if a.id in alert_ids and a.state == "firing"]
+        self._alerts(firing, state="acknowledged", acked_by=self.name, acked_until=until, note=note)
+        return firing
 
     async def unacknowledge(self, alert_ids: Sequence[int]) -> None:
         self._note("unacknowledge", tuple(alert_ids))

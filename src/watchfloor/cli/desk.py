@@ -217,9 +217,9 @@ class Desk:
 
     async def acknowledge(
         self, alert_ids: Sequence[int], note: str, lasts: timedelta | None, *, sticky: bool = False
-    ) -> None:
-        """Acknowledge firing alerts. Raises `Refused`."""
-        await alert_operations.acknowledge(
+    ) -> Sequence[int]:
+        """Acknowledge firing alerts; the ids of those that changed. Raises `Refused`."""
+        return await alert_operations.acknowledge(
             await self._connect(), self._actor, alert_ids, note, lasts, sticky=sticky
         )
 

@@ -47,6 +47,7 @@ class Context:
     opens: str = ""  # why the row cannot be opened; empty: it can
     filtered: bool = False
     marked: bool = False
+    marked_firing: int = 0  # the firing alerts of the marked rows
     held: bool = False  # the screen is held still
     deep: bool = False  # there is a screen to go back to
     verb: str = ""  # what enter does to the row, where that differs
@@ -132,6 +133,8 @@ def needs_active_service(context: Context) -> str | None:
 
 
 def needs_firing(context: Context) -> str | None:
+    if context.marked:
+        return None if context.marked_firing else "no alert of the marked rows is firing"
     if context.alert_id is None:
         return "no alert is open here"
     if context.alert_state == "firing":
@@ -190,6 +193,10 @@ def needs_changed_setting(context: Context) -> str | None:
 
 def pause_label(context: Context) -> str:
     return "resume" if context.service and context.service.paused else "pause"
+
+
+def acknowledge_label(context: Context) -> str:
+    return f"acknowledge {context.marked_firing}" if context.marked_firing else "acknowledge"
 
 
 def hold_label(context: Context) -> str:

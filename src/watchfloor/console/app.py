@@ -294,7 +294,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
     def operate(
         self,
         operation: Callable[[], Awaitable[object]],
-        said: str,
+        said: str | Callable[[], str],
         *,
         undo: tuple[str, Callable[[], Awaitable[object]], str] | None = None,
     ) -> None:
@@ -314,7 +314,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
     async def _operate(
         self,
         operation: Callable[[], Awaitable[object]],
-        said: str,
+        said: str | Callable[[], str],
         undo: tuple[str, Callable[[], Awaitable[object]], str] | None,
     ) -> None:
         try:
@@ -328,7 +328,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
             # The person must learn that nothing was done, whatever the reason was.
             self.say(((f"✘ not done: {clean(sentence(error))}", "failing"),))
         else:
-            self._done(said, undo)
+            self._done(said if isinstance(said, str) else said(), undo)
         finally:
             self._running_operations -= 1
             self.feed.mark(hurry=True)

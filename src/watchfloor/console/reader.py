@@ -94,8 +94,8 @@ class Operator(Protocol):
 
     async def acknowledge(
         self, alert_ids: Sequence[int], note: str, lasts: timedelta | None, *, sticky: bool
-    ) -> None:
-        """Acknowledge alerts; `lasts` None means until they are resolved."""
+    ) -> Sequence[int]:
+        """Acknowledge alerts; `lasts` None means until they are resolved. The ids of those that changed."""
 
     async def unacknowledge(self, alert_ids: Sequence[int]) -> None:
         """Take an acknowledgement back."""

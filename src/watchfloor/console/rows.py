@@ -36,6 +36,7 @@ class Rows(Generic[R]):
         self._follows = follows
         self.following = follows
         self._marks: set[Hashable] = set()
+        self._marked: list[R] | None = None  # None: to be looked for
         self._anchor: tuple[Hashable, int] | None = None
 
     @property
@@ -89,6 +90,8 @@ class Rows(Generic[R]):
         self._place = max(0, min(place, len(self._shown) - 1))
         self._cursor = self._key(self._shown[self._place]) if self._shown else None
         self.following = self._follows and self._place == 0
+        if self._anchor is not None:
+            self._marked = None
 
     def select(self, key: Hashable) -> bool:
         """Put the cursor on the row with `key`; False where it is not shown."""
@@ -114,7 +117,9 @@ class Rows(Generic[R]):
         """The marked rows among those that are shown, in order: what is hidden is not acted upon."""
         if not self._marks and self._anchor is None:
             return []
-        return [row for place, row in enumerate(self._shown) if self.is_marked(place)]
+        if self._marked is None:
+            self._marked = [row for place, row in enumerate(self._shown) if self.is_marked(place)]
+        return self._marked
 
     def is_marked(self, place: int) -> bool:
         """Whether the shown row at `place` is marked, or in the range that is being drawn."""
@@ -124,6 +129,7 @@ class Rows(Generic[R]):
         """Mark the row under the cursor, or take its mark away."""
         if self._shown and self._cursor is not None:
             self._marks ^= {self._cursor}
+            self._marked = None
 
     def mark_range(self) -> None:
         """Begin a range at the cursor; the second time, mark all rows from there to the cursor."""
@@ -132,6 +138,7 @@ class Rows(Generic[R]):
             self._anchor = None
         elif self._shown and self._cursor is not None:
             self._anchor = (self._cursor, self._place)
+        self._marked = None
 
     def clear_marks(self) -> None:
         """No row is marked."""
@@ -165,6 +172,7 @@ class Rows(Generic[R]):
 
     def _stand(self) -> None:
         """The cursor and the beginning of a range stay on their keys."""
+        self._marked = None
         place = 0 if self.following or self._cursor is None else self._find(self._cursor)
         self._place = max(0, min(self._place, len(self._shown) - 1)) if place is None else place
         self._cursor = self._key(self._shown[self._place]) if self._shown else self._cursor

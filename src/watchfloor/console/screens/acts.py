@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from watchfloor.console.line import clean
 from watchfloor.console.screens.dialogs import (
     AcknowledgeDialog,
+    AcknowledgeManyDialog,
     Acknowledgement,
     ChangeDialog,
     ResolveDialog,
@@ -14,6 +17,7 @@ from watchfloor.console.screens.dialogs import (
 )
 from watchfloor.console.screens.host import ActionHost
 from watchfloor.domain.boards import HealthRow, SettingRow
+from watchfloor.domain.words import count
 
 if TYPE_CHECKING:
     from watchfloor.console.app import WatchfloorApp
@@ -57,7 +61,61 @@ def ask_to_acknowledge(app: WatchfloorApp, alert_id: int, title: str, note: str 
                 ),
             )
 
-    app.push_screen(AcknowledgeDialog(alert_id, title, app.ack_lasts, note), done)
+    app.push_screen(AcknowledgeDialog(f"#{alert_id} {title}", app.ack_lasts, note), done)
+
+
+class Subject(NamedTuple):
+    """An alert that is to be acknowledged together with others, and the word it is counted under."""
+
+    id: int
+    title: str
+    word: str
+
+
+NAMED = 5
+"""So many of several alerts are named before they are acknowledged."""
+
+
+def ask_to_acknowledge_many(
+    app: WatchfloorApp, subjects: Sequence[Subject], done: Callable[[], None]
+) -> None:
+    """Name what and how many, ask for a note and an end, then acknowledge all at once; the undo takes all back.
+
+    `done` is called when the person agreed. Those that somebody else acknowledged meanwhile stay theirs.
+    """
+    changed: list[int] = []
+
+    async def acknowledge(answer: Acknowledgement) -> None:
+        ids = [subject.id for subject in subjects]
+        changed.extend(
+            await app.operator.acknowledge(ids, answer.note, answer.lasts, sticky=answer.lasts is None)
+        )
+
+    def answered(answer: Acknowledgement | None) -> None:
+        if answer is None:
+            return
+        done()
+        app.operate(
+            lambda: acknowledge(answer),
+            lambda: f"acknowledged {_of(len(changed), len(subjects))} {answer.until}",
+            undo=(
+                "acknowledge",
+                lambda: app.operator.unacknowledge(changed),
+                "took back these acknowledgements",
+            ),
+        )
+
+    words = Counter(subject.word for subject in subjects)
+    kinds = ", ".join(f"{number} {word}" for word, number in words.most_common())
+    names = [f"#{subject.id} {subject.title}" for subject in subjects[:NAMED]]
+    if len(subjects) > NAMED:
+        names.append(f"and {len(subjects) - NAMED} more")
+    summary = f"{count(len(subjects), 'alert')}: {kinds}"
+    app.push_screen(AcknowledgeManyDialog(summary, names, app.ack_lasts), answered)
+
+
+def _of(number: int, every: int) -> str:
+    return count(every, "alert") if number == every else f"{number} of {count(every, 'alert')}"
 
 
 def ask_to_resolve(app: WatchfloorApp, alert_id: int, title: str, note: str = "") -> None:
@@ -96,13 +154,23 @@ class ServiceActs(ActionHost):
 
 
 class AlertActs(ActionHost):
-    """`a` and `r`."""
+    """`a`, `A` and `r`."""
+
+    def marked_subjects(self) -> Sequence[Subject]:
+        """The firing alerts among the marked rows, where there can be any."""
+        return ()
+
+    def marks_used(self) -> None:
+        """What was marked has been acted upon."""
 
     def alert_title(self) -> str:
         """What the selected alert says, for the head of a dialog."""
         raise NotImplementedError
 
     def do_acknowledge(self) -> None:
+        if self.context().marked:
+            ask_to_acknowledge_many(self.console_app, self.marked_subjects(), self.marks_used)
+            return
         alert_id = self.context().alert_id
         if alert_id is not None:
             ask_to_acknowledge(self.console_app, alert_id, self.alert_title())

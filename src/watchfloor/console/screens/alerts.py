@@ -13,7 +13,7 @@ from watchfloor.console.format import Moment
 from watchfloor.console.glyphs import ALERT, SEVERITY, TIMES, mark, tally
 from watchfloor.console.keys import key_of
 from watchfloor.console.line import Line, Piece, clean, says, width
-from watchfloor.console.screens.acts import AlertActs
+from watchfloor.console.screens.acts import AlertActs, Subject, ask_to_acknowledge_many
 from watchfloor.console.screens.alert import AlertRoom
 from watchfloor.console.screens.beside import BesideRoom
 from watchfloor.console.screens.listing import Grade
@@ -195,7 +195,24 @@ class AlertsRoom(AlertActs, Travels, BesideRoom[AlertRow], inherit_bindings=Fals
             alert_id=row.id if row else None,
             alert_state=row.state if row else "",
             began=row.active_at if row else None,
+            marked_firing=len(self.marked_subjects()),
         )
+
+    def marked_subjects(self) -> Sequence[Subject]:
+        return self._subjects(self.table.rows.marked)
+
+    def marks_used(self) -> None:
+        self.do_clear_marks()
+
+    def do_acknowledge_all(self) -> None:
+        subjects = self._subjects(self.table.rows.shown)
+        if subjects:
+            ask_to_acknowledge_many(self.console_app, subjects, self.do_clear_marks)
+        else:
+            self.console_app.say((("acknowledge all: no alert that is shown is firing", "degraded"),))
+
+    def _subjects(self, rows: Sequence[AlertRow]) -> list[Subject]:
+        return [Subject(row.id, row.title, row.severity.word) for row in rows if row.state == "firing"]
 
     def alert_title(self) -> str:
         return self.selected.title if self.selected else ""

@@ -187,8 +187,8 @@ class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.DIALOG, Scope.CHOICE)
 
-    def __init__(self, alert_id: int, title: str, lasts: timedelta, note: str = "") -> None:
-        super().__init__((("Acknowledge ", "muted"), (f"#{alert_id} ", "key"), (clean(title), "title")))
+    def __init__(self, what: str, lasts: timedelta, note: str = "") -> None:
+        super().__init__(says(f"Acknowledge {clean(what)}", "title"))
         hours = {timedelta(hours=1), timedelta(hours=4), timedelta(hours=24), lasts}
         self._choices: list[timedelta | None] = [*sorted(hours), None]
         self._chosen = self._choices.index(lasts)
@@ -215,6 +215,20 @@ class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
     def answer(self) -> Acknowledgement:
         note = self.query_one(TextLine).value.strip()
         return Acknowledgement(note or SUGGESTED_NOTE, self._choices[self._chosen])
+
+
+class AcknowledgeManyDialog(AcknowledgeDialog, inherit_bindings=False):
+    """The same for several alerts at once: it says how many of each kind, and names the first of them."""
+
+    def __init__(self, what: str, names: Sequence[str], lasts: timedelta) -> None:
+        super().__init__(what, lasts)
+        self._names = names
+
+    def questions(self) -> ComposeResult:
+        for name in self._names:
+            yield Words(clean(name), "muted", limit=1, classes="detail")
+        yield spare()
+        yield from super().questions()
 
 
 class ResolveDialog(Dialog[str]):

@@ -15,7 +15,7 @@ from watchfloor.console.filters import Fields
 from watchfloor.console.format import Moment, latency, share
 from watchfloor.console.glyphs import PAUSED, PENDING, STATUS, Mark, health, tally
 from watchfloor.console.line import Line, Piece, clean, says
-from watchfloor.console.screens.acts import AlertActs, ServiceActs
+from watchfloor.console.screens.acts import AlertActs, ServiceActs, Subject
 from watchfloor.console.screens.beside import BesideRoom
 from watchfloor.console.screens.listing import Grade
 from watchfloor.console.screens.service import ServiceRoom, problem_began
@@ -200,7 +200,18 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit
             alert_id=row.alert_id if row else None,
             alert_state=state,
             began=problem_began(row) if row else None,
+            marked_firing=len(self.marked_subjects()),
         )
+
+    def marked_subjects(self) -> Sequence[Subject]:
+        return [
+            Subject(row.alert_id, f"{row.name} is {health(row).word}", health(row).word)
+            for row in self.table.rows.marked
+            if row.alert_id is not None and not row.acknowledged
+        ]
+
+    def marks_used(self) -> None:
+        self.do_clear_marks()
 
     def alert_title(self) -> str:
         row = self.selected
