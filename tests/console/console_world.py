@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,7 @@ from watchfloor.domain.outcome import Status
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.spark import encode
 from watchfloor.operations.actor import Refused
-from watchfloor.store.logs import LogFilter
+from watchfloor.store.logs import LogFilter, LogTerm
 
 NOW = datetime(2026, 8, 20, 14, 2, 31, tzinfo=UTC)
 
@@ -541,6 +542,14 @@ class World:
         )
 
 
+def _meets(term: LogTerm, row: LogRow) -> bool:
+    fields = {"channel": row.channel, "node": row.node, "text": row.message}
+    texts = [text.casefold() for name, text in fields.items() if term.field in ("", name)]
+    pattern = ".*".join(map(re.escape, term.text)) if term.fuzzy else re.escape(term.text)
+    found = any(re.search(pattern, text) for text in texts) or row.severity in term.severities
+    return found != term.without
+
+
 class FakeReader:
     """Reads a world."""
 
@@ -599,18 +608,25 @@ class FakeReader:
         return list(self.world.tasks)
 
     async def logs(
-        self, wanted: LogFilter, before: tuple[datetime, int] | None, limit: int
+        self,
+        wanted: LogFilter,
+        before: tuple[datetime, int] | None,
+        limit: int,
+        *,
+        after: tuple[datetime, int] | None = None,
     ) -> Sequence[LogRow]:
         self._read("logs")
         found = [
             row
             for row in self.world.records
-            if row.severity >= wanted.severity
+            if wanted.severity <= row.severity < wanted.below
             and wanted.channel in ("", row.channel)
             and wanted.text in row.message.casefold()
+            and all(_meets(term, row) for term in wanted.terms)
             and (before is None or (row.at, row.id) < before)
+            and (after is None or (row.at, row.id) > after)
         ]
-        return found[:limit]
+        return found[:limit] if after is None else found[max(0, len(found) - limit) :]
 
     async def settings(self) -> Sequence[SettingRow]:
         self._read("settings")

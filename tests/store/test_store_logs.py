@@ -13,7 +13,7 @@ from support.sql import column, one
 from watchfloor.domain.boards import LogRow, TaskRunRow
 from watchfloor.store import logs, tasks
 from watchfloor.store.database import Database
-from watchfloor.store.logs import LogFilter, LogRecord
+from watchfloor.store.logs import LogFilter, LogRecord, LogTerm
 from watchfloor.store.tasks import TaskRun
 
 NOW = EPOCH + timedelta(hours=1)
@@ -144,3 +144,39 @@ async def test_pages_of_runs_lose_none_that_began_at_the_same_moment(database: D
     while page := await runs(database, before=seen[-1] if seen else None, limit=5):
         seen += page
     assert len(seen) == len({(row.task, row.node) for row in seen}) == 12
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (LogFilter(terms=(LogTerm("refused"),)), {1, 3}),
+        (LogFilter(terms=(LogTerm("refused", without=True),)), {2}),
+        (LogFilter(terms=(LogTerm("other"),)), {3}),
+        (LogFilter(terms=(LogTerm("other", "text"),)), set()),
+        (LogFilter(terms=(LogTerm("OTH", "channel"), LogTerm("rfs", fuzzy=True))), {3}),
+        (LogFilter(terms=(LogTerm("#", "node"),)), {1, 2, 3}),
+        (LogFilter(terms=(LogTerm("0%_", fuzzy=True),)), {2}),
+        (LogFilter(terms=(LogTerm("warn", "level", severities=(13, 14)),)), {2}),
+        (LogFilter(terms=(LogTerm("warn", "level"),)), set()),
+        (LogFilter(severity=9, below=13), {1}),
+        (LogFilter(terms=(LogTerm("\0' OR true --"),)), set()),
+    ],
+)
+async def test_terms(database: Database, wanted: LogFilter, found: set[int]) -> None:
+    await append(
+        database,
+        record(1, msg="connection refused"),
+        record(2, sev=13, msg="GRÖSSE 100%_ größe"),
+        record(3, sev=17, msg="Refused again", channel="other"),
+    )
+    assert {row.id for row in await newest(database, wanted=wanted)} == found
+
+
+async def test_pages_towards_the_newest_lose_nothing_and_repeat_nothing(database: Database) -> None:
+    random = Random(4)
+    await append(database, *(record(n, random.randrange(10), source_id=n % 3) for n in range(137)))
+    seen: list[LogRow] = []
+    start = (NOW - timedelta(days=30), 0)
+    while page := await newest(database, after=(seen[0].at, seen[0].id) if seen else start, limit=10):
+        seen = [*page, *seen]
+    assert seen == await newest(database, limit=200)

@@ -184,11 +184,17 @@ class Desk:
             return await job_boards.run_log(connection, run_id, after)
 
     async def logs(
-        self, wanted: LogFilter, before: tuple[datetime, int] | None = None, limit: int = 200
+        self,
+        wanted: LogFilter,
+        before: tuple[datetime, int] | None = None,
+        limit: int = 200,
+        *,
+        after: tuple[datetime, int] | None = None,
     ) -> Sequence[LogRow]:
-        """Records newest first, older than the key ``before``."""
+        """Records newest first, next older than the key ``before`` or next newer than ``after``."""
         async with (await self._connect()).transaction() as connection:
-            return await logs.newest(connection, await health.clock(connection), wanted, before, limit)
+            now = await health.clock(connection)
+            return await logs.newest(connection, now, wanted, before, limit, after=after)
 
     async def settings(self) -> Sequence[SettingRow]:
         """Every product setting."""

@@ -66,9 +66,14 @@ class Reader(Boards, Protocol):
         """Latest runs of the program's own tasks, newest first."""
 
     async def logs(
-        self, wanted: LogFilter, before: tuple[datetime, int] | None, limit: int
+        self,
+        wanted: LogFilter,
+        before: tuple[datetime, int] | None,
+        limit: int,
+        *,
+        after: tuple[datetime, int] | None = None,
     ) -> Sequence[LogRow]:
-        """Records newest first, older than the key `before`."""
+        """Records newest first, next older than the key `before` or next newer than the key `after`."""
 
     async def settings(self) -> Sequence[SettingRow]:
         """Every product setting."""

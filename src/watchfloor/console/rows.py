@@ -35,6 +35,7 @@ class Rows(Generic[R]):
         self._reverse = False
         self._follows = follows
         self.following = follows
+        self.newest_held = True  # else the first row is not the newest there is, and nothing follows it
         self._marks: set[Hashable] = set()
         self._marked: list[R] | None = None  # None: to be looked for
         self._anchor: tuple[Hashable, int] | None = None
@@ -89,7 +90,7 @@ class Rows(Generic[R]):
         """Put the cursor on the nearest existing place; leaving the top ends following."""
         self._place = max(0, min(place, len(self._shown) - 1))
         self._cursor = self._key(self._shown[self._place]) if self._shown else None
-        self.following = self._follows and self._place == 0
+        self.following = self._follows and self.newest_held and self._place == 0
         if self._anchor is not None:
             self._marked = None
 
