@@ -34,7 +34,7 @@ def sane(seen: Terminal) -> None:
         (b"\x1b[?2004h", b"\x1b[?2004l"),
     ):
         assert output.rfind(off) > output.rfind(on), off
-    assert output.rfind(b"\x1b[?1003l") >= output.rfind(b"\x1b[?1003h")
+    assert output.rfind(b"\x1b[?1002l") >= output.rfind(b"\x1b[?1002h")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

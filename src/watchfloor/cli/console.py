@@ -189,7 +189,14 @@ def _run_app(boot: Boot, options: Options) -> int:
     person = this_person()
     actor = Actor(person.name, options.read_only)
     desk = Desk(boot.connect, lambda: boot.label, actor, boot.board_read, boot.trouble)
-    app = WatchfloorApp(desk, desk, theme=options.theme, keys=options.keys, read_only=options.read_only)
+    app = WatchfloorApp(
+        desk,
+        desk,
+        theme=options.theme,
+        keys=options.keys,
+        read_only=options.read_only,
+        mouse=options.mouse,
+    )
     boot.on_problem = lambda: app.leave(PROBLEM)
     # A key must not wait for the engine's thread to finish its slice of the interpreter.
     sys.setswitchinterval(SLICE_S)

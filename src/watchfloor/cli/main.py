@@ -66,10 +66,13 @@ def start(
     theme: Annotated[str | None, typer.Option(help="The theme of the console.")] = None,
     keys: Annotated[str | None, typer.Option(help="The key map of the console, as in vim.")] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Look, change nothing.")] = False,
+    mouse: Annotated[
+        bool | None, typer.Option("--mouse/--no-mouse", help="Use the mouse; by default not over SSH.")
+    ] = None,
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
 ) -> None:
     """Start the console, and an engine if none is live on this database."""
-    context.obj = Options(config, data_dir, node, theme, read_only, keys)
+    context.obj = Options(config, data_dir, node, theme, read_only, keys, mouse)
     if context.invoked_subcommand is None:
         from watchfloor.cli.console import console
 

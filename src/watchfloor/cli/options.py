@@ -16,3 +16,4 @@ class Options:
     theme: str | None = None
     read_only: bool = False
     keys: str | None = None
+    mouse: bool | None = None

@@ -535,6 +535,15 @@ ACTIONS: tuple[Action, ...] = (
         "copy",
         why=action.needs_row,
     ),
+    Action(
+        "mouse",
+        ("f7",),
+        "mouse",
+        "Use the mouse, or leave it to the terminal; off over SSH unless wanted.",
+        "Console",
+        _ROOM,
+        "switch_mouse",
+    ),
     Action("redraw", ("ctrl+l",), "redraw", "Draw the whole screen again.", "Console", _ROOM, "redraw"),
     Action("close", ("q",), "close", "Go back; on a first screen, quit.", "Console", _ROOM, "close", rank=13),
     Action(

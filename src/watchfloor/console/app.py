@@ -106,6 +106,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         keys: str | None = None,
         keymaps: Keymaps | None = None,
         read_only: bool = False,
+        mouse: bool | None = None,
         grace: float = GRACE_S,
         clock: Callable[[], datetime] = system_clock,
         zone: tzinfo | None = None,
@@ -120,6 +121,8 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         self.animation_level = "none"
         self.reader, self.operator = reader, operator
         self.read_only = read_only
+        self.mouse = mouse
+        """Whether the mouse is used; None: as the operator prefers, else on this machine yes, over SSH no."""
         self.locked = False
         self.history: Sequence[str] = ()
         self.grace = grace
@@ -390,8 +393,22 @@ class WatchfloorApp(App[None], inherit_bindings=False):
     def _take_preferences(self, preferences: Mapping[str, object]) -> None:
         self.absolute = preferences.get("times") == "absolute"
         self.history = texts(preferences.get("commands"))
+        if self.mouse is None and preferences.get("mouse") in ("on", "off"):
+            self._use_mouse(preferences["mouse"] == "on")
         if self._wanted_keys is None:
             self._use_keys(_text(preferences, "keys") or TABLE)
+
+    def switch_mouse(self) -> None:
+        """Use the mouse, or leave it to the terminal; remembered."""
+        self.mouse = not (isinstance(self._driver, ConsoleDriver) and self._driver.has_mouse)
+        self._use_mouse(self.mouse)
+        self.remember("mouse", "on" if self.mouse else "off")
+        words = "the mouse works here" if self.mouse else "the mouse is the terminal's, to select text"
+        self.say(((f"✓ {words}", "ok"),))
+
+    def _use_mouse(self, on: bool) -> None:
+        if isinstance(self._driver, ConsoleDriver):
+            self._driver.use_mouse(on)
 
     def remember_command(self, line: str) -> None:
         """Put a command at the end of this operator's history."""

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 FRAME_S, SSH_FRAME_S = 1 / 30, 1 / 10
 """Frames that no key asked for are at least so far apart, on this machine and over a network."""
+MOUSE_MODES = (1000, 1002, 1006)
+"""Buttons and the wheel, motion while a button is down, any column. Motion alone (1003) would cross the line for
+nothing."""
 ESCAPE_S = 0.05
 """After an escape the rest of a sequence is looked for so often."""
 PATIENCE_S = 0.25
@@ -69,7 +72,7 @@ def run(app: WatchfloorApp, environ: Mapping[str, str] = os.environ) -> str:
     app.exits = Exits(fd, app.leave)
     app.paints = environ.get("WATCHFLOOR_PAINTER") != "off"
     with app.exits.watched():
-        app.run(mouse=not over_ssh(environ))  # every move of a mouse would cross the line
+        app.run(mouse=not over_ssh(environ) if app.mouse is None else app.mouse)
     return app.left_because
 
 
@@ -102,6 +105,28 @@ class ConsoleDriver(LinuxDriver):
         self.painter.forget()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self.outlet.ask()
+
+    def use_mouse(self, on: bool) -> None:
+        """Have the terminal tell of the mouse, or leave the mouse to the terminal."""
+        self._disable_mouse_support()
+        self._mouse = on
+        self._enable_mouse_support()
+
+    @property
+    def has_mouse(self) -> bool:
+        """Whether the terminal tells of the mouse."""
+        return self._mouse
+
+    def _enable_mouse_support(self) -> None:
+        if self._mouse:
+            self.write("".join(f"\x1b[?{mode}h" for mode in MOUSE_MODES))
+
+    def _disable_mouse_support(self) -> None:
+        if self._mouse:
+            self.write("".join(f"\x1b[?{mode}l" for mode in MOUSE_MODES))
+
+    def _enable_mouse_pixels(self) -> None:
+        """Nobody here needs to know where in a cell the mouse is."""
 
     def write(self, data: str) -> None:
         """Send what belongs to no frame."""

@@ -138,6 +138,11 @@ class Picker(ActionHost, ModalScreen[None], inherit_bindings=False):
         event.stop()
         self._explain()
 
+    @on(Table.Chosen)
+    def _clicked_twice(self, event: Table.Chosen) -> None:
+        event.stop()
+        self.do_run()
+
     def on_resize(self, event: events.Resize) -> None:
         self._explain()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar, TypeVar
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.screen import Screen
 
@@ -234,6 +234,13 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
 
     def do_copy(self) -> None:
         self.app.push_screen(CopyMenu(self, self.copies()))
+
+    def do_switch_mouse(self) -> None:
+        self.console_app.switch_mouse()
+
+    @on(TabBar.Chosen)
+    def _tab_chosen(self, event: TabBar.Chosen) -> None:
+        self.console_app.go(event.room)
 
     def do_travel(self) -> None:
         ask_for_moment(self)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from textual import events
+
 from watchfloor.console.action import Action, Context, Scope
 from watchfloor.console.keys import actions_for, key_of
 from watchfloor.console.line import EMPTY, Line, clip_line, fit_line, width
+from watchfloor.console.screens.host import ActionHost
 from watchfloor.console.widgets.lines import Bar
 
 GAP = "  "
@@ -19,19 +22,42 @@ def footer(actions: Sequence[Action], context: Context, cells: int) -> Line:
 
     The key of the help keeps its place at the right end, so that every other key can be found.
     """
+    chosen, last = _chosen(actions, context, cells)
+    line: Line = tuple(span for _, item in chosen for span in ((GAP, "text"), *item))[1:]
+    return (*fit_line(line, cells - width(last)), *last) if last else line
+
+
+def action_at(actions: Sequence[Action], context: Context, cells: int, cell: int) -> Action | None:
+    """The action whose key and label are at `cell` of `footer`; None between them."""
+    chosen, last = _chosen(actions, context, cells)
+    if last and cell >= cells - width(last):
+        return next(action for action in actions if action.id == "help")
+    start = 0
+    for action, item in chosen:
+        if start <= cell < start + width(item):
+            return action
+        start += width(item) + len(GAP)
+    return None
+
+
+def _chosen(
+    actions: Sequence[Action], context: Context, cells: int
+) -> tuple[list[tuple[Action, Line]], Line]:
+    """The actions that fit, each as it is shown, and the help, which stands at the right end."""
     ranked = sorted((action for action in actions if action.rank), key=lambda action: action.rank)
     last = next((_item(action, context) for action in ranked if action.id == "help"), EMPTY)
-    room = cells - width(last) - (len(GAP) if last else 0)
-    line: Line = EMPTY
+    room = cells - width(last)
+    chosen: list[tuple[Action, Line]] = []
     for action in ranked:
         hidden = action.writes and context.read_only
         if action.id == "help" or hidden or (action.fleeting and action.why_disabled(context) is not None):
             continue
         item = _item(action, context)
-        candidate = (*line, (GAP, "text"), *item) if line else item
-        if width(candidate) <= room:
-            line = candidate
-    return (*fit_line(line, cells - width(last)), *last) if last else line
+        wanted = width(item) + (len(GAP) if chosen or last else 0)
+        if wanted <= room:
+            chosen.append((action, item))
+            room -= wanted
+    return chosen, last
 
 
 def _item(action: Action, context: Context) -> Line:
@@ -61,7 +87,18 @@ class Footer(Bar):
         notice = self.console_app.notice
         if notice is not None and self.shows_notices():
             return ((" ", "text"), *clip_line(notice, cells - 2))
-        mark = self.mark()
-        lead: Line = ((" ", "text"), *mark, (" ", "text")) if mark else ((" ", "text"),)
+        lead = self._lead()
         actions = actions_for(self._scopes_now())
         return (*lead, *footer(actions, self._context_now(), cells - width(lead) - 1))
+
+    def _lead(self) -> Line:
+        mark = self.mark()
+        return ((" ", "text"), *mark, (" ", "text")) if mark else ((" ", "text"),)
+
+    async def on_click(self, event: events.Click) -> None:
+        lead = width(self._lead())
+        actions, cells = actions_for(self._scopes_now()), self.size.width - lead - 1
+        notice_hides_keys = self.console_app.notice is not None and self.shows_notices()
+        action = None if notice_hides_keys else action_at(actions, self._context_now(), cells, event.x - lead)
+        if action is not None and isinstance(self.screen, ActionHost):
+            await self.screen.action_run(action.id)
