@@ -134,6 +134,14 @@ async def test_rooms_that_show_only_the_present_say_so():
         driver.sees_not("◷ Logs shows only the present")
 
 
+async def test_a_narrow_screen_still_says_how_to_come_back():
+    async with console(with_yesterday()) as driver:
+        await travel(driver, "12:00")
+        driver.sees("◷ The past: Thu 20 Aug 2026 12:00:00 UTC, 2h 02m ago. esc returns to now")
+        await driver.press("2")
+        driver.sees("◷ Jobs shows only the present. esc returns to now")
+
+
 async def test_what_is_no_longer_kept_is_said_and_not_guessed():
     world = with_yesterday()
     world.kept = Kept(NOW - timedelta(days=7), NOW - timedelta(hours=1))

@@ -46,7 +46,8 @@ def past(app: WatchfloorApp) -> tuple[list[str], str] | None:
         return None
     back = key_of("back")
     if room.journey is None:
-        return [f"◷ {cannot_travel(room.tab())}. {back} returns to now"], "caution"
+        long, short = cannot_travel(room.tab()), f"{room.tab().capitalize()} shows only the present"
+        return [f"◷ {long}. {back} returns to now", f"◷ {short}. {back} returns to now"], "caution"
     way_back = f"{back} returns to now" if room.leaves_past else f"{back} goes back"
     return banner_words(room.journey, app.present.now, app.zone, way_back), "caution"
 
