@@ -22,10 +22,14 @@ from watchfloor.domain.boards import (
     DeliveryRow,
     HealthRow,
     IncidentRow,
+    JobRow,
     Kept,
     LogRow,
     NodeRow,
     ResultPoint,
+    RunDetail,
+    RunLine,
+    RunRow,
     ServiceDetail,
     SettingRow,
     StatusLine,
@@ -500,6 +504,9 @@ class World:
     alerts: list[AlertRow] = field(default_factory=alert_rows)
     resolved: list[AlertRow] = field(default_factory=resolved_rows)
     tasks: list[TaskRunRow] = field(default_factory=task_rows)
+    jobs: list[JobRow] = field(default_factory=list)
+    runs: list[RunDetail] = field(default_factory=list)
+    run_log: list[RunLine] = field(default_factory=list)
     records: list[LogRow] = field(default_factory=log_rows)
     settings: list[SettingRow] = field(default_factory=setting_rows)
     nodes: list[NodeRow] = field(default_factory=node_rows)
@@ -606,6 +613,22 @@ class FakeReader:
     async def task_runs(self) -> Sequence[TaskRunRow]:
         self._read("task_runs")
         return list(self.world.tasks)
+
+    async def jobs(self) -> Sequence[JobRow]:
+        self._read("jobs")
+        return list(self.world.jobs)
+
+    async def runs(self, job: str | None) -> Sequence[RunRow]:
+        self._read("runs")
+        return [detail.row for detail in self.world.runs if job in (None, detail.row.job)]
+
+    async def run(self, run_id: int) -> RunDetail | None:
+        self._read("run")
+        return next((detail for detail in self.world.runs if detail.row.id == run_id), None)
+
+    async def run_log(self, run_id: int, after: tuple[int, int]) -> Sequence[RunLine]:
+        self._read("run_log")
+        return [line for line in self.world.run_log if (line.attempt, line.seq) > after]
 
     async def logs(
         self,

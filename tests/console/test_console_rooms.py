@@ -12,6 +12,7 @@ from console_driver import console
 from console_world import NOW, World, health_rows
 from textual import events
 
+from watchfloor.domain.boards import AttemptRow, JobRow, RunDetail, RunLine, RunRow
 from watchfloor.domain.outcome import Status
 
 
@@ -261,6 +262,34 @@ async def test_jobs_show_runs_of_internal_tasks() -> None:
         driver.sees("4 internal tasks, latest 48 runs", "✘ 1 failed", "make partitions", "in 59m")
         await driver.press("z", "enter")
         driver.sees("Jobs › age alerts", "skipped")
+
+
+async def test_runs_of_jobs_stand_among_them_and_open_with_their_log_as_it_grows() -> None:
+    row = RunRow(
+        id=71, job="nightly backup", kind="script", origin="schedule", asked_by="", state="running",
+        scheduled_for=NOW, started_at=NOW, finished_at=None, attempt=2, exit_code=None, signal=None,
+        error_class="", error="", node="floor-01", reason="", open_letter=False,
+    )  # fmt: skip
+    failed = AttemptRow(1, "floor-01", NOW, NOW, 3, None, "script.exit.3", "exit code 3")
+    again = AttemptRow(2, "floor-01", NOW, None, None, None, "", "")
+    job = JobRow(
+        id=1, name="nightly backup", kind="script", contact="", description="", paused=False, schedules=("@daily",),
+        next_fire_at=NOW + timedelta(hours=3), broken="", last_run=None, last_state="", last_at=None, last_took=None,
+        last_error="", recent=(), running=1, waiting=0,
+    )  # fmt: skip
+    world = World(jobs=[job], runs=[RunDetail(row, (failed, again))])
+    world.run_log.append(RunLine(1, 1, NOW, "stdout", "copying \x1b[31mthe stock"))
+    async with console(world) as driver:
+        await driver.press("2")
+        driver.sees("49 runs", "▶ 1 running", "in 3h")
+        assert "nightly backup" in driver.cursor
+        await driver.press("enter")
+        driver.sees("Jobs › nightly backup #71", "▶ running", "exit code 3", "goes on", "copying the stock")
+        driver.world.run_log.append(RunLine(2, 1, NOW, "stderr", "the disk is full"))
+        done = replace(row, state="dead", exit_code=3, error="exit code 3", reason="all 2 attempts failed")
+        driver.world.runs[0] = RunDetail(done, (failed, again))
+        await driver.changed("jobs")
+        driver.sees("✘ dead", "the disk is full", "all 2 attempts failed")
 
 
 async def test_logs_follow_until_the_cursor_leaves_the_top() -> None:

@@ -73,6 +73,13 @@ RUN: Mapping[str, Mark] = {
     "ok": Mark("●", "ok", "ok"),
     "failed": Mark("✘", "failed", "failing"),
     "skipped": Mark("○", "skipped", "muted"),
+    "succeeded": Mark("●", "ok", "ok"),
+    "dead": Mark("✘", "dead", "failing"),
+    "cancelled": Mark("○", "cancelled", "muted"),
+    "missed": Mark("▲", "missed", "degraded"),
+    "running": Mark("▶", "running", "accent"),
+    "ready": Mark("◌", "ready", "muted"),
+    "waiting": Mark("◌", "waiting", "muted"),
 }
 
 LOOP: Mapping[str, Mark] = {

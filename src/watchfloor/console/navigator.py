@@ -15,6 +15,7 @@ from textual.timer import Timer
 from watchfloor.console.memory import Kept, Memory
 from watchfloor.console.screens.alert import AlertRoom
 from watchfloor.console.screens.room import Room
+from watchfloor.console.screens.run import RunRoom
 from watchfloor.console.screens.service import ServiceRoom
 from watchfloor.console.trail import Place, Trail
 
@@ -27,7 +28,7 @@ KEEP_S = 1.0
 LEAVE_S = 0.25
 """So long leaving waits for what is not written yet; a database that is away keeps nobody."""
 
-OPENERS: Mapping[str, Callable[[int], Room]] = {"service": ServiceRoom, "alert": AlertRoom}
+OPENERS: Mapping[str, Callable[[int], Room]] = {"service": ServiceRoom, "alert": AlertRoom, "run": RunRoom}
 """What can be opened again by its key."""
 
 

@@ -16,9 +16,13 @@ from watchfloor.domain.boards import (
     ComponentRow,
     ConfigFileRow,
     HealthRow,
+    JobRow,
     Kept,
     LogRow,
     NodeRow,
+    RunDetail,
+    RunLine,
+    RunRow,
     ServiceDetail,
     SettingRow,
     StatusLine,
@@ -64,6 +68,18 @@ class Reader(Boards, Protocol):
 
     async def task_runs(self) -> Sequence[TaskRunRow]:
         """Latest runs of the program's own tasks, newest first."""
+
+    async def jobs(self) -> Sequence[JobRow]:
+        """Every job, by name."""
+
+    async def runs(self, job: str | None) -> Sequence[RunRow]:
+        """The latest runs, of one job or of all, newest first."""
+
+    async def run(self, run_id: int) -> RunDetail | None:
+        """One run with its attempts; None when it is gone."""
+
+    async def run_log(self, run_id: int, after: tuple[int, int]) -> Sequence[RunLine]:
+        """A page of the lines of a run's log, later than the (attempt, number) `after`."""
 
     async def logs(
         self,

@@ -220,7 +220,7 @@ class Engine:
     ) -> list[Component]:
         async def runs_changed() -> None:
             firer.wake()
-            runner.wake()
+            runner.look()
 
         on = {
             "services": share.reload,

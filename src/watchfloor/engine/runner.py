@@ -55,6 +55,10 @@ class Runner:
         self._looked_at = 0.0
 
     def wake(self) -> None:
+        """There may be something to start."""
+        self._wake.set()
+
+    def look(self) -> None:
         """There may be something to start or to cancel."""
         self._looked_at = 0.0
         self._wake.set()
@@ -105,7 +109,8 @@ class Runner:
         async with self._node.database.transaction() as connection:
             if ended:
                 taken = await runs.finish(connection, ended)
-                await audit.record(connection, [_refused(each) for each in ended if each.id not in taken])
+                if refused := [_refused(each) for each in ended if each.id not in taken]:
+                    await audit.record(connection, refused)
             claimed = await runs.claim(connection, worker.id, free) if free else []
         if ended:
             self._node.count("runs_finished", len(taken))

@@ -1,9 +1,10 @@
-"""The Jobs room: for now what the program itself runs at intervals, one row for each run."""
+"""The Jobs room: the latest runs of jobs and of what the program itself does at intervals, one row for each."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import ClassVar
 
 from watchfloor.console.action import Context, Scope
@@ -13,25 +14,60 @@ from watchfloor.console.glyphs import RUN, mark, tally
 from watchfloor.console.line import Line, Piece, clean, says, wrap
 from watchfloor.console.screens.beside import BesideRoom
 from watchfloor.console.screens.listing import Grade
+from watchfloor.console.screens.run import RunRoom
 from watchfloor.console.screens.text import TextRoom
 from watchfloor.console.views.sections import heading, pairs
 from watchfloor.console.widgets.pane import Maker
 from watchfloor.console.widgets.table import Column
-from watchfloor.domain.boards import TaskRunRow
+from watchfloor.domain.boards import JobRow, RunRow, TaskRunRow
 from watchfloor.domain.words import count
 
 
-def _error(row: TaskRunRow, moment: Moment, cells: int) -> Line:
-    return ((clean(row.error), "failing" if row.outcome == "failed" else "muted"),)
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A run of a job (``run_id`` is its number) or of an internal task."""
+
+    task: str
+    node: str
+    outcome: str
+    started_at: datetime
+    duration: float | None
+    error: str
+    next_run_at: datetime | None
+    run_id: int | None = None
 
 
-def _next(row: TaskRunRow, moment: Moment, cells: int) -> Line:
+FAULTS = frozenset({"failed", "dead", "missed"})
+
+
+def of_task(row: TaskRunRow) -> Work:
+    """The run of an internal task as the room lists it."""
+    return Work(row.task, row.node, row.outcome, row.started_at, row.duration, row.error, row.next_run_at)
+
+
+def of_job(row: RunRow, next_fire_at: datetime | None) -> Work:
+    """The run of a job as the room lists it."""
+    began, ended = row.started_at, row.finished_at
+    took = None if began is None or ended is None else (ended - began).total_seconds()
+    at = began or row.scheduled_for
+    return Work(row.job, row.node, row.state, at, took, row.error, next_fire_at, row.id)
+
+
+def _error(row: Work, moment: Moment, cells: int) -> Line:
+    return ((clean(row.error), "failing" if row.outcome in FAULTS else "muted"),)
+
+
+def _took(row: Work) -> str:
+    return "—" if row.duration is None else latency(row.duration)
+
+
+def _next(row: Work, moment: Moment, cells: int) -> Line:
     """When the task runs again; of runs that were followed by others there is nothing to say."""
     ahead = row.next_run_at is not None and row.next_run_at > moment.now
     return says(moment.ahead(row.next_run_at), "muted") if ahead else ()
 
 
-COLUMNS: tuple[Column[TaskRunRow], ...] = (
+COLUMNS: tuple[Column[Work], ...] = (
     Column("OUTCOME", lambda row, *_: mark(RUN, row.outcome).line, 9, order=lambda row: row.outcome),
     Column(
         "TASK", lambda row, *_: ((clean(row.task), "text"),), 16, grow=2, limit=32, order=lambda row: row.task
@@ -54,11 +90,11 @@ COLUMNS: tuple[Column[TaskRunRow], ...] = (
     ),
     Column(
         "TOOK",
-        lambda row, *_: ((latency(row.duration), "text"),),
+        lambda row, *_: ((_took(row), "text"),),
         8,
         rank=1,
         align="right",
-        order=lambda row: row.duration,
+        order=lambda row: row.duration or 0.0,
     ),
     Column(
         "NEXT RUN",
@@ -72,8 +108,8 @@ COLUMNS: tuple[Column[TaskRunRow], ...] = (
 )
 
 
-class JobsRoom(BesideRoom[TaskRunRow], inherit_bindings=False):
-    """Runs of the program's own tasks, newest first."""
+class JobsRoom(BesideRoom[Work], inherit_bindings=False):
+    """Runs of jobs and of the program's own tasks, newest first."""
 
     ROOM: ClassVar[str] = "jobs"
     NOUN: ClassVar[str] = "run"
@@ -84,21 +120,30 @@ class JobsRoom(BesideRoom[TaskRunRow], inherit_bindings=False):
 
     def __init__(self) -> None:
         super().__init__()
-        self._rows: Sequence[TaskRunRow] = ()
+        self._rows: Sequence[Work] = ()
+        self._jobs: Sequence[JobRow] = ()
 
-    async def read_rows(self) -> Sequence[TaskRunRow]:
-        return await self.console_app.reader.task_runs()
+    async def read_rows(self) -> Sequence[Work]:
+        reader = self.console_app.reader
+        self._jobs = await reader.jobs()
+        ahead = {job.name: job.next_fire_at for job in self._jobs}
+        work = [of_task(row) for row in await reader.task_runs()]
+        seen: set[str] = set()
+        for row in await reader.runs(None):
+            work.append(of_job(row, None if row.job in seen else ahead.get(row.job)))
+            seen.add(row.job)
+        return sorted(work, key=lambda row: row.started_at, reverse=True)
 
-    def take(self, rows: Sequence[TaskRunRow]) -> None:
+    def take(self, rows: Sequence[Work]) -> None:
         self._rows = rows
 
-    def columns(self) -> Sequence[Column[TaskRunRow]]:
+    def columns(self) -> Sequence[Column[Work]]:
         return COLUMNS
 
-    def key(self, row: TaskRunRow) -> Hashable:
-        return row.node, row.task, row.started_at
+    def key(self, row: Work) -> Hashable:
+        return row.run_id or (row.node, row.task, row.started_at)
 
-    def fields(self, row: TaskRunRow) -> Fields:
+    def fields(self, row: Work) -> Fields:
         return {
             "task": row.task.casefold(),
             "node": row.node.casefold(),
@@ -106,20 +151,23 @@ class JobsRoom(BesideRoom[TaskRunRow], inherit_bindings=False):
             "error": row.error.casefold(),
         }
 
-    def is_fault(self, row: TaskRunRow) -> bool:
-        return row.outcome != "ok"
+    def is_fault(self, row: Work) -> bool:
+        return row.outcome in FAULTS or row.outcome == "skipped"
 
-    def grade(self, row: TaskRunRow) -> Grade:
-        return {"ok": Grade.FINE, "failed": Grade.ERROR}.get(row.outcome, Grade.WARNING)
+    def grade(self, row: Work) -> Grade:
+        if row.outcome in ("failed", "dead"):
+            return Grade.ERROR
+        return Grade.WARNING if self.is_fault(row) else Grade.FINE
 
     def empty(self) -> Line:
         return (("No task has run yet; an engine runs its own every few minutes.", "muted"),)
 
     def pieces(self) -> Sequence[Piece]:
         runs = count(len(self._rows), "run")
-        tasks = count(len({row.task for row in self._rows}), "internal task")
-        pieces = [Piece((says(f"{tasks}, latest {runs}", "title"), says(runs, "title")), 3)]
-        for rank, outcome in ((6, "failed"), (4, "skipped"), (2, "ok")):
+        tasks = count(len({row.task for row in self._rows if row.run_id is None}), "internal task")
+        jobs = f"{count(len(self._jobs), 'job')}, " if self._jobs else ""
+        pieces = [Piece((says(f"{jobs}{tasks}, latest {runs}", "title"), says(runs, "title")), 3)]
+        for rank, outcome in ((7, "dead"), (6, "failed"), (5, "running"), (4, "skipped"), (2, "ok")):
             pieces += tally(sum(row.outcome == outcome for row in self._rows), mark(RUN, outcome), rank)
         return pieces
 
@@ -128,7 +176,9 @@ class JobsRoom(BesideRoom[TaskRunRow], inherit_bindings=False):
 
     def do_open(self) -> None:
         row = self.selected
-        if row is not None:
+        if row is not None and row.run_id is not None:
+            self.app.push_screen(RunRoom(row.run_id))
+        elif row is not None:
             self.app.push_screen(
                 TextRoom("jobs", ("Jobs", clean(row.task)), lambda m, cells: run_lines(row, m, cells))
             )
@@ -141,14 +191,14 @@ class JobsRoom(BesideRoom[TaskRunRow], inherit_bindings=False):
         return lambda cells: [] if row is None else run_lines(row, moment, cells)
 
 
-def run_lines(row: TaskRunRow, moment: Moment, cells: int) -> list[Line]:
+def run_lines(row: Work, moment: Moment, cells: int) -> list[Line]:
     """One run in full."""
     items: list[tuple[str, Line]] = [
         ("task", ((clean(row.task), "title"),)),
         ("outcome", mark(RUN, row.outcome).line),
         ("node", ((clean(row.node), "text"),)),
         ("started", ((clock(row.started_at, moment.now, moment.zone), "text"),)),
-        ("took", ((latency(row.duration), "text"),)),
+        ("took", ((_took(row), "text"),)),
         ("next run", ((clock(row.next_run_at, moment.now, moment.zone), "text"),)),
     ]
     lines = pairs(items, cells)

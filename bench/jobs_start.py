@@ -1,0 +1,91 @@
+"""From the moment a job is due, or asked for, to the start of its run; and the take-over after a node was killed.
+
+Times are those of the database: the nominal time, or that of the row, to the start that the claim wrote.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import uuid4
+
+from processes import Observer, Served, dsn
+from support import Report, percentile, run, temporary_ground, until
+from watchfloor.operations.actor import Actor
+from watchfloor.operations.jobs import run_now
+from watchfloor.store.database import Database
+
+JOBS = 100
+CROWD = 1_000
+
+
+def measure(report: Report, quick: bool) -> None:
+    """A hundred fires a second, a hundred requests a second, then a thousand at one moment."""
+    seconds = 5 if quick else 60
+    moment = datetime.now(UTC) + timedelta(seconds=seconds * 2 + 25)
+    with (
+        temporary_ground() as ground,
+        Served(ground, _config(moment)) as served,
+        served.ready().connect() as connection,
+    ):
+        connection.execute("INSERT INTO settings VALUES ('jobs.max_concurrent_runs', '1000', now(), 'bench')")
+        connection.execute("NOTIFY watchfloor_pulse, 'settings'")
+        time.sleep(seconds + 2)  # it fires meanwhile
+        due = _lags(connection, f"r.origin = 'schedule' AND r.created_at > now() - interval '{seconds} s'")
+        connection.execute("UPDATE schedules SET state = 'paused' WHERE spec->>'kind' = 'interval'")
+        asyncio.run(_ask(dsn(served.data_dir), seconds))
+        asked = _lags(connection, "r.origin = 'manual'")
+        until(partial(_crowd_done, connection), 120, "the crowd")
+        crowd = _lags(connection, "j.name LIKE 'crowd-%'")
+    report.note(f"{len(due):,} fires and {len(asked):,} requests at 100 a second each")
+    report.add("due to start, p50", "ms", [percentile(due, 0.5)], 5.0)
+    report.add("due to start, p99", "ms", [percentile(due, 0.99)], 20.0)
+    report.add("asked to start, p50", "ms", [percentile(asked, 0.5)], 3.4)
+    report.add("asked to start, p99", "ms", [percentile(asked, 0.99)], 6.0)
+    report.add(f"the last of {CROWD:,} due at one moment", "ms", [max(crowd, default=0.0)], 1000.0)
+
+
+def _config(moment: datetime) -> str:
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    lines = ["jobs:"]
+    for number in range(JOBS):
+        anchor = (first + timedelta(milliseconds=10 * number)).isoformat()
+        schedule = f"{{every: 1s, anchor: '{anchor}'}}"
+        lines.append(f"  - {{name: due-{number:03}, kind: dummy, overlap: allow, schedules: [{schedule}]}}")
+    for number in range(CROWD):
+        schedule = f"{{at: '{moment.isoformat()}'}}"
+        lines.append(f"  - {{name: crowd-{number:04}, kind: dummy, overlap: allow, schedules: [{schedule}]}}")
+    lines.append("  - {name: asked, kind: dummy, overlap: allow}")
+    return "\n".join(lines) + "\n"
+
+
+async def _ask(address: str, seconds: int) -> None:
+    database, somebody = Database(address, name="bench"), Actor("bench")
+    began = time.monotonic()
+    for number in range(seconds * 100):
+        await asyncio.sleep(max(0.0, began + number / 100 - time.monotonic()))
+        await run_now(database, somebody, "asked", uuid4())
+    await database.close()
+
+
+def _lags(connection: Observer, which: str) -> list[float]:
+    """Milliseconds from due to start of each run."""
+    rows = connection.execute(
+        "SELECT extract(epoch FROM r.started_at - r.scheduled_for)::float8 * 1000 FROM runs r "
+        f"JOIN jobs j ON j.id = r.job_id WHERE r.started_at IS NOT NULL AND r.missed = 0 AND {which}".encode()
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _crowd_done(connection: Observer) -> bool:
+    row = connection.execute(
+        "SELECT count(*) FROM runs r JOIN jobs j ON j.id = r.job_id "
+        "WHERE j.name LIKE 'crowd-%' AND r.state = 'succeeded'"
+    ).fetchone()
+    return row is not None and row[0] == CROWD
+
+
+if __name__ == "__main__":
+    run(measure, "From due to start", __doc__)
