@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import string
-from dataclasses import fields, is_dataclass, replace
-from datetime import datetime
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from colour_vision import contrast
 from console_driver import Driver, console
-from console_world import World, alert_rows, health_rows, log_rows, node_rows, task_rows
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from console_world import World, alert_rows, health_rows, node_rows, task_rows
 from rich.cells import cell_len
 
 from watchfloor.console.themes import ROLES, Themes, theme_directories
@@ -147,74 +141,6 @@ async def test_a_terminal_of_40_by_10_still_shows_room_state_name_and_keys() -> 
         driver.sees("1 Health 2 3 4 5", "✘ failing shop checkout", "enter open", "? help", "▲ 2")
         await driver.press("3", "a", "enter")
         driver.sees("✓ acknowledged #42 for 4 h")
-
-
-NASTY = (
-    "\x1b[2J\x1b]0;owned\x07",
-    "\u202eright to left\u2066",
-    "日本語のとても長い名前のサービス",
-    "e\u0301\u0301\u0301\u0301\u0301 zalgo\u0336\u0337",
-    "\U0001f469\u200d\U0001f469\u200d\U0001f467 family \u2764\ufe0f \U0001f44d\U0001f3fd",
-    "[bold red]markup[/] \\[x] {braces} %s",
-    "tab\tnew\nline\rreturn\x00null\x9bcsi",
-    "\u200b\u200c\u200d\ufeff\u00ad",
-    "\ud800 lone surrogate",
-    "x" * 5_000,
-    "",
-    " ",
-)
-
-
-def poisoned(row: Any, poison: str) -> Any:
-    """A row with the poison in every text it holds, however deep."""
-    if is_dataclass(row) and not isinstance(row, type):
-        changes = {field.name: poisoned(getattr(row, field.name), poison) for field in fields(row)}
-        return replace(row, **changes)
-    if isinstance(row, Enum | datetime):
-        return row
-    if isinstance(row, str):
-        return poison if row not in ALERT_STATES else row
-    if isinstance(row, dict):
-        return {poison + str(key): poisoned(value, poison) for key, value in row.items()}
-    if isinstance(row, list | tuple):
-        return type(row)(poisoned(each, poison) for each in row)
-    return row
-
-
-ALERT_STATES = ("firing", "acknowledged", "pending", "resolved")
-
-
-def poisoned_world(poison: str) -> World:
-    world = World(database=poison, problems=(poison,))
-    for name in ("services", "alerts", "resolved", "tasks", "nodes", "components"):
-        setattr(world, name, [poisoned(row, poison) for row in getattr(world, name)])
-    world.records = [poisoned(row, poison) for row in log_rows(count=30)]
-    return world
-
-
-@pytest.mark.parametrize("poison", NASTY, ids=lambda text: ascii(text[:12]))
-async def test_hostile_text_in_every_field_breaks_no_screen(poison: str) -> None:
-    size = (150, 30)  # wide enough for the pane beside the board
-    async with console(poisoned_world(poison), size=size) as driver:
-        for where, keys in TOUR.items():
-            await driver.press(*keys)
-            fits(driver, size, where)
-            await driver.home()
-
-
-words = st.text(
-    alphabet=st.characters() | st.sampled_from(string.printable + "\x1b\u202e\u200d日\u0301"), max_size=60
-)
-
-
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(words)
-async def test_any_text_breaks_no_screen(poison: str) -> None:
-    async with console(poisoned_world(poison), size=(100, 30)) as driver:
-        for where in ("health", "a service", "an alert", "a record", "nodes"):
-            await driver.press(*TOUR[where])
-            fits(driver, (100, 30), where)
-            await driver.home()
 
 
 async def test_numbers_that_are_no_numbers_are_drawn_as_nothing() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from watchfloor.console.line import Line, Piece, says
+from watchfloor.console.line import Line, Piece, clean, says
 from watchfloor.domain.boards import HealthRow
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.severity import Severity
@@ -105,7 +105,7 @@ _LEVELS = (
 
 def mark(marks: Mapping[str, Mark], word: str) -> Mark:
     """The mark for `word`; a word this program does not know is shown as it is."""
-    return marks.get(word, Mark("?", word, "unknown"))
+    return marks.get(word, Mark("?", clean(word), "unknown"))
 
 
 def level(severity: int) -> Mark:

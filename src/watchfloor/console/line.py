@@ -25,6 +25,8 @@ EMPTY: Line = ()
 # Terminals disagree about how many cells joined emoji, variation selectors and skin tones take; without
 # them every character has one width everywhere and columns stay straight.
 _UNSURE = re.compile("[\u200c\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
+_FLAGS = {0x1F1E6 + place: letter for place, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
+"""Two of these make a flag in some terminals, one cell each in others: they are shown as the letters they stand for."""
 _LONGEST = 2_000
 
 
@@ -32,7 +34,7 @@ def clean(text: str) -> str:
     """`text` as one line that is safe to draw: nothing invisible, nothing of doubtful width."""
     if text.isascii() and text.isprintable() and len(text) <= _LONGEST:
         return text
-    line = _UNSURE.sub("", one_line(text, _LONGEST))
+    line = _UNSURE.sub("", one_line(text, _LONGEST)).translate(_FLAGS)
     return line if line.isprintable() else "".join(c if c.isprintable() else "�" for c in line)
 
 
