@@ -43,6 +43,13 @@ def test_the_pins_are_exact_and_name_no_place() -> None:
     ] == []
 
 
+def test_no_text_holds_the_marks_of_an_unfinished_merge() -> None:
+    named = [*ROOT.glob("*.*"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")]
+    texts = [path for path in named if path.is_file()]
+    assert texts
+    assert [t.name for t in texts if re.search("^(<{7}|={7}|>{7})", t.read_text("utf-8"), re.MULTILINE)] == []
+
+
 def test_importing_the_engine_imports_no_console() -> None:
     code = "import sys, watchfloor.engine.thread; print(sorted({'textual', 'rich'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
