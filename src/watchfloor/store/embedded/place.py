@@ -134,6 +134,11 @@ def prepare_socket_dir(place: Place, owner: Owner) -> Path:
 
 def unusable(place: Place, error: OSError) -> EmbeddedError:
     """The error for a data directory on which an operation failed, with the remedy that fits."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return EmbeddedError(
+            f"The data directory {place.data_dir} cannot be used: {error.filename or place.data_dir} is a file. "
+            "Choose a directory with --data-dir."
+        )
     return EmbeddedError(
         f"The data directory {place.data_dir} cannot be used: {error.strerror or error} ({error.filename or '-'}). "
         "Make it writable for this user, free some space, or choose another one with --data-dir."
