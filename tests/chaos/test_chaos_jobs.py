@@ -206,6 +206,7 @@ async def test_with_nodes_killed_at_random_nothing_is_lost_and_nothing_overlaps(
         else:
             nodes.forget(nodes.send(chance, signal.SIGKILL))
             nodes.start()
+    await until(lambda: one(database, "SELECT count(*) >= 3 FROM runs WHERE origin = 'schedule'"), timeout=60)
     await operations.set_paused(database, ANN, "tick", True)
     final = "SELECT bool_and(state IN ('succeeded', 'dead', 'missed')) FROM runs"
     await until(lambda: one(database, final), timeout=120)

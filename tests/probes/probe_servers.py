@@ -103,6 +103,11 @@ async def hangs_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     """Close at once."""
 
 
+async def hears_and_hangs_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Take what comes first, then close: what is left unread would make it a reset."""
+    await reader.read(1024)
+
+
 async def resets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Wait for the first bytes, then reset the connection."""
     await reader.read(1)

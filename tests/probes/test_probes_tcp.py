@@ -15,7 +15,7 @@ from probe_servers import (
     echo,
     floods,
     full_backlog,
-    hangs_up,
+    hears_and_hangs_up,
     resets,
     says,
     silent,
@@ -67,7 +67,7 @@ def test_what_is_expected_may_come_in_pieces(check: Probing, servers: Servers) -
 @pytest.mark.parametrize(
     ("handler", "words"),
     [
-        (hangs_up, "connection closed by the other side before the expected text came"),
+        (hears_and_hangs_up, "connection closed by the other side before the expected text came"),
         (says(b"554 go \x1b[31maway\r\n"), "before the expected text came; it said: 554 go away"),
         (resets, "reset by the other side before the expected text came"),
         (floods(b"", b"a" * 65_536), "the expected text is not in the first 64 KiB; it said: aaaa"),

@@ -76,7 +76,7 @@ def test_a_directory_that_others_may_write_to(server_dir: Path) -> None:
 
 def test_a_file_instead_of_a_directory(server_dir: Path) -> None:
     (server_dir / "file").write_text("")
-    with pytest.raises(EmbeddedError, match="file is a file. Choose a directory"):
+    with pytest.raises(EmbeddedError, match="file is a file"):
         Embedded.start(server_dir / "file" / "data")
 
 
