@@ -173,3 +173,11 @@ async def test_a_past_that_cannot_be_read_says_so_and_the_present_stays():
         driver.world.broken = None
         await driver.idle()
         driver.sees_not("you look at the past")
+
+
+async def test_of_two_moments_asked_for_at_once_the_last_is_shown():
+    async with console(with_yesterday(), size=(100, 30)) as driver:
+        driver.app.travel(NOW - timedelta(hours=1))
+        driver.app.travel(NOW - timedelta(hours=2))
+        await driver.idle()
+        driver.sees("2h 00m ago: you look at the past")

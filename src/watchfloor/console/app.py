@@ -147,6 +147,7 @@ class WatchfloorApp(App[None], inherit_bindings=False):
         self._notice_timer: Timer | None = None
         self.navigator = Navigator(self, keep_s)
         self.moved = False  # whether a person did anything yet
+        self._heading: datetime | None = None
         self.wanted: Journey | None = None  # the past that is looked at; each room says what it shows already
         self.feed = Feed(reader.pulses, self._refresh_boards, self._report, pace=pace, tick=tick)
         self._start_theme(theme or _text(preferences, "theme") or DEFAULT)
@@ -455,12 +456,15 @@ class WatchfloorApp(App[None], inherit_bindings=False):
     def travel(self, at: datetime) -> None:
         """Show Health and Alerts as they were at `at`, or say why that cannot be."""
         self._running_operations += 1
-        self.run_worker(self._travel(at), name="travel", group="travel", exclusive=True, exit_on_error=True)
+        self._heading = at
+        self.run_worker(self._travel(at), name="travel", exit_on_error=True)
 
     async def _travel(self, at: datetime) -> None:
         try:
             async with asyncio.timeout(ANSWER_S):
                 kept = await self.reader.kept()
+            if at != self._heading:
+                return  # somebody wants to be elsewhere by now
             problem = refusal(at, self.present.now, kept, self.zone)
             room = self.room
             if problem is not None or room is None:
