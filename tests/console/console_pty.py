@@ -98,14 +98,27 @@ class Terminal:
         return bytes(self.output)
 
     def still(self, for_s: float = 0.4, patience: float = PATIENCE_S) -> int:
-        """Wait until nothing was written for `for_s` seconds; the number of bytes written so far."""
+        """Wait until for `for_s` seconds nothing was written and the console slept; the number of bytes so far.
+
+        A console that is not given the processor writes nothing either, but it does not sleep.
+        """
         deadline, last, since = monotonic() + patience, -1, monotonic()
         while monotonic() - since < for_s:
             assert monotonic() < deadline, "the console never stands still"
-            if len(self.output) != last:
+            if len(self.output) != last or self._runs():
                 last, since = len(self.output), monotonic()
             select.select([], [], [], 0.01)
         return last
+
+    def _runs(self) -> bool:
+        """Whether a thread of the console runs, or would if the machine had time for it."""
+        try:
+            return any(
+                (task / "stat").read_text().rpartition(")")[2].split()[0] in "RD"
+                for task in Path(f"/proc/{self.process.pid}/task").iterdir()
+            )
+        except (FileNotFoundError, ProcessLookupError):
+            return False  # a thread, or the whole console, ended
 
     def gone_within(self, seconds: float) -> float:
         """Wait for the end of the process; how long it took, at most `seconds`."""

@@ -210,13 +210,18 @@ def sent(setup: str, ready: Callable[[bytes], bool]) -> str:
             seen.type(key)
             seen.still(0.4 if key == b"\x1b" else 0.1)  # a lone escape is one only when nothing follows it
         while not board_border(bytes(seen.output)):  # a slow machine may have taken two keys for one
-            assert monotonic() < deadline, (
-                "the board and the pane beside it are not divided by a straight line"
-            )
+            assert monotonic() < deadline, f"no straight line beside the board:\n{shown(bytes(seen.output))}"
             for key in (b"\x1b", b"1"):
                 seen.type(key)
                 seen.still(0.5)
         return bytes(seen.output).decode("utf-8")
+
+
+def shown(output: bytes) -> str:
+    """The screen after all that was written."""
+    screen = Screen(160, 40)
+    pyte.Stream(screen).feed(output.decode("utf-8", "ignore"))
+    return "\n".join(screen.display)
 
 
 def board_border(output: bytes) -> list[int]:

@@ -19,6 +19,7 @@ from test_console_wire import SETUP
 
 WIDTH, HEIGHT = 80, 24
 QUESTION = re.compile(rb"\x1b\[;(\d+)H\x1b\[6n")
+NOTICES_STAY = "WatchfloorApp._end_notice = lambda self: None\n"
 # A loop that notes how late it wakes, and data that change all the time.
 BUSY = """
 import asyncio, random, sys, time
@@ -88,7 +89,7 @@ KEYS = [
 @pytest.mark.parametrize("size", [(WIDTH, HEIGHT), (120, 40)])
 def test_after_any_keys_and_changes_the_screen_is_what_a_repaint_makes_it(size: tuple[int, int]) -> None:
     chance = random.Random(f"painter {size}")
-    with terminal(setup=SETUP, size=size) as far:
+    with terminal(setup=SETUP + NOTICES_STAY, size=size) as far:
         emulator = Emulator(far, size)
         far.until(started)
         for _ in range(12):
@@ -216,11 +217,13 @@ def test_on_a_line_on_which_each_byte_counts_the_cursor_moves_for_300_bytes() ->
         try:
             far.until(started, 30)
             far.still(1.0, 30)
-            far.type(b"jj")
-            before = far.still(1.0, 30)
-            far.type(b"j")
-            far.until(lambda output: len(output) > before)
-            assert far.still(1.0, 30) - before <= 300, bytes(far.output[before:])
+            costs = []
+            for _ in range(5):  # with some of them the mark of a slow link comes or goes
+                before = far.still(0.7, 30)
+                far.type(b"j")
+                far.until(lambda output, before=before: len(output) > before)
+                costs.append(far.still(0.7, 30) - before)
+            assert sorted(costs)[2] <= 300, costs
         finally:
             line.end()
 

@@ -20,6 +20,7 @@ import pytest
 from probe_certificates import Authority
 from probe_servers import Handler, Run, Servers
 
+from support.waiting import until_now
 from watchfloor.config.base import Settings
 from watchfloor.config.kinds import probe_kinds
 from watchfloor.domain.outcome import PHASES, Outcome, Status
@@ -689,6 +690,7 @@ class TestFilesAndProcesses:
             run(several())
         finally:
             released.set()
+            until_now(lambda: not file_probe._looking._out)  # else the next who asks joins this look
 
     def test_processes_that_cannot_be_read_are_a_time_out(
         self, run: Run, monkeypatch: pytest.MonkeyPatch
