@@ -26,7 +26,7 @@ Drawn: TypeAlias = tuple[Line, str]
 """A line and the ground it is drawn on."""
 
 WHEEL = 3
-THIN_CELLS = 12
+THIN_CELLS = 4
 """On a line on which each byte counts only so many cells of the chosen line stand out: moving it is cheap."""
 
 
