@@ -8,14 +8,19 @@ before a check needs it. This module must never show an address.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from watchfloor.domain.outcome import Status
+from pydantic import SecretStr
+
+from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.probes.answer import ROW_LIMIT, Answer
 from watchfloor.probes.blocking import Hands
 from watchfloor.probes.checking import Check, Fault
+from watchfloor.probes.findings import Findings
+from watchfloor.probes.limits import TimedSettings
 from watchfloor.probes.net import ascii_host, connect, place
 
 if TYPE_CHECKING:
@@ -37,6 +42,18 @@ _MAKES = {
     "sqlserver": _Make("SQL Server", "mssql+pymssql", "sqlserver", "pymssql", 1433, "SET LOCK_TIMEOUT 1000"),
     "oracle": _Make("Oracle", "oracle+oracledb", "oracle", "oracledb", 1521, "SET TRANSACTION READ ONLY"),
 }
+
+
+def is_address_of(scheme: str) -> Callable[[SecretStr], SecretStr]:
+    """A check of settings: an address of this make."""
+
+    def check(dsn: SecretStr) -> SecretStr:
+        if not dsn.get_secret_value().startswith(f"{scheme}://"):
+            raise ValueError(f"the address must begin with {scheme}://")
+        Foreign(scheme, dsn.get_secret_value())
+        return dsn
+
+    return check
 
 
 class Foreign:
@@ -65,6 +82,14 @@ class Foreign:
             f"{where} {self._database} {sql}", partial(self._ask, check, address, sql, timeout)
         )
         return answer
+
+    async def tell_version(self, check: Check, sql: str, speed: TimedSettings, timeout: float) -> Outcome:
+        """Sign in once, ask for the version, and judge. Raises `Fault` and `OSError`."""
+        answer = await self.ask(check, sql, timeout)
+        if not answer.rows or not answer.rows[0]:
+            raise Fault(f"{self.product} answered, but did not tell its version")
+        version = check.clean(answer.rows[0][0] or "?", 100)
+        return Findings(check).outcome(f"{self.product} answered", speed=speed, facts={"version": version})
 
     def _ask(self, check: Check, address: str, sql: str, timeout: float) -> Answer:
         import sqlalchemy.exc
