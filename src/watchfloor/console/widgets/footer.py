@@ -49,7 +49,7 @@ def _chosen(
     room = cells - width(last)
     chosen: list[tuple[Action, Line]] = []
     for action in ranked:
-        hidden = action.writes and context.read_only
+        hidden = action.writes and (context.read_only or context.past)
         if action.id == "help" or hidden or (action.fleeting and action.why_disabled(context) is not None):
             continue
         item = _item(action, context)
