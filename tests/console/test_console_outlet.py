@@ -141,6 +141,28 @@ def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def test_the_size_is_that_of_the_terminal_whatever_was_exported_once() -> None:
+    with terminal(setup=SETUP, size=(120, 40), environ={"COLUMNS": "80", "LINES": "24"}) as far:
+        emulator = Emulator(far, (120, 40))
+        far.until(started)
+        emulator.still()
+        assert "help" in emulator.screen.display[39]
+
+
+def test_an_escape_and_the_key_after_it_are_two_keys_although_they_arrive_together() -> None:
+    with terminal(setup=SETUP) as far:
+        emulator = Emulator(far)
+        far.until(started)
+        far.type(b"?")
+        emulator.still()
+        assert any("Keys of this screen" in line for line in emulator.screen.display)
+        far.type(b"\x1b5\x1b[B")
+        emulator.still()
+        assert not any("Keys of this screen" in line for line in emulator.screen.display)
+        assert "▌" in emulator.screen.display[5]
+        assert "thresholds." in "".join(emulator.screen.display)
+
+
 class SlowLine:
     """Reads so many bytes a second and answers what it is asked in its turn, as a terminal on a serial line."""
 

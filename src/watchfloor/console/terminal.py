@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import select
 import threading
 from codecs import getincrementaldecoder
@@ -30,6 +31,10 @@ FRAME_S, SSH_FRAME_S = 1 / 30, 1 / 10
 MOUSE_MODES = (1000, 1002, 1006)
 """Buttons and the wheel, motion while a button is down, any column. Motion alone (1003) would cross the line for
 nothing."""
+ESCAPE_AND_KEY = re.compile(r"\x1b(?=[^\x1b\[\]OPX^_])")
+"""An escape before what begins no sequence of a terminal (ECMA-48, 5.3 and 8.3: CSI, OSC, SS3 and strings)."""
+ACT_S = 1.0
+"""So long at most a key waits for what the escape before it does."""
 ESCAPE_S = 0.05
 """After an escape the rest of a sequence is looked for so often."""
 PATIENCE_S = 0.25
@@ -128,6 +133,14 @@ class ConsoleDriver(LinuxDriver):
     def _enable_mouse_pixels(self) -> None:
         """Nobody here needs to know where in a cell the mouse is."""
 
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """Of the terminal itself: COLUMNS and LINES say what it was when somebody exported them."""
+        try:
+            columns, lines = os.get_terminal_size(2 if (fd := terminal_fd()) is None else fd)
+        except OSError:
+            columns = lines = 0
+        return columns or 80, lines or 24
+
     def write(self, data: str) -> None:
         """Send what belongs to no frame."""
         if self.outlet is not None:
@@ -180,21 +193,34 @@ class ConsoleDriver(LinuxDriver):
         parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")("replace").decode
         try:
             while not self.exit_event.is_set():
-                waits_for_more = (
-                    parser._timeout_time is not None
-                )  # an escape may begin a sequence or be a key
-                ready, _, _ = select.select(
-                    [self.fileno, self._wake], [], [], ESCAPE_S if waits_for_more else None
-                )
+                wait = None if parser._timeout_time is None else ESCAPE_S  # an escape may begin a sequence
+                ready, _, _ = select.select([self.fileno, self._wake], [], [], wait)
                 if self.fileno in ready:
                     data = os.read(self.fileno, 4096)
                     if not data:
                         raise OSError("end of file")
-                    self._process(parser.feed(decode(data)))
+                    self._read(parser, decode(data))
                 self._process(parser.tick())
         except OSError:
             if self._exits is not None:
                 self._exits.ask("the terminal went away")
+
+    def _read(self, parser: XTermParser, text: str) -> None:
+        """On a slow link an escape and the key after it arrive together. Nothing here is bound to alt: they are two."""
+        *before, last = ESCAPE_AND_KEY.split(text)
+        for part in before:
+            if part:
+                self._process(parser.feed(part))
+            self.process_message(events.Key("escape", "\x1b"))
+            self._let_it_act()
+        if last:  # an empty text would end the parser
+            self._process(parser.feed(last))
+
+    def _let_it_act(self) -> None:
+        """Wait until what the last key did is done: the next one is meant for the screen that is there then."""
+        acted = threading.Event()
+        self._loop.call_soon_threadsafe(self._app.call_after_refresh, acted.set)
+        acted.wait(ACT_S)
 
     def _process(self, messages: Iterable[Message]) -> None:
         for message in messages:
