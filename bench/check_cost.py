@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 import peers
 from processes import Served, counters, cpu_s, rss_mb, services_yaml
-from support import Report, run, temporary_ground, until
+from support import Report, TooSlow, run, temporary_ground, until
 from target import Target
 
 SERVICES = 1000
 EVERY_S = 2
 BUDGET_MS = 0.44
+FEWER = 100
+"""Targets of the peers that cannot watch as many."""
 
 
 def measure(report: Report, quick: bool) -> None:
@@ -31,6 +33,8 @@ def measure(report: Report, quick: bool) -> None:
     with Target() as target:
         urls = [target.url(number) for number in range(SERVICES)]
         peer = _peer(report, target, urls, windows, window_s)
+        for other in peers.OTHERS:
+            _other(report, target, other, windows, window_s)
         with temporary_ground() as ground, Served(ground, services_yaml(urls, f"{EVERY_S}s")) as served:
             served.ready()
             _warm_up(target)
@@ -56,6 +60,34 @@ def _peer(report: Report, target: Target, urls: list[str], windows: int, window_
     report.note(f"{report.peer}: {min(rates):.0f} to {max(rates):.0f} checks/s, {memory:.0f} MB resident")
     report.add(report.peer, "ms", costs["peer"])
     return report.figures[-1].value
+
+
+def _other(
+    report: Report,
+    target: Target,
+    other: type[peers.Monit] | type[peers.Icinga],
+    windows: int,
+    window_s: float,
+) -> None:
+    """A peer that cannot keep the rate, on as many targets as it can."""
+    if not other.installed():
+        report.note(f"{other.title} is not installed; on Debian: {other.how_to_install}")
+        return
+    paths = [target.path(number) for number in range(FEWER)]
+    with temporary_ground() as ground, other(ground, target.port, paths, EVERY_S) as running:
+        try:
+            before = target.answered()
+            until(lambda: target.answered() - before >= FEWER, 60, f"{other.title} checks")
+        except TooSlow as error:
+            log = (ground / "peer.log").read_text()[-300:]
+            report.note(f"not measured: {error} {log}")
+            return
+        costs, rates = _windows(target, {"it": lambda: running.pids}, windows, window_s)
+        report.note(
+            f"{other.title}: {min(rates):.0f} to {max(rates):.0f} checks/s of {FEWER // EVERY_S} asked for, "
+            f"{rss_mb(running.pids):.0f} MB resident"
+        )
+    report.add(other.title, "ms", costs["it"])
 
 
 def _warm_up(target: Target) -> None:

@@ -6,6 +6,7 @@ Growth counts from the end of the warm-up, a tenth of the time.
 
 from __future__ import annotations
 
+import sys
 import time
 from itertools import cycle
 from pathlib import Path
@@ -31,7 +32,7 @@ def measure(report: Report, quick: bool) -> None:
             served.ready()
             argv = [*command(), "--config", str(served.config), "--data-dir", str(served.data_dir), "attach"]
             with Pty(argv, clean_environment(ground / "home")) as terminal:
-                terminal.when(lambda screen: "service-00000" in str(screen), 60, "the board")
+                terminal.when(lambda screen: "service-000" in str(screen), 120, "the board")
                 samples = _live(terminal, seconds)
     warm = len(samples) // 10
     first, last = samples[warm : 2 * warm], samples[-warm:]
@@ -58,6 +59,8 @@ def _live(terminal: Pty, seconds: float) -> list[tuple[float, int, float]]:
         wait = (answers[0] - at) * 1000 if answers else 0.0
         del terminal.chunks[:-50]
         samples.append((rss_mb([pid]), len(list(Path(f"/proc/{pid}/fd").iterdir())), wait))
+        if len(samples) % 60 == 0:
+            print(f"{len(samples)} keys: {samples[-1][0]:.1f} MB", file=sys.stderr, flush=True)
         if time.monotonic() > ends:
             return samples
     return samples

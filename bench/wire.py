@@ -6,8 +6,10 @@ of every service. Bytes are exact and repeat on any machine. Where tmux is insta
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -35,8 +37,9 @@ def measure(report: Report, quick: bool) -> None:
             report.add(name, "B", [count], BUDGETS.get(what), peer=stock[what])
     report.peer = "Textual's own output"
     if not quick and shutil.which("tmux"):
-        for what, count in _behind_tmux((80, 24)).items():
-            report.add(f"80x24 behind tmux: {what}", "B", [count])
+        own, stock = _behind_tmux((80, 24), {}), _behind_tmux((80, 24), STOCK)
+        for what, count in own.items():
+            report.add(f"80x24 behind tmux: {what}", "B", [count], BUDGETS.get(what), peer=stock[what])
 
 
 def _bytes(size: tuple[int, int], environ: Mapping[str, str]) -> dict[str, float]:
@@ -50,6 +53,9 @@ def _bytes(size: tuple[int, int], environ: Mapping[str, str]) -> dict[str, float
         for what, keys in (
             ("cursor down", b"j"),
             ("cursor up", b"k"),
+            ("to the end", b"G"),
+            ("up from there, in a page", b"k"),
+            ("to the top", b"g"),
             ("another room", b"5"),
             ("back", b"1"),
         ):
@@ -64,7 +70,7 @@ def _cost_of_keys(seen: Terminal, keys: bytes) -> float:
     return seen.still() - before
 
 
-def _behind_tmux(size: tuple[int, int]) -> dict[str, float]:
+def _behind_tmux(size: tuple[int, int], environ: Mapping[str, str]) -> dict[str, float]:
     """The same keys, in a window of tmux: what tmux then sends to its own terminal."""
     with tempfile.TemporaryDirectory() as folder:
         setup = f"""
@@ -76,12 +82,16 @@ if "TMUX" not in os.environ:
 {SETUP}
 """
         setup = f"PROGRAM = open('/proc/self/cmdline').read().split(chr(0))[2]\n{setup}"
-        with terminal(setup=setup, size=size) as seen:
-            seen.until(lambda output: b"shop checkout" in output)
-            return {
-                what: _cost_of_keys(seen, keys)
-                for what, keys in (("cursor down", b"j"), ("another room", b"5"), ("back", b"1"))
-            }
+        try:
+            with terminal(setup=setup, size=size, environ=environ) as seen:
+                seen.until(lambda output: b"shop checkout" in output)
+                return {
+                    what: _cost_of_keys(seen, keys)
+                    for what, keys in (("cursor down", b"j"), ("another room", b"5"), ("back", b"1"))
+                }
+        finally:  # the terminal ends tmux's client; what runs in its window would go on
+            place = {**os.environ, "TMUX_TMPDIR": folder}
+            subprocess.run(["tmux", "kill-server"], env=place, check=False, capture_output=True)
 
 
 if __name__ == "__main__":

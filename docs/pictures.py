@@ -57,11 +57,12 @@ async def main() -> None:
         boot.start()
         try:
             await asyncio.sleep(WARM_UP_S)
-            await draw(boot, (120, 32), None, "health", "")
+            await draw(boot, (120, 32), None, "health", "1")
             await draw(boot, (120, 32), None, "service", "j enter")
             await draw(boot, (120, 24), None, "alerts", "3 a enter")
             await draw(boot, (120, 28), None, "alert", "3 enter")
-            await draw(boot, (80, 24), "day", "small", "")
+            await draw(boot, (120, 24), None, "jobs", "2")
+            await draw(boot, (80, 24), "day", "small", "1")
         finally:
             boot.end()
 

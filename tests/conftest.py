@@ -13,8 +13,10 @@ import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
+from psycopg.conninfo import make_conninfo
 
 from watchfloor.store.embedded import Embedded
 
@@ -56,8 +58,15 @@ def server_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[Embedded]:
-    """One running embedded server for the whole test session. Tests make databases of their own in it, or clean up."""
+    """One running embedded server for the whole test session. Tests make databases of their own in it, or clean up.
+
+    It writes to no disk before it answers: thousands of databases come and go in it, and none outlives the session.
+    What must survive a crash is tested on servers of their own.
+    """
     path = Path(tempfile.mkdtemp(prefix="wf-test-", dir="/tmp"))
     with Embedded.start(path) as server:
+        with psycopg.connect(make_conninfo(server.dsn, user="postgres"), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield server
     shutil.rmtree(path)

@@ -17,7 +17,7 @@ from support.waiting import until
 from watchfloor.channels.command import Settings, deliver, render
 from watchfloor.channels.message import DeliveryError, Draft, Message
 from watchfloor.domain.alert import raise_alert
-from watchfloor.domain.message import compose
+from watchfloor.domain.message import About, compose
 from watchfloor.domain.severity import Severity
 
 ID = "0191d8f0-0000-7000-8000-000000000001"
@@ -30,7 +30,7 @@ def settings(*command: str, **values: Any) -> Settings:
 
 def message(title: str = "shop; rm -rf / $(id) `id`") -> Message:
     alert, events = raise_alert(Severity.CRITICAL, NOW)
-    payload = compose(events[-1], alert, 42, "uuid", title, "refused", {"service": "shop"})
+    payload = compose(events[-1], alert, About(42, "uuid", title, "refused", {"service": "shop"}))
     made = settings("true")
     return Message(ID, "alert.firing", render(made, Draft(ID, ID, payload)), 1)
 

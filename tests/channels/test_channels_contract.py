@@ -20,12 +20,12 @@ import pytest
 from support.mailboxes import mailbox
 from support.receivers import Answer, receiving, status
 from support.waiting import until
-from watchfloor.channels import sending
+from watchfloor.channels import wire
 from watchfloor.channels.message import DeliveryError, Draft, Message
 from watchfloor.config.base import Settings
 from watchfloor.config.kinds import channel_kinds
 from watchfloor.domain.alert import raise_alert
-from watchfloor.domain.message import compose
+from watchfloor.domain.message import About, compose
 from watchfloor.domain.notice import trial_message
 from watchfloor.domain.severity import Severity
 
@@ -77,7 +77,7 @@ ALL = {**HTTP, **OTHERS}
 @pytest.fixture(autouse=True)
 def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failing answer that never ends is not waited for as long as in life."""
-    monkeypatch.setattr(sending, "ANSWER_S", 0.05)
+    monkeypatch.setattr(wire, "ANSWER_S", 0.05)
 
 
 def settings(kind: str, port: int = 1, timeout: float = LIMIT) -> Settings:
@@ -87,7 +87,9 @@ def settings(kind: str, port: int = 1, timeout: float = LIMIT) -> Settings:
 
 def payload(title: str = "shop is failing", summary: str = "refused", note: str = "") -> bytes:
     alert, events = raise_alert(Severity.CRITICAL, NOW)
-    return compose(replace(events[-1], note=note), alert, 42, THREAD, title, summary, {"service": "shop"})
+    return compose(
+        replace(events[-1], note=note), alert, About(42, THREAD, title, summary, {"service": "shop"})
+    )
 
 
 def message(kind: str, made: Settings, body: bytes | None = None) -> Message:
@@ -329,7 +331,7 @@ async def test_every_attempt_sends_the_same_bytes_and_the_id(kind: str) -> None:
 
 BODIES = {
     "firing": payload(),
-    "test": trial_message(THREAD, "phone", "ann", NOW),
+    "test": trial_message(THREAD, "channel phone", {"channel": "phone"}, "ann", NOW),
     "hostile": payload(
         "<!channel> @everyone <b>x</b> *y* \x1b[31m\u202e {{ 7*7 }}\r\nBcc: a@b",
         "\x00" * 9 + "<&>\r\n.\r\n" * 50,

@@ -18,7 +18,7 @@ from watchfloor.channels.email import Settings, deliver, render
 from watchfloor.channels.message import DeliveryError, Draft, Message
 from watchfloor.demo.certificates import Authority
 from watchfloor.domain.alert import raise_alert
-from watchfloor.domain.message import compose
+from watchfloor.domain.message import About, compose
 from watchfloor.domain.severity import Severity
 
 FIRST, SECOND = "0191d8f0-0000-7000-8000-000000000001", "0191d8f0-0000-7000-8000-000000000002"
@@ -34,7 +34,9 @@ def settings(port: int = 25, **values: Any) -> Settings:
 
 def draft(message_id: str = FIRST, title: str = "größe is failing", summary: str = "<no answer>") -> Draft:
     alert, events = raise_alert(Severity.CRITICAL, NOW)
-    return Draft(message_id, FIRST, compose(events[-1], alert, 42, "u", title, summary, {"service": "größe"}))
+    return Draft(
+        message_id, FIRST, compose(events[-1], alert, About(42, "u", title, summary, {"service": "größe"}))
+    )
 
 
 async def send(made: Settings, made_of: Draft | None = None) -> None:

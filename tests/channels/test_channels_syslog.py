@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from watchfloor.channels.message import DeliveryError, Draft, Message
 from watchfloor.channels.syslog import LONGEST, Settings, deliver, render
 from watchfloor.domain.alert import condition_false, raise_alert
-from watchfloor.domain.message import compose
+from watchfloor.domain.message import About, compose
 from watchfloor.domain.severity import Severity
 
 ID = "0191d8f0-0000-7000-8000-000000000001"
@@ -31,7 +31,9 @@ def draft(
     title: str = "shop is failing", severity: Severity = Severity.CRITICAL, service: str = "shop"
 ) -> Draft:
     alert, events = raise_alert(severity, NOW)
-    return Draft(ID, ID, compose(events[-1], alert, 42, "u", title, "refused\nagain", {"service": service}))
+    return Draft(
+        ID, ID, compose(events[-1], alert, About(42, "u", title, "refused\nagain", {"service": service}))
+    )
 
 
 def settings(**values: Any) -> Settings:
@@ -65,7 +67,7 @@ def test_a_record_is_what_the_standard_says(severity: Severity, facility: str, p
 def test_what_is_over_is_a_notice() -> None:
     alert, _ = raise_alert(Severity.EMERGENCY, NOW)
     over, events = condition_false(alert, NOW)
-    made = Draft(ID, ID, compose(events[-1], over, 42, "u", "shop is failing", "", {}))
+    made = Draft(ID, ID, compose(events[-1], over, About(42, "u", "shop is failing", "", {})))
     assert parsed(render(settings(), made))["priority"] == str(3 * 8 + 5)
 
 

@@ -13,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from support.receivers import Receiver, receiving, status
+from watchfloor.channels import wire
 from watchfloor.channels.message import DeliveryError, Message
 from watchfloor.channels.webhook import Settings, deliver, sign
 
@@ -92,13 +93,15 @@ async def test_other_answers_are_failures_for_good_or_for_now(code: int, permane
         ("-5", None),
         ("soon", None),
         ("", None),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2026 07:29:30 GMT", 90.0),
+        ("Wed, 21 Oct 2026 07:00:00 GMT", 0.0),
+        ("Wed, 99 Oct 2026 07:28:00 GMT", None),
         ("٣", None),
     ],
 )
 async def test_a_receiver_may_ask_for_patience(header: str, wanted: float | None) -> None:
     async with receiving() as receiver:
-        error = await refused(receiver, status(429, retry_after=header))
+        error = await refused(receiver, status(429, retry_after=header, date="Wed, 21 Oct 2026 07:28:00 GMT"))
     assert error.retry_after == wanted
 
 
@@ -108,7 +111,7 @@ async def test_a_receiver_that_is_not_there_is_tried_again_later() -> None:
     with pytest.raises(DeliveryError) as caught:
         await deliver(settings(receiver.url()), MESSAGE)
     assert not caught.value.permanent
-    assert "ConnectError" in str(caught.value)
+    assert str(caught.value) == "no connection: Connection refused"
 
 
 async def _silence(writer: asyncio.StreamWriter) -> None:
@@ -190,3 +193,60 @@ def test_settings_show_neither_address_nor_key() -> None:
     made = settings("https://hooks.example/T0PSECRET", secret=SECRET)
     assert "T0PSECRET" not in repr(made) + str(made)
     assert SECRET not in repr(made)
+
+
+async def test_connections_are_kept_between_messages_and_replaced_when_the_receiver_closed_them() -> None:
+    connections, got = [], []
+    closing = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                got.append(await reader.readexactly(length))
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                if len(got) == 3:
+                    break
+        except asyncio.IncompleteReadError:
+            return
+        finally:
+            writer.close()
+            closing.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    made = settings(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    with wire.keeping() as lines:
+        for _ in range(3):
+            await deliver(made, MESSAGE)
+        await closing.wait()
+        await deliver(made, MESSAGE)
+        assert sum(map(len, lines.resting.values())) == 1
+    server.close()
+    assert got == [MESSAGE.payload] * 4
+    assert len(connections) == 2
+
+
+async def test_a_kept_connection_that_dies_after_the_first_byte_of_an_answer_is_a_failure() -> None:
+    """It may have been taken: whether to send again is for the courier to decide, and to count."""
+    served = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal served
+        for answer in (b"HTTP/1.1 204 x\r\n\r\n", b"HTTP/1.1 2"):
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(len(MESSAGE.payload))
+            served += 1
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    made = settings(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    with wire.keeping():
+        await deliver(made, MESSAGE)
+        with pytest.raises(DeliveryError, match="ended without an answer"):
+            await deliver(made, MESSAGE)
+    server.close()
+    assert served == 2

@@ -1,8 +1,8 @@
-"""Carries one fire through all its statements, again and again, each time killed at another one of them.
+"""Carries one errand through all its statements, again and again, each time killed at another one of them.
 
-A program of its own that imports everything once and forks for each point. Its input is the address of the database
-and, line by line, a point: the number of the exchange with the server, and whether to die before or after it. Each
-answer is ``killed`` or ``done``.
+A program of its own that imports everything once and forks for each point. Its input is, line by line, the address of
+the database, the errand, the number of the exchange with the server, and whether to die before or after it. Each answer
+is ``killed`` or ``done``.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ from watchfloor.domain.settings import SETTINGS
 from watchfloor.engine import runner as runner_module
 from watchfloor.engine.firer import Firer
 from watchfloor.engine.node import Node
+from watchfloor.engine.reaper import Reaper
 from watchfloor.engine.runner import Runner
+from watchfloor.operations.actor import Actor
+from watchfloor.operations.dead_letters import requeue_many
 from watchfloor.payloads.contract import Attempt
 from watchfloor.store.database import Database
+from watchfloor.store.dead_letters import Selection
 from watchfloor.store.pulse import Pulse
 
-ENDED = "SELECT count(*) FROM runs WHERE state IN ('succeeded', 'dead')"
+OPEN = "SELECT count(*) FROM runs WHERE state IN ('waiting', 'ready', 'running')"
 
 
 async def work(settings: NoSettings, attempt: Attempt) -> None:
@@ -38,21 +42,42 @@ async def work(settings: NoSettings, attempt: Attempt) -> None:
 KINDS = MemoryKinds(Kind("fake", NoSettings, work))
 
 
-async def carry(dsn: str) -> None:
-    """Fire what is due, run it, book its end."""
-    database = Database(dsn, name="point", size=1)
-    node = Node(1, "one", database, Pulse(database), {setting.key: setting.default for setting in SETTINGS})
+async def fire(dsn: str, database: Database, node: Node) -> None:
+    """Fire what is due, let in what waits, run it, book its end with what follows."""
     runner = Runner(node, KINDS, Path.cwd())
-    await Firer(node, runner.wake).once()
+    firer = Firer(node, runner)
     running = asyncio.create_task(runner.run(lambda: None))
     try:
         with psycopg.connect(dsn, autocommit=True) as look:
-            while look.execute(ENDED).fetchone() == (0,):
+            await firer.once()
+            while look.execute(OPEN).fetchone() != (0,):
                 await asyncio.sleep(0.005)
         await runner.drain(0)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def reap(dsn: str, database: Database, node: Node) -> None:
+    """Bury a worker and take its runs over."""
+    await Reaper(node, lambda: None).once()
+
+
+async def requeue(dsn: str, database: Database, node: Node) -> None:
+    """Run every dead letter once more."""
+    await requeue_many(database, Actor("ann"), Selection(), rate=1000.0)
+
+
+ERRANDS = {"fire": fire, "reap": reap, "requeue": requeue}
+
+
+async def carry(dsn: str, errand: str) -> None:
+    """Do one errand as a node would."""
+    database = Database(dsn, name="point", size=2)
+    node = Node(1, "one", database, Pulse(database), {setting.key: setting.default for setting in SETTINGS})
+    try:
+        await ERRANDS[errand](dsn, database, node)
+    finally:
         await database.close()
 
 
@@ -78,11 +103,11 @@ def die_at(point: int, when: str) -> None:
 def main() -> None:
     runner_module.POLL_S = 0.05
     for line in sys.stdin:
-        dsn, point, when = line.rstrip("\n").rsplit(" ", 2)
+        dsn, errand, point, when = line.rstrip("\n").rsplit(" ", 3)
         child = os.fork()
         if child == 0:
             die_at(int(point), when)
-            asyncio.run(carry(dsn))
+            asyncio.run(carry(dsn, errand))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print("killed" if os.WIFSIGNALED(status) else "done", flush=True)

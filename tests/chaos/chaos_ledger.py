@@ -114,6 +114,7 @@ def _alert(row: Any) -> Alert:
         reopen_count=row.reopen_count,
         held=row.held,
         suppressed=frozenset(row.suppressed),
+        warn_at=row.warn_at,
     )
 
 

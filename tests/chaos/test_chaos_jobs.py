@@ -20,14 +20,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from chaos_jobs_points import KINDS
 
 from support.databases import Server, _drop_templates, database, dsn
-from support.engines import Stage, brisk, configuration, plan, running
-from support.jobs import job, schedule
+from support.engines import brisk
 from support.sql import one, rows
 from support.waiting import until
-from watchfloor.engine import definitions
 from watchfloor.engine.reaper import GONE_S
 from watchfloor.engine.worker import MARGIN_S
 from watchfloor.operations import jobs as operations
@@ -35,76 +32,17 @@ from watchfloor.operations.actor import Actor
 from watchfloor.payloads.keeper import LAST_GRACE_S
 from watchfloor.store.database import Database
 from watchfloor.store.embedded import Embedded
-from watchfloor.store.jobs import apply_jobs
 
 __all__ = ["_drop_templates", "brisk", "database", "dsn"]
 
 pytestmark = pytest.mark.chaos
 
 ANN = Actor("ann")
-POINTS = Path(__file__).with_name("chaos_jobs_points.py")
-TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def server(embedded: Embedded) -> Server:
     return Server("embedded", embedded.dsn)
-
-
-@pytest.fixture
-def points() -> Iterator[subprocess.Popen[str]]:
-    environ = {**os.environ, "PYTHONPATH": str(TESTS)}
-    with subprocess.Popen(
-        [sys.executable, str(POINTS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
-    ) as process:
-        yield process
-        assert process.stdin
-        process.stdin.close()
-
-
-CLEAN = (
-    "DELETE FROM runs; DELETE FROM run_logs; DELETE FROM workers; UPDATE schedules SET state = 'active', "
-    "next_fire_at = date_trunc('second', now() - interval '1 s'), anchor = date_trunc('second', now() - interval '1 s')"
-)
-
-
-@pytest.mark.usefixtures("brisk")
-async def test_killed_before_and_after_every_exchange_with_the_database_a_fire_comes_to_its_end_once(
-    database: Database, dsn: str, points: subprocess.Popen[str]
-) -> None:
-    jobs = [job("one", schedule(every="1d"))]
-    async with database.transaction() as connection:
-        await connection.execute(
-            "INSERT INTO nodes (name, machine, pid, version, environment, tags, state, started_at, beat_at, "
-            "lease_until) VALUES ('x', '', 1, '', '', '{}', 'stopped', now(), now(), now())"
-        )
-        await apply_jobs(
-            connection, definitions.jobs(configuration(jobs=jobs)), await one(database, "SELECT now()")
-        )
-    assert points.stdin
-    assert points.stdout
-    point, killed = 0, True
-    while killed:
-        point += 1
-        for when in ("before", "after"):
-            await rows(database, CLEAN.split("; ")[0])
-            for statement in CLEAN.split("; ")[1:]:
-                await rows(database, statement)
-            points.stdin.write(f"{dsn} {point} {when}\n")
-            points.stdin.flush()
-            killed = await asyncio.to_thread(points.stdout.readline) == "killed\n"
-            await rows(database, "UPDATE workers SET state = 'dead' WHERE state IN ('up', 'draining')")
-            await _comes_to_its_end(database, dsn, f"{when} exchange {point}")
-    assert point > 15
-
-
-async def _comes_to_its_end(database: Database, dsn: str, at: str) -> None:
-    async with running(plan(dsn, Stage(), configuration(path=None), payloads=KINDS)):
-        await until(lambda: one(database, "SELECT bool_and(state = 'succeeded') FROM runs"), timeout=20)
-    found = await rows(database, "SELECT attempt, (SELECT count(*) FROM attempts) AS booked FROM runs")
-    assert len(found) == 1, at
-    assert found[0][0] == found[0][1], at
-    assert await one(database, "SELECT next_fire_at > now() FROM schedules"), at
 
 
 CONFIG = """

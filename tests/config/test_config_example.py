@@ -10,10 +10,23 @@ import pytest
 
 from watchfloor.config.base import Settings
 from watchfloor.config.describe import describe
-from watchfloor.config.jobs import JobKeys, RetryKeys, ScheduleKeys
+from watchfloor.config.jobs import CalendarKeys, JobKeys, LinkKeys, RetryKeys, ScheduleKeys
 from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
 from watchfloor.config.loader import TOP_KEYS, load
-from watchfloor.config.schema import ChannelKeys, DefaultKeys, NodeKeys, RuleKeys, ServiceKeys, WhenKeys
+from watchfloor.config.maintenance import MaintenanceKeys
+from watchfloor.config.reactions import ReactionKeys
+from watchfloor.config.rule_kinds import MODELS
+from watchfloor.config.schema import (
+    AnyOfKeys,
+    ChannelKeys,
+    CoverKeys,
+    DefaultKeys,
+    NodeKeys,
+    ObjectiveKeys,
+    RuleKeys,
+    ServiceKeys,
+    WhenKeys,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
 PAYLOADS = payload_kinds().models
@@ -39,7 +52,7 @@ def test_the_example_is_valid_as_it_is(
     assert {service.kind for service in configuration.services} == OWN_KINDS
     assert [channel.kind for channel in configuration.channels] == ["webhook"]
     assert configuration.rules
-    assert {job.kind for job in configuration.jobs} == {"script", "http", "dummy"}
+    assert {job.kind for job in configuration.jobs} == set(PAYLOADS)
     assert all(job.paused for job in configuration.jobs)
 
 
@@ -70,9 +83,31 @@ def test_the_example_shows_every_key(
     probes: Mapping[str, type[Settings]], channels: Mapping[str, type[Settings]]
 ) -> None:
     text = EXAMPLE.read_text()
-    models = [DefaultKeys, NodeKeys, ServiceKeys, RuleKeys, WhenKeys, ChannelKeys, channels["webhook"]]
+    models = [
+        DefaultKeys,
+        NodeKeys,
+        ServiceKeys,
+        RuleKeys,
+        WhenKeys,
+        *MODELS.values(),
+        ObjectiveKeys,
+        CoverKeys,
+        ChannelKeys,
+        channels["webhook"],
+    ]
     models += [probes[kind] for kind in OWN_KINDS]
-    models += [JobKeys, ScheduleKeys, RetryKeys, *(PAYLOADS[kind] for kind in ("script", "http", "dummy"))]
+    models += [
+        JobKeys,
+        ScheduleKeys,
+        RetryKeys,
+        LinkKeys,
+        CalendarKeys,
+        MaintenanceKeys,
+        ReactionKeys,
+        CoverKeys,
+        AnyOfKeys,
+        *(PAYLOADS[kind] for kind in ("script", "http", "dummy")),
+    ]
     wanted = {*TOP_KEYS, *(row.name for model in models for row in describe(model))}
     assert not {key for key in wanted if not re.search(rf"(^|[\s#{{]){key}:", text, re.MULTILINE)}
 

@@ -73,6 +73,19 @@ def test_what_is_stored_holds_references_and_never_what_they_lead_to(tmp_path: P
         ("overlap: sometimes", "jobs[0].overlap", "not one of the choices"),
         ("lasts: 1", "jobs[0].lasts", "without a unit"),
         ("run: [x]", "jobs[0].run", "belongs to the kind script"),
+        ("schedules: [{every: 5s, calendars: [feasts]}]", "schedules[0].calendars[0]", "no calendar"),
+        ("schedules: [{cron: '@daily', not_on: [01-01..12-31]}]", "jobs[0].schedules[0]", "never fires"),
+        ("schedules: [{cron: '0 0 1 1 *', not_on: [01-01]}]", "jobs[0].schedules[0]", "never fires"),
+        (
+            "schedules: [{every: 1h, start: 2026-02-01, end: 2026-01-01}]",
+            "schedules[0]",
+            "ends before it starts",
+        ),
+        ("schedules: [{cron: '@daily', not_on: [2026-05-02..2026-05-01]}]", "not_on[0]", "a range of days"),
+        ("schedules: [{cron: '@daily', not_on: [05-01..2026-05-09]}]", "not_on[0]", "a range of days"),
+        ("then: [{job: b}]", "jobs[0].then[0].job", "no job in this file called"),
+        ("then: [{job: a}]", "jobs[0].then", "in a circle"),
+        ("pause_after: 0", "jobs[0].pause_after", "too small"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, job: str, place: str, says: str) -> None:
@@ -93,3 +106,36 @@ def test_a_secret_in_the_file_two_jobs_of_one_name_and_an_unknown_kind_are_mista
     assert "taken by the job on line 2" in told
     assert 'Did you mean "script"?' in told
     assert "s3cr3t" not in told
+
+
+def test_jobs_that_start_each_other_in_a_circle_are_refused_however_long_it_is(tmp_path: Path) -> None:
+    text = "".join(f"  - {{name: j{n}, kind: dummy, then: [{{job: j{(n + 1) % 40}}}]}}\n" for n in range(40))
+    (problem,) = read(tmp_path, text).problems
+    assert "jobs start each other in a circle" in str(problem)
+
+
+def test_parameters_of_a_link_must_be_settings_of_the_job_that_follows(tmp_path: Path) -> None:
+    text = (
+        "  - {name: a, kind: script, run: [x], then: [{job: b, parameters: {say: hello}}]}\n"
+        "  - {name: b, kind: dummy}\n"
+    )
+    (problem,) = read(tmp_path, text).problems
+    assert "jobs[0].then[0].parameters.say" in str(problem)
+    assert 'Did you mean "says"?' in str(problem)
+
+
+def test_calendars_queues_tags_and_links_come_as_they_are_stored(tmp_path: Path) -> None:
+    text = (
+        "  - {name: a, kind: dummy, on_queue: reports, on_nodes: [ssd, gpu], pause_after: 3,\n"
+        "     schedules: [{cron: '@daily', calendars: [feasts]}], then: [{job: b, when: any, pass_on: true}]}\n"
+        "  - {name: b, kind: dummy}\n"
+        "calendars: [{name: feasts, days: [12-24..12-26, 2026-05-01]}]\n"
+        "node: {queues: [reports], at_once: 4}\n"
+    )
+    found = read(tmp_path, text).required()
+    first = found.jobs[0]
+    assert (first.queue, first.tags, first.pause_after) == ("reports", ("gpu", "ssd"), 3)
+    assert first.chains == ({"job": "b", "when": "any", "parameters": {}, "pass_on": True},)
+    assert first.schedules[0]["calendars"] == ["feasts"]
+    assert found.calendars == {"feasts": ("12-24..12-26", "2026-05-01")}
+    assert (found.node.queues, found.node.at_once) == (("reports",), 4)

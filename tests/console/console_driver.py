@@ -11,13 +11,15 @@ from typing import Any
 
 from console_world import NOW, FakeOperator, FakeReader, World
 from textual import events
+from textual.drivers.headless_driver import HeadlessDriver
+from textual.geometry import Size
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from watchfloor.console.app import WatchfloorApp
 from watchfloor.console.widgets.filter_line import FilterLine
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 class Driver:
@@ -60,7 +62,7 @@ class Driver:
         pending = (
             screen._callbacks or screen._dirty_widgets or screen._layout_required or self.app._batch_count
         )
-        return bool(pending)
+        return bool(pending) or self.app._resize_timer is not None
 
     async def press(self, *keys: str) -> Driver:
         """Press keys by character or Textual's name, each when the console is idle; idle again at the end."""
@@ -83,6 +85,13 @@ class Driver:
     async def type(self, text: str) -> Driver:
         """Type text into whatever has the focus."""
         return await self.press(*text)
+
+    async def resize(self, size: tuple[int, int]) -> None:
+        """Give the terminal another size; idle again at the end."""
+        assert isinstance(self.app._driver, HeadlessDriver)
+        self.app._driver._size = Size(*size)
+        self.app.post_message(events.Resize(Size(*size), Size(*size)))
+        await self.idle()
 
     async def changed(self, *topics: str) -> Driver:
         """Say that the world changed, and wait until the console shows it."""

@@ -10,36 +10,83 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
 
+from job_world import detail as job_detail
+from job_world import (
+    fires,
+    job_rows,
+    queue_points,
+    queue_rows,
+    run_details,
+    run_output,
+    run_row,
+    worker_rows,
+)
+from rule_world import rehearsal, rule_lines, week_of_alerts
+from telling_world import channel_rows, duty_lines, sent_meets, sent_rows, silence_rows
+
+from watchfloor.cli.form_desk import COMMON, kind_fields
+from watchfloor.config.base import Settings
+from watchfloor.config.forms import Form, FormField, fields_of
+from watchfloor.config.jobs import JobKeys
+from watchfloor.config.kinds import payload_kinds, probe_kinds
+from watchfloor.config.maintenance import MaintenanceKeys
+from watchfloor.config.problems import Problem
+from watchfloor.config.typed import judge_job, judge_service, judge_window
+from watchfloor.console.book import PAGE
 from watchfloor.domain import settings as definitions
+from watchfloor.domain.alert_boards import AlertChain, AlertStory, ChainStep, Earlier, EarlierAlert
+from watchfloor.domain.alert_stats import AlertStats
+from watchfloor.domain.backfill import Again, Fire
 from watchfloor.domain.boards import (
     AlertDetail,
     AlertEventRow,
     AlertRow,
+    ChannelRow,
     ComponentRow,
     ConfigFileRow,
     ConfigProblem,
     DeliveryRow,
     HealthRow,
     IncidentRow,
-    JobRow,
     Kept,
     LogRow,
     NodeRow,
     ResultPoint,
-    RunDetail,
-    RunLine,
-    RunRow,
+    SentRow,
     ServiceDetail,
     SettingRow,
+    SilenceRow,
     StatusLine,
     TaskRunRow,
 )
+from watchfloor.domain.calendar import CalendarFire
+from watchfloor.domain.duty_boards import DutyRow, PersonRow
+from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import Course, Figures, History, Sample
+from watchfloor.domain.job_boards import JobRow, QueuePoint, QueueRow, RunDetail, RunLine, RunRow, WorkerRow
+from watchfloor.domain.matchers import BadMatcher, match, parse_all
 from watchfloor.domain.outcome import Status
+from watchfloor.domain.planner import Slot, preview
+from watchfloor.domain.post_mortem import LinkedRun, LogLine
+from watchfloor.domain.reach import Needs
+from watchfloor.domain.rehearsal import Rehearsal
+from watchfloor.domain.rule_boards import RuleRow
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.spark import encode
+from watchfloor.domain.tree import Children, Leaf, Tree, tree
+from watchfloor.domain.trial import Trial
+from watchfloor.domain.why import Reason
+from watchfloor.domain.windows import spec_from
 from watchfloor.operations.actor import Refused
+from watchfloor.operations.backfill import Backfill
+from watchfloor.operations.dead_letters import Settled
+from watchfloor.operations.editing import Invalid, Overtaken
+from watchfloor.operations.silences import Reach, Wish
+from watchfloor.store.dead_letters import Selection
+from watchfloor.store.deliveries import DeliveryFilter
 from watchfloor.store.logs import LogFilter, LogTerm
 
 NOW = datetime(2026, 8, 20, 14, 2, 31, tzinfo=UTC)
@@ -136,9 +183,47 @@ def health_rows(now: datetime = NOW) -> list[HealthRow]:
                 summary="" if status is None else SUMMARIES[status],
                 alert_id=alert.get(name),
                 acknowledged=name in ("mail relay", "www certificate"),
+                environment="staging" if group == "internal" else "production",
+                owner="console" if name in ("wiki", "git") else "file",
+                origin="console" if name in ("wiki", "git") else "config.yaml:22",
             )
         )
     return rows
+
+
+def why(row: HealthRow, now: datetime = NOW) -> tuple[Reason, ...]:
+    """Why a service is not ok."""
+    if row.hard is not Status.FAILING:
+        return ()
+    began = row.since
+    return (
+        Reason("seen", f"failing: {row.summary}", row.checked_at),
+        Reason("since", "began: connection refused", began),
+        Reason("since", "confirmed after 3 checks in a row that were not ok", began),
+        Reason(
+            "tried",
+            "6 checks since then, all of them not ok: 4 by floor-01 (4 not ok), 2 by floor-02 (2 not ok)",
+        ),
+        Reason("changed", "its definition was changed by kim: every 1m → 30s", now - timedelta(minutes=14)),
+        Reason("behind", "it needs orders database, which is ok"),
+        Reason("told", "#42 to chat delivered", now - timedelta(minutes=3)),
+    )
+
+
+def dependencies(row: HealthRow) -> Tree:
+    """What a service needs and what needs it."""
+    if row.name == "shop checkout":
+        router = Leaf(101, "core router", "failing")
+        leaves = {
+            101: router,
+            102: Leaf(102, "orders database", "failing", 101, Needs((101,))),
+            103: Leaf(103, "cache a", "failing"),
+            104: Leaf(104, "cache b", "ok"),
+        }
+        own = Leaf(row.id, row.name, "failing", 101, Needs((102,), ((103, 104),)))
+        named = tuple(Leaf(200 + n, f"till {n:02}", "failing", 101) for n in range(12))
+        return tree(own, leaves, {row.id: Children(named, {"failing": 9_990, "ok": 10}, 9_990)})
+    return Tree()
 
 
 def service_detail(row: HealthRow, now: datetime = NOW) -> ServiceDetail:
@@ -220,6 +305,8 @@ def service_detail(row: HealthRow, now: datetime = NOW) -> ServiceDetail:
         if row.kind == "host"
         else {},
         uptime={"24h": row.uptime_24h, "7d": 0.9991, "30d": None},
+        why=why(row, now),
+        tree=dependencies(row),
     )
 
 
@@ -308,7 +395,7 @@ def alert_rows(now: datetime = NOW) -> list[AlertRow]:
         )  # type: ignore[arg-type]
 
     return [
-        row(42, "firing", Severity.CRITICAL, "shop checkout is failing", "shop checkout", 3, reopened=1),
+        row(42, "firing", Severity.CRITICAL, "shop checkout is failing", "shop checkout", 3, reopened=1, unread=True),
         row(
             41, "acknowledged", Severity.CRITICAL, "mail relay is failing", "mail relay", 118,
             acked_by="robin", acked_until=now + timedelta(hours=2, minutes=2), note="provider is on it, ticket 8841",
@@ -333,6 +420,32 @@ def resolved_rows(now: datetime = NOW) -> list[AlertRow]:
         )
         for n, name in enumerate(("docs", "search", "wiki", "git"))
     ]  # fmt: skip
+
+
+def alert_story(row: AlertRow) -> AlertStory:
+    """What belongs to an alert: an open cause, a chain, two earlier ones, a run and a line of the log."""
+    began = row.active_at
+    steps = (
+        ChainStep(0, "rota operations", Severity.INFO),
+        ChainStep(600, "person deputy, group everybody who keeps the shop going", Severity.CRITICAL),
+    )
+    day = timedelta(days=1)
+    earlier = (
+        EarlierAlert(
+            31, began - 3 * day, began - 3 * day + timedelta(minutes=9), "kim", "", "restarted the pool"
+        ),
+        EarlierAlert(12, began - 20 * day, began - 20 * day + timedelta(hours=2), "", "robin", ""),
+    )
+    return AlertStory(
+        root="orders database",
+        root_alert=39,
+        chain=AlertChain("wake somebody", steps, 1, 0, began + timedelta(minutes=10), ""),
+        earlier=Earlier(1, 2, earlier),
+        runs=(LinkedRun(7, "nightly backup", "failed", began - timedelta(minutes=1), "exit code 3"),),
+        logs=(
+            LogLine(began, "floor-01", "prober", f"connection refused, and then {'very ' * 30}long words"),
+        ),
+    )
 
 
 def alert_detail(row: AlertRow) -> AlertDetail:
@@ -366,7 +479,7 @@ def alert_detail(row: AlertRow) -> AlertDetail:
         row=row,
         summary=SUMMARIES[Status.FAILING],
         runbook="https://wiki.example/runbooks/checkout",
-        labels={"group": "shop", "kind": "http"},
+        labels={"group": "shop", "kind": "http"} | ({"service": row.service} if row.service else {}),
         events=tuple(events),
         deliveries=(
             DeliveryRow("1", "chat", "fired", "delivered", 1, row.active_at + timedelta(seconds=1), ""),
@@ -378,8 +491,10 @@ def alert_detail(row: AlertRow) -> AlertDetail:
                 8,
                 row.active_at + timedelta(seconds=1),
                 "HTTP 401 from https://pager.example",
+                "deputy",
             ),
         ),
+        story=alert_story(row) if row.id == 42 else AlertStory(),
     )
 
 
@@ -495,6 +610,138 @@ def component_rows(now: datetime = NOW) -> list[ComponentRow]:
     ]  # fmt: skip
 
 
+KINDS = payload_kinds().models
+NIGHTLY: dict[str, object] = {
+    "name": "nightly backup",
+    "kind": "script",
+    "run": ["/usr/local/bin/backup", "--to", "/srv/backup"],
+    "env": {"PASSPHRASE": "${BACKUP_PASSPHRASE}"},
+    "schedules": [{"cron": "30 3 * * *", "time_zone": "Europe/Berlin"}, {"every": "6h"}],
+    "timeout": "2h",
+    "retry": {"attempts": 3},
+    "contact": "kim",
+    "description": "Dumps every database and copies it to another house.",
+}
+
+
+PROBES = probe_kinds().models
+WIKI: dict[str, object] = {
+    "name": "wiki",
+    "kind": "http",
+    "url": "https://wiki.example",
+    "group": "internal",
+    "every": "1m",
+}
+
+
+def slot_rows(now: datetime = NOW) -> list[Slot]:
+    """Times of maintenance windows."""
+    hour = timedelta(hours=1)
+    nightly = Slot(
+        2, "database patches", "next", now + 11 * hour, now + 13 * hour, "kinds postgres",
+        "weekly 0 1 * * fri (Europe/Berlin) for 2h", "minor release", "kim", "console", "",
+    )  # fmt: skip
+    moved = replace(
+        nightly, starts=now + 1600 * hour, ends=now + 1602 * hour, clocks="clocks go back by 1h inside it"
+    )
+    return [
+        Slot(1, "shop move", "open", now - hour, now + hour, "groups shop", "once", "new rack", "kim", "console", "", 2),
+        nightly,
+        moved,
+        Slot(3, "backup", "next", now + 5 * hour, now + 6 * hour, "services *", "cron 0 19 * * * (UTC) for 1h", "", "",
+             "file", "config.yaml:40"),
+        Slot(1, "shop move", "over", now - 50 * hour, now - 48 * hour, "groups shop", "once", "", "kim", "console", "",
+             0, "robin"),
+    ]  # fmt: skip
+
+
+def kinds_of(what: str) -> Mapping[str, type[Settings]]:
+    """The settings models of what is defined in forms."""
+    return PROBES if what == "service" else KINDS
+
+
+def fields_for(what: str, kind: str) -> tuple[FormField, ...]:
+    """The fields of a form."""
+    if what == "window":
+        return fields_of(MaintenanceKeys)
+    return kind_fields(COMMON["service" if what == "service" else "job"], kinds_of(what), kind)
+
+
+def judged(what: str, values: Mapping[str, object]) -> tuple[Sequence[Problem], Sequence[str]]:
+    """What the rules of the file say about what was filled in."""
+    if what == "service":
+        service = judge_service(values, PROBES, {}, Path("/nowhere"))
+        return service.problems, service.notes
+    if what == "window":
+        window = judge_window(values, {}, Path("/nowhere"))
+        opens = [] if window.made is None else preview(spec_from(window.made.spec), NOW)
+        return window.problems, [f"opens {each}" for each in opens]
+    job = judge_job(values, KINDS, {}, Path("/nowhere"))
+    return job.problems, job.notes
+
+
+def service_forms() -> dict[str, Form]:
+    """What was written about services: one by the console, one by a file."""
+    kinds, fields = tuple(sorted(PROBES)), fields_for("service", "http")
+    filed = {"name": "docs", "kind": "http", "url": "https://docs.example"}
+    made = Form("service", "wiki", "http", kinds, fields, WIKI, 3)
+    return {
+        "wiki": replace(made, changed_by="kim", changed_at=NOW - timedelta(hours=2)),
+        "docs": Form("service", "docs", "http", kinds, fields, filed, 1, "file", "config.yaml:22"),
+    }
+
+
+def window_forms() -> dict[str, Form]:
+    """A maintenance window that the console owns."""
+    values = {
+        "name": "database patches",
+        "covers": {"kinds": ["postgres"]},
+        "weekly": ["fri"],
+        "at": "01:00",
+        "lasts": "2h",
+        "time_zone": "Europe/Berlin",
+    }
+    return {
+        "database patches": Form("window", "database patches", "", (), fields_for("window", ""), values, 2)
+    }
+
+
+def job_forms() -> dict[str, Form]:
+    """What was written about jobs: one by the console, one by a file."""
+    made = Form(
+        "job",
+        "nightly backup",
+        "script",
+        tuple(sorted(KINDS)),
+        kind_fields(JobKeys, KINDS, "script"),
+        NIGHTLY,
+        4,
+    )
+    at = NOW - timedelta(hours=2)
+    filed = {"name": "send reports", "kind": "http", "url": "https://reports.example/send"}
+    other = Form(
+        "job",
+        "send reports",
+        "http",
+        tuple(sorted(KINDS)),
+        kind_fields(JobKeys, KINDS, "http"),
+        filed,
+        2,
+        "file",
+        "config.yaml:31",
+    )
+    return {"nightly backup": replace(made, changed_by="kim", changed_at=at), "send reports": other}
+
+
+def person_rows() -> list[PersonRow]:
+    """Who can be told: one on call, one who is not, one who is away."""
+    return [
+        PersonRow("ops-primary", ("operations",), False),
+        PersonRow("ops-secondary", (), False),
+        PersonRow("database-primary", (), True),
+    ]
+
+
 @dataclass
 class World:
     """What the fake reader reads and the fake operator changes."""
@@ -504,9 +751,19 @@ class World:
     alerts: list[AlertRow] = field(default_factory=alert_rows)
     resolved: list[AlertRow] = field(default_factory=resolved_rows)
     tasks: list[TaskRunRow] = field(default_factory=task_rows)
-    jobs: list[JobRow] = field(default_factory=list)
-    runs: list[RunDetail] = field(default_factory=list)
-    run_log: list[RunLine] = field(default_factory=list)
+    jobs: list[JobRow] = field(default_factory=job_rows)
+    runs: list[RunDetail] = field(default_factory=run_details)
+    run_log: list[RunLine] = field(default_factory=run_output)
+    workers: list[WorkerRow] = field(default_factory=worker_rows)
+    queues: list[QueueRow] = field(default_factory=queue_rows)
+    forms: dict[str, Form] = field(
+        default_factory=lambda: job_forms() | service_forms() | window_forms()
+    )  # by name
+    trial: Trial | None = None
+    silences: list[SilenceRow] = field(default_factory=lambda: silence_rows(NOW))
+    sent: list[SentRow] = field(default_factory=lambda: sent_rows(NOW))
+    people: list[PersonRow] = field(default_factory=person_rows)
+    slots: list[Slot] = field(default_factory=lambda: slot_rows())
     records: list[LogRow] = field(default_factory=log_rows)
     settings: list[SettingRow] = field(default_factory=setting_rows)
     nodes: list[NodeRow] = field(default_factory=node_rows)
@@ -602,6 +859,17 @@ class FakeReader:
         row = next((row for row in self.world.services if row.id == service_id), None)
         return made_history(row, start, end)
 
+    async def post_mortem(self, alert_id: int, directory: Path) -> Path:
+        self._read("post_mortem")
+        path = directory / f"incident-{alert_id}.md"
+        path.write_text(f"# Incident of alert {alert_id}\n")
+        return path
+
+    async def export(self, wanted: Wanted, format_: str, path: Path) -> int:
+        self._read("export")
+        path.write_text(f"{wanted} {format_}")
+        return 3
+
     async def kept(self) -> Kept:
         self._read("kept")
         return self.world.kept
@@ -618,9 +886,37 @@ class FakeReader:
         self._read("jobs")
         return list(self.world.jobs)
 
-    async def runs(self, job: str | None) -> Sequence[RunRow]:
+    async def runs(
+        self, job: str | None, *, dead: bool = False, before: int | None = None
+    ) -> Sequence[RunRow]:
         self._read("runs")
-        return [detail.row for detail in self.world.runs if job in (None, detail.row.job)]
+        rows = [detail.row for detail in self.world.runs if job in (None, detail.row.job)]
+        rows = [row for row in rows if before is None or row.id < before]
+        return [row for row in rows if row.open_letter or not dead][:PAGE]
+
+    async def left_behind(self, job: str) -> str:
+        return "no longer started by job close the books, which name it: change them, too"
+
+    async def job_calendar(self, length: timedelta) -> Sequence[CalendarFire]:
+        self._read("job_calendar")
+        return fires(self.world.now, length) if self.world.jobs else []
+
+    async def workers(self) -> Sequence[WorkerRow]:
+        self._read("workers")
+        return list(self.world.workers)
+
+    async def queues(self) -> Sequence[QueueRow]:
+        self._read("queues")
+        return list(self.world.queues)
+
+    async def queue_course(self, queue: str, since: datetime) -> Sequence[QueuePoint]:
+        self._read("queue_course")
+        return [point for point in queue_points(self.world.now) if point.at >= since]
+
+    async def backfill_plan(self, job: str, since: datetime, until: datetime, again: Again) -> Backfill:
+        self._read("backfill_plan")
+        coming = [Fire(1, since + timedelta(hours=hour), f"s:1:{hour}") for hour in range(5)]
+        return Backfill(7, () if again is Again.FAILED else tuple(coming), (), 0.0)
 
     async def run(self, run_id: int) -> RunDetail | None:
         self._read("run")
@@ -629,6 +925,30 @@ class FakeReader:
     async def run_log(self, run_id: int, after: tuple[int, int]) -> Sequence[RunLine]:
         self._read("run_log")
         return [line for line in self.world.run_log if (line.attempt, line.seq) > after]
+
+    async def form(self, what: str, name: str, kind: str) -> Form | None:
+        self._read("form")
+        kinds = kinds_of(what)
+        if not name:
+            if what == "window":
+                return Form(what, "", "", (), fields_for(what, ""), {})
+            chosen = kind or ("script" if what == "job" else "http")
+            return Form(what, "", chosen, tuple(sorted(kinds)), fields_for(what, chosen), {"kind": chosen})
+        found = self.world.forms.get(name)
+        return replace(found, kind=kind, fields=fields_for(what, kind)) if found and kind else found
+
+    async def judge(
+        self, what: str, values: Mapping[str, object], was: str = ""
+    ) -> tuple[Sequence[Problem], Sequence[str]]:
+        return judged(what, values)
+
+    async def slots(self) -> Sequence[Slot]:
+        self._read("slots")
+        return list(self.world.slots)
+
+    async def trial(self, trial_id: UUID) -> tuple[Trial | None, datetime]:
+        self._read("trial")
+        return self.world.trial, self.world.now
 
     async def logs(
         self,
@@ -650,6 +970,59 @@ class FakeReader:
             and (after is None or (row.at, row.id) > after)
         ]
         return found[:limit] if after is None else found[max(0, len(found) - limit) :]
+
+    async def alerts_over(self, before: tuple[datetime, int] | None) -> Sequence[AlertRow]:
+        self._read("alerts_over")
+        rows = [row for row in self.world.resolved if row.resolved_at is not None]
+        return [row for row in rows if before is None or (row.resolved_at, row.id) < before][:PAGE]
+
+    async def suggested_notes(self, alert_ids: Sequence[int]) -> Sequence[str]:
+        self._read("suggested_notes")
+        return ["ticket 8841 is open", "restarted the pool"]
+
+    async def people(self) -> Sequence[PersonRow]:
+        self._read("people")
+        return list(self.world.people)
+
+    async def duty(self) -> Sequence[DutyRow]:
+        self._read("duty")
+        return duty_lines(NOW)
+
+    async def alert_stats(self, over: timedelta) -> AlertStats:
+        self._read("alert_stats")
+        return week_of_alerts(NOW, over)
+
+    async def channels(self) -> Sequence[ChannelRow]:
+        self._read("channels")
+        return channel_rows(NOW)
+
+    async def rules(self) -> Sequence[RuleRow]:
+        self._read("rules")
+        return rule_lines(NOW)
+
+    async def rehearse(self, rule: str, over: timedelta) -> Rehearsal:
+        self._read("rehearse")
+        return rehearsal(NOW, over)
+
+    async def silences(self, *, over: bool = False, before: int | None = None) -> Sequence[SilenceRow]:
+        self._read("silences")
+        rows = [row for row in self.world.silences if over or row.state != "over"]
+        return [row for row in rows if before is None or row.id < before][:PAGE]
+
+    async def silence_reach(self, matchers: Sequence[str]) -> Reach:
+        self._read("silence_reach")
+        try:
+            wanted = parse_all(matchers)
+        except BadMatcher as error:
+            raise Refused(f"{error}.") from None
+        hit = [row for row in self.world.alerts if match(wanted, {"service": row.service, "rule": row.rule})]
+        return Reach(len(hit), len({row.service for row in hit if row.service}))
+
+    async def deliveries(
+        self, wanted: DeliveryFilter, before: tuple[datetime, UUID] | None = None, limit: int = 200
+    ) -> Sequence[SentRow]:
+        self._read("deliveries")
+        return [row for row in self.world.sent if sent_meets(row, wanted, before)][:limit]
 
     async def settings(self) -> Sequence[SettingRow]:
         self._read("settings")
@@ -712,12 +1085,67 @@ class FakeOperator:
         self.world.resolved += [alert for alert in self.world.alerts if alert.state == "resolved"]
         self.world.alerts = [alert for alert in self.world.alerts if alert.state != "resolved"]
 
-    async def set_paused(self, service_id: int, paused: bool) -> None:
+    async def hand_over(self, alert_ids: Sequence[int], person: str, note: str = "") -> Sequence[int]:
+        self._note("hand_over", tuple(alert_ids), person)
+        return alert_ids
+
+    async def look(self, alert_ids: Sequence[int]) -> None:
+        self.world.alerts = [replace(a, unread=False) if a.id in alert_ids else a for a in self.world.alerts]
+
+    async def add_note(self, alert_id: int, note: str) -> None:
+        self._note("add_note", alert_id, note)
+
+    async def add_silence(self, wish: Wish) -> int:
+        self._note("add_silence", wish)
+        return 10
+
+    async def change_silence(self, silence: int, wish: Wish) -> int:
+        self._note("change_silence", silence, wish)
+        made = max([10, *(row.id for row in self.world.silences)]) + 1
+        (was,) = [row for row in self.world.silences if row.id == silence] or [self.world.silences[0]]
+        self.world.silences = [
+            replace(was, id=made, replaces=silence),
+            *(replace(row, state="over") if row.id == silence else row for row in self.world.silences),
+        ]
+        return made
+
+    async def expire_silences(self, ids: Sequence[int]) -> Sequence[int]:
+        self._note("expire_silences", tuple(ids))
+        self.world.silences = [
+            replace(row, state="over", ends_at=self.world.now) if row.id in ids else row
+            for row in self.world.silences
+        ]
+        self.world.changed("alerts")
+        return ids
+
+    async def reinstate_silence(self, silence: int, ends_at: datetime | None) -> int:
+        self._note("reinstate_silence", silence, ends_at)
+        return 12
+
+    async def try_channel(self, name: str) -> UUID:
+        self._note("try_channel", name)
+        return UUID(int=77)
+
+    async def test_rule(self, name: str) -> Sequence[str]:
+        self._note("test_rule", name)
+        return ["chat", "pager"]
+
+    async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> int:
+        self._note("replay", tuple(str(each) for each in ids))
+        self.world.sent = [
+            replace(row, state="queued") if UUID(row.id) in ids else row for row in self.world.sent
+        ]
+        self.world.changed("outbox")
+        return len(ids)
+
+    async def set_paused(self, service_id: int, paused: bool) -> bool:
         self._note("set_paused", service_id, paused)
+        was = {s.id: s.paused for s in self.world.services}.get(service_id)
         self.world.services = [
             replace(s, paused=paused) if s.id == service_id else s for s in self.world.services
         ]
         self.world.changed("health", "services")
+        return was is not paused
 
     async def check_now(self, service_id: int) -> None:
         self._note("check_now", service_id)
@@ -738,6 +1166,86 @@ class FakeOperator:
             replace(s, value=s.default, source="default") if s.key == key else s for s in self.world.settings
         ]
         self.world.changed("settings")
+
+    async def run_now(self, job: str, key: UUID, parameters: Mapping[str, object] | None = None) -> int:
+        self._note("run_now", job, dict(parameters or {}))
+        made = run_row(
+            900 + len(self.world.done), job, "ready", None, None, origin="manual", asked_by=self.name
+        )
+        self.world.runs = [job_detail(made, self.world.now), *self.world.runs]
+        self.world.changed("jobs")
+        return made.id
+
+    async def set_job_paused(self, job: str, paused: bool) -> bool:
+        self._note("set_job_paused", job, paused)
+        self.world.jobs = [replace(row, paused=paused) if row.name == job else row for row in self.world.jobs]
+        self.world.changed("jobs")
+        return True
+
+    def _runs(self, ids: Sequence[int], **change: object) -> None:
+        self.world.runs = [
+            replace(each, row=replace(each.row, **change)) if each.row.id in ids else each  # type: ignore[arg-type]
+            for each in self.world.runs
+        ]
+        self.world.changed("jobs")
+
+    async def cancel_run(self, run_id: int) -> None:
+        self._note("cancel_run", run_id)
+        self._runs([run_id], state="cancelled")
+
+    async def kill_run(self, run_id: int) -> None:
+        self._note("kill_run", run_id)
+        self._runs([run_id], state="cancelled")
+
+    async def backfill(self, job: str, since: datetime, until: datetime, again: Again) -> Backfill:
+        self._note("backfill", job, since, until, again)
+        return Backfill(7, (), (1, 2, 3, 4, 5), 0.0)
+
+    async def settle_letters(self, selection: Selection, *, discard: bool) -> Settled:
+        self._note("settle_letters", selection.run_ids, discard)
+        self._runs(selection.run_ids, open_letter=False)
+        return Settled((), (), 0.0, 0)
+
+    async def save_form(self, what: str, values: Mapping[str, object], was: str, version: int) -> str:
+        self._note("save_form", what, dict(values), was, version)
+        problems, _ = judged(what, values)
+        before = self.world.forms.get(was)
+        if problems:
+            raise Invalid(problems)
+        if before is not None and before.version != version:
+            raise Overtaken(f"{before.changed_by} changed {was} in between; nothing was written over.", None)
+        name, kind = str(values["name"]), str(values.get("kind", ""))
+        kinds = () if what == "window" else tuple(sorted(kinds_of(what)))
+        made = Form(what, name, kind, kinds, fields_for(what, kind), dict(values), version + 1)
+        self.world.forms[name] = replace(made, changed_by=self.name, changed_at=self.world.now)
+        self.world.changed("jobs", "services")
+        return name
+
+    async def end_window(self, window_id: int) -> None:
+        self._note("end_window", window_id)
+        self._slots(window_id, "open", state="over", ends=self.world.now, ended_by=self.name)
+
+    async def reopen_window(self, window_id: int) -> None:
+        self._note("reopen_window", window_id)
+        self._slots(window_id, "over", state="open", ends=self.world.now + timedelta(hours=1), ended_by="")
+
+    def _slots(self, window_id: int, was: str, **change: object) -> None:
+        self.world.slots = [
+            replace(each, **change) if (each.window_id, each.state) == (window_id, was) else each  # type: ignore[arg-type]
+            for each in self.world.slots
+        ]
+        self.world.changed("health")
+
+    async def try_service(self, values: Mapping[str, object]) -> UUID:
+        self._note("try_service", dict(values))
+        return UUID(int=7)
+
+    async def delete_thing(self, what: str, name: str) -> None:
+        self._note("delete_thing", what, name)
+        self.world.forms.pop(name, None)
+        self.world.jobs = [job for job in self.world.jobs if job.name != name]
+        self.world.services = [row for row in self.world.services if row.name != name]
+        self.world.changed("jobs", "services")
 
     async def save_preference(self, key: str, value: object) -> None:
         self._note("save_preference", key, value)

@@ -1,38 +1,38 @@
-"""Random hands on the keys, and a witness of everything they do.
+"""A witness of everything that keys do, and the judgement whether they may have done it.
 
-What cannot be taken back counts as a fault unless a grave question stood on the screen before the key that did it,
-and that key is one that confirms. What can be taken back counts as a fault unless the undo is on offer afterwards.
+Between the console and its operator stands a `Witness`: no operation passes without it. What an operation changes
+counts as a fault unless
+
+- it changes nothing but looks or asks for a check (`HARMLESS`);
+- or it is an undo that was on offer;
+- or it can be taken back: an undo was registered with it, and it concerns one thing only;
+- or a grave question, or one that names how many, was confirmed by a later key than the one that opened it.
+
+An operation that joins the console later is judged the same way without being named here.
 """
 
 from __future__ import annotations
 
-import random
+import inspect
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from console_driver import Driver
-from console_world import World
-from textual.keys import _character_to_key
-from textual.screen import Screen
-
-from watchfloor.console.actions import ACTIONS
-from watchfloor.console.keymap import types_character
+from watchfloor.console.actions import ACTIONS, BY_ID
+from watchfloor.console.app import WatchfloorApp
+from watchfloor.console.reader import Operator
 from watchfloor.console.screens.dialogs import Dialog
-from watchfloor.console.widgets.filter_line import TextLine
 
-HARMLESS = frozenset({"check_now", "save_preference", "unacknowledge"})
-"""Changes nothing but what is remembered about looks, asks for a check, or takes something back."""
-UNDOABLE = frozenset({"acknowledge", "set_paused"})
-
-LOCKED_FOR = 50
-"""A console that random keys locked is unlocked after so many, else all that follows would prove nothing."""
-FRESH = 1_000
-"""The world is made new after so many keys, else every alert would soon be resolved."""
-
-
-HOT = 0.4
-"""This share of the keys are those that change something, confirm, or lead to where something can be changed."""
+HARMLESS = frozenset({"check_now", "try_service", "save_preference", "look"})
+"""Changes nothing but what is remembered about looks, or asks for a check."""
+KEPT_KEYS = 40
+"""So many of the last keys are told with a fault."""
+CONFIRMS = 4
+"""The key that confirms comes so many times as often as another one, else few questions would be answered."""
 
 
 def keys_to_press() -> list[str]:
@@ -41,87 +41,132 @@ def keys_to_press() -> list[str]:
 
 
 def hot_keys() -> list[str]:
-    """The keys of actions that change something, and of those that lead to them."""
-    leads = {"alerts", "health", "settings", "confirm", "cancel", "down", "undo"}
-    return sorted({key for action in ACTIONS if action.writes or action.id in leads for key in action.keys})
+    """The keys of actions that change something, of those that lead to them, and the one that confirms."""
+    leads = {"alerts", "health", "settings", "jobs", "confirm", "cancel", "down", "undo"}
+    found = sorted({key for action in ACTIONS if action.writes or action.id in leads for key in action.keys})
+    return [*found, *[key for key in BY_ID["confirm"].keys for _ in range(CONFIRMS)]]
+
+
+@dataclass
+class Question:
+    """A dialog that stood on the screen: with which key it came, and with which it was confirmed."""
+
+    name: str
+    grave: bool
+    opened: int
+    confirmed: int = 0
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What the console was asked to do: taken back by what, asked by whom."""
+
+    undo: bool = False
+    taking_back: bool = False
+    question: Question | None = None
+
+
+_question: ContextVar[Question | None] = ContextVar("question", default=None)
+_taking_back: ContextVar[bool] = ContextVar("taking_back", default=False)
+_deed: ContextVar[Deed | None] = ContextVar("deed", default=None)
 
 
 class Hands:
-    """Presses keys and judges what they did."""
+    """What keys did in one console, judged as it happens."""
 
-    def __init__(self, driver: Driver, seed: int) -> None:
-        self.driver, self.app, self.world = driver, driver.app, driver.world
+    def __init__(self) -> None:
+        self.app: WatchfloorApp | None = None
         self.faults: list[str] = []
         self.did: Counter[str] = Counter()
         self.confirmed = 0
         self.left = 0
-        self._dice = random.Random(seed)
-        self._locked = 0
-        self._recent: list[str] = []
-        self.app.leave = self._leave  # type: ignore[method-assign]
+        self.recent: list[str] = []
+
+    def watch(self, app: WatchfloorApp) -> None:
+        """Stand behind a console: learn which question led to which operation. Leaving it is only counted."""
+        self.app = app
+        app.leave = self._leave  # type: ignore[method-assign]
+        app.push_screen = partial(self._push, app.push_screen)  # type: ignore[method-assign]
+        app.operate = partial(self._operate, app.operate)  # type: ignore[method-assign]
+        app.take_back = partial(self._take_back, app.take_back)  # type: ignore[method-assign]
 
     def _leave(self, because: str = "") -> None:
         self.left += 1  # leaving the view destroys nothing; these hands go on
 
-    async def press_many(self, count: int, keys: Sequence[str], *, whole: bool) -> None:
-        """Press so many random keys: as the terminal would, or (not `whole`) without drawing in between."""
-        hot = sorted(set(hot_keys()) & set(keys))
-        for turn in range(count):
-            if turn % FRESH == 0:
-                await self._renew_world()
-            chosen = hot if self._dice.random() < HOT else keys
-            await self.press(self._dice.choice(chosen), whole=whole)
+    @property
+    def _stroke(self) -> int:
+        return self.app.turns.count if self.app else 0
 
-    async def press(self, key: str, *, whole: bool) -> None:
-        """Press one key and judge what was done by the time the console is idle."""
-        self._recent = [*self._recent[-9:], key]
-        before, done = self.app.screen, len(self.world.done)
-        if whole:
-            await self.driver.press(key)
-        else:
-            await self._strike(key)
-            if self.app.screen is not before or not self.app.idle:
-                await self.driver.idle()
-        for effect in self.world.done[done:]:
-            self._judge(effect, key, before)
-        self._locked = self._locked + 1 if self.app.locked else 0
-        if self._locked > LOCKED_FOR:
-            self.app.locked = False
+    def _push(self, push: Callable[..., Any], screen: Any, callback: Any = None, **more: Any) -> Any:
+        if not isinstance(screen, Dialog) or callback is None:
+            return push(screen, callback, **more)
+        question = Question(type(screen).__name__, screen.grave, self._stroke)
+        dismiss = screen.dismiss
 
-    async def _strike(self, key: str) -> None:
-        """What the key does once Textual has found out whom it is for."""
-        focused = self.app.focused
-        if isinstance(focused, TextLine) and types_character(key):
-            focused.insert_text_at_cursor(" " if key == "space" else key)
-        else:
-            await self.app._check_bindings(_character_to_key(key) if len(key) == 1 else key)
+        def dismissed(result: Any = None) -> Any:
+            question.confirmed = 0 if result is None else self._stroke
+            return dismiss(result)
 
-    def _judge(self, effect: tuple[object, ...], key: str, before: Screen[object]) -> None:
-        kind = str(effect[0])
-        self.did[kind] += 1
-        bulk = kind == "acknowledge" and len(effect[1]) > 1  # type: ignore[arg-type]
-        if kind in HARMLESS:
+        def answered(result: Any) -> Any:
+            token = _question.set(question)
+            try:
+                return callback(result)
+            finally:
+                _question.reset(token)
+
+        screen.dismiss = dismissed
+        return push(screen, answered, **more)
+
+    def _operate(self, operate: Callable[..., Any], operation: Any, said: Any, **more: Any) -> Any:
+        undo = more.get("undo") is not None
+        token = _deed.set(Deed(undo, _taking_back.get(), _question.get()))
+        try:
+            return operate(operation, said, **more)
+        finally:
+            _deed.reset(token)
+
+    def _take_back(self, take_back: Callable[[], Any]) -> Any:
+        token = _taking_back.set(True)
+        try:
+            return take_back()
+        finally:
+            _taking_back.reset(token)
+
+    def note(self, what: str, subjects: Sequence[object]) -> None:
+        """The console asks its operator for something; the context says what led to it."""
+        self.did[what] += 1
+        if what in HARMLESS:
             return
-        if kind in UNDOABLE and not bulk:
-            # Taking a pause back is a pause or a resume too, and needs no undo of its own.
-            if self.app.undo is None and not (kind == "set_paused" and self._takes_back(key)):
-                self._fault(effect, "no undo is on offer")
+        deed = _deed.get()
+        if deed is None:
+            self._fault(what, subjects, "no operation of the console asked for it")
             return
-        asked = isinstance(before, Dialog) and (before.grave or bulk)
-        if asked and key in self.app.keymap.keys["confirm"]:
+        question = deed.question
+        several = bool(subjects) and isinstance(subjects[0], list | tuple) and len(subjects[0]) > 1
+        asked = question is not None and question.confirmed > question.opened
+        if asked and question is not None and (question.grave or (several and deed.undo)):
             self.confirmed += 1
-        else:
-            self._fault(effect, f"nobody was asked (on {type(before).__name__})")
+        elif not (deed.taking_back or (deed.undo and not several)):
+            self._fault(what, subjects, f"neither asked nor undone: {deed}")
 
-    def _takes_back(self, key: str) -> bool:
-        return key in self.app.keymap.keys["undo"] or key in self.app.keymap.keys["run"]
+    def _fault(self, what: str, subjects: Sequence[object], why: str) -> None:
+        self.faults.append(f"{what}{tuple(subjects)}: {why}, after {' '.join(self.recent[-KEPT_KEYS:])}")
 
-    def _fault(self, effect: tuple[object, ...], why: str) -> None:
-        self.faults.append(f"{effect}: {why}, after {' '.join(self._recent)}")
 
-    async def _renew_world(self) -> None:
-        fresh = World()
-        self.world.done.clear()
-        for name in ("services", "alerts", "resolved", "settings"):
-            setattr(self.world, name, getattr(fresh, name))
-        await self.driver.changed("health", "alerts", "settings")
+class Witness:
+    """A reader and operator that passes everything on, and notes what the operator is asked for."""
+
+    CHANGES = frozenset(
+        name for name, _ in inspect.getmembers(Operator, inspect.isfunction) if name[0] != "_"
+    )
+
+    def __init__(self, desk: object, hands: Hands) -> None:
+        self._desk, self._hands = desk, hands
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._desk, name)
+        return partial(self._noted, name, found) if name in self.CHANGES else found
+
+    async def _noted(self, name: str, ask: Callable[..., Any], *given: Any, **more: Any) -> Any:
+        self._hands.note(name, given)
+        return await ask(*given, **more)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from console_driver import console
+from test_console_fit import kinds_of_screens
 
 from watchfloor.console.action import Action, Context, Scope
 from watchfloor.console.actions import ACTIONS, BY_ID
@@ -14,23 +15,14 @@ from watchfloor.console.keymap import BUILT_IN, clashes, shown_key
 from watchfloor.console.keys import actions_for, bindings_for
 from watchfloor.console.keysheet import keys_page, shipped
 from watchfloor.console.line import plain, width
-from watchfloor.console.screens.alert import AlertRoom
-from watchfloor.console.screens.alerts import AlertsRoom
-from watchfloor.console.screens.commands import CommandLine, HelpPicker
-from watchfloor.console.screens.dialogs import AcknowledgeDialog, ChangeDialog, ConfirmDialog, ResolveDialog
 from watchfloor.console.screens.health import HealthRoom
-from watchfloor.console.screens.host import together
-from watchfloor.console.screens.jobs import JobsRoom
-from watchfloor.console.screens.logs import LogsRoom
-from watchfloor.console.screens.service import ServiceRoom
-from watchfloor.console.screens.settings import SettingsRoom
-from watchfloor.console.screens.text import TextRoom
+from watchfloor.console.screens.host import ActionHost, together
+from watchfloor.console.screens.room import Room
 from watchfloor.console.widgets.filter_line import FilterLine, TextLine
 from watchfloor.console.widgets.footer import footer
 
-ROOMS = (HealthRoom, ServiceRoom, JobsRoom, AlertsRoom, AlertRoom, LogsRoom, SettingsRoom, TextRoom)
-DIALOGS = (AcknowledgeDialog, ResolveDialog, ChangeDialog, ConfirmDialog, HelpPicker, CommandLine)
-SCREENS = {screen.__name__: screen for screen in (*ROOMS, *DIALOGS)}
+SCREENS = {screen.__name__: screen for screen in kinds_of_screens() if issubclass(screen, ActionHost)}
+ROOMS = [screen for screen in SCREENS.values() if issubclass(screen, Room)]
 
 
 def test_no_key_means_two_things_anywhere() -> None:
@@ -44,6 +36,12 @@ def test_a_clash_is_reported_with_its_key_and_both_actions() -> None:
     ]
 
 
+def test_a_key_that_an_action_takes_over_is_bound_to_it_alone_and_only_where_it_works() -> None:
+    bound = {key: binding.id for key, binding in bindings_for({Scope.LIST, Scope.HANDLED})}
+    assert (bound["s"], bound["f5"], bound["n"], bound["f3"]) == ("silence", "sort", "note", "next_hit")
+    assert {key: binding.id for key, binding in bindings_for({Scope.LIST})}["s"] == "sort"
+
+
 def test_every_screen_is_looked_at_for_clashes() -> None:
     places = together()
     for screen in SCREENS.values():
@@ -55,7 +53,8 @@ def test_every_action_of_a_screen_has_a_handler_there(name: str) -> None:
     screen = SCREENS[name]
     missing = [
         a.handler
-        for a in actions_for(screen.SCOPES)
+        for scopes in screen.places()
+        for a in actions_for(scopes)
         if not callable(getattr(screen, f"do_{a.handler}", None))
     ]
     assert missing == []
@@ -137,7 +136,28 @@ def test_an_action_that_writes_is_impossible_when_read_only_or_away() -> None:
 
 
 def _harmful(action: Action) -> bool:
-    return action.writes and action.id not in ("undo", "check_now", "acknowledge", "pause")
+    return action.writes and action.id not in (
+        "undo",
+        "check_now",
+        "acknowledge",
+        "pause",
+        "add_job",
+        "save_form",
+        "copy_job",
+        "pause_job",
+        "run_job_with",
+        "add_service",
+        "copy_service",
+        "try_it",
+        "add_window",
+        "copy_window",
+        "end_window",
+        "silence",
+        "note",
+        "end_silence",
+        "extend_silence",
+        "edit_silence",
+    )
 
 
 def test_whatever_cannot_be_taken_back_is_marked_as_danger() -> None:
@@ -149,11 +169,17 @@ def test_whatever_cannot_be_taken_back_is_marked_as_danger() -> None:
 async def test_no_single_key_destroys() -> None:
     """Every key of every room, each followed by escape: nothing but what `u` takes back is ever done."""
     undoable = {"set_paused", "check_now", "save_preference", "acknowledge", "unacknowledge"}
+    undoable |= {"save_form", "delete_thing", "set_job_paused", "try_service", "end_window", "reopen_window"}
+    undoable |= {"add_silence", "change_silence", "expire_silences", "reinstate_silence"}
     keys = sorted({key for action in ACTIONS for key in action.keys} - {"q", "ctrl+c", "ctrl+q", "enter"})
     for room in "12345":
         async with console(size=(80, 24)) as driver:
+            await driver.press(room)
+            mode = driver.app.current_mode
             for key in keys:
-                await driver.press(room, key, "escape")
+                if driver.app.current_mode != mode or len(driver.app.screen_stack) > 1:
+                    await driver.press(room)
+                await driver.press(key, "escape")
             assert {done[0] for done in driver.world.done} <= undoable
 
 

@@ -44,7 +44,7 @@ async def test_only_what_the_filter_shows_is_meant_by_all() -> None:
 
 async def test_marked_rows_are_acknowledged_together_and_unmarked() -> None:
     async with console(size=(100, 30)) as driver:
-        await driver.press("3", "space", "space")
+        await driver.press("3", "space", "j", "j", "space")
         driver.sees("a acknowledge 2")
         await driver.press("a")
         driver.sees("Acknowledge 2 alerts:")

@@ -100,15 +100,24 @@ def test_the_history_holds_the_latest_lines_once_each(lines: list[str]) -> None:
 
 async def test_a_room_and_a_filter_in_one_line() -> None:
     async with console() as driver:
-        await command(driver, "jobs failed")
-        driver.sees("2 Jobs", "/failed")
-        assert "failed" in driver.cursor
+        await command(driver, "jobs state:dead")
+        driver.sees("2 Jobs", "/state:dead")
+        assert "sync catalogue" in driver.cursor
         await command(driver, "services shop")
         driver.sees("/shop", "shop checkout")
         driver.sees_not("wiki")
         await driver.press("enter")
         await command(driver, "health mail")
         driver.sees("/mail", "mail relay")
+
+
+async def test_a_rule_is_opened_by_its_name_from_any_room() -> None:
+    async with console(size=(120, 40)) as driver:
+        await driver.press("4")
+        await command(driver, "rule slow")
+        driver.sees("slow queries", "latency is above 500", "WOULD HAVE FIRED IN 7d")
+        await command(driver, "rule none")
+        driver.sees("There is no rule", "none")
 
 
 async def test_a_filter_by_command_on_lists_and_texts() -> None:
@@ -195,7 +204,7 @@ async def test_services_by_name_are_checked_paused_resumed_and_opened() -> None:
         await command(driver, "service wiki")
         driver.sees("Health › wiki")
         await command(driver, "alert 42")
-        driver.sees("Alerts › #42")
+        driver.sees("Health › wiki › #42")
 
 
 async def test_a_setting_by_command_asks_before_it_changes() -> None:
@@ -215,7 +224,7 @@ async def test_themes_and_key_maps_by_name() -> None:
         await command(driver, "keys vim")
         assert driver.app.keymap.name == "vim"
         await command(driver, "keys")
-        driver.sees("Settings › keys", "DEFAULT", "Vim in use", "k9s", "YOUR OWN")
+        driver.sees("Health › keys", "DEFAULT", "Vim in use", "k9s", "YOUR OWN")
 
 
 async def test_enter_runs_what_is_chosen_where_the_words_are_no_command() -> None:
@@ -253,13 +262,13 @@ async def test_tab_completes_commands_and_the_words_after_them() -> None:
 async def test_the_history_is_kept_per_operator_and_called_back_with_up() -> None:
     world = World()
     async with console(world) as driver:
-        await command(driver, "jobs failed")
+        await command(driver, "jobs state:dead")
         await command(driver, "health shop")
-        await command(driver, "jobs failed")
-    assert world.preferences["commands"] == ["health shop", "jobs failed"]
+        await command(driver, "jobs state:dead")
+    assert world.preferences["commands"] == ["health shop", "jobs state:dead"]
     async with console(world) as driver:
         await driver.press(":", "up")
-        driver.sees("jobs failed")
+        driver.sees("jobs state:dead")
         await driver.press("up", "up")
         driver.sees("health shop")
         await driver.press("down", "down")

@@ -118,7 +118,7 @@ def test_the_terminal_gets_the_sequence_and_nothing_else_of_it(environ: dict[str
     with terminal(environ=environ) as found:
         found.until(started)
         found.type(b"3")
-        found.until(lambda output: b"open alerts" in output)
+        found.until(lambda output: b"6 alert" in output)
         found.type(b"y")
         found.until(lambda output: b"Copy" in output)
         found.type(b"comm\r")

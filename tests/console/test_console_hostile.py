@@ -1,6 +1,10 @@
 """Hostile text in every field of every screen: nothing crashes, nothing leaks, every cell stays in its column.
 
-By default a few megabytes, seeded. WATCHFLOOR_HOSTILE_MB=100 (or 1000) goes on until so many were shown.
+What goes where: a tour leads through every screen, each drawn at two sizes, and on its way every text of every board
+is made anew (about 9 MB) as often as it takes for 100 MB in all; each is read, and the pane that is open draws it. A
+pane draws at most the first 2,000 characters of a text: the rest of a long one is read and cut off by `clean`. Seeded.
+WATCHFLOOR_HOSTILE_MB=1000 makes it so much. What a terminal is sent is looked at for one world more, in a process of
+its own.
 """
 
 from __future__ import annotations
@@ -14,20 +18,25 @@ from enum import Enum
 from random import Random
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import pyte
-import pytest
 from console_driver import Driver, console
 from console_pty import started, terminal
-from console_world import World, log_rows
+from console_world import NOW, World, log_rows
 from rich.cells import cell_len
-from test_console_fit import TOUR, fits
+from test_console_fit import TOUR, fits, tour
 from wcwidth import wcwidth
 
 from watchfloor.console.line import clean
+from watchfloor.console.widgets.entry import LinesArea
+from watchfloor.console.widgets.filter_line import FilterLine
+from watchfloor.domain.outcome import Outcome, Status
+from watchfloor.domain.trial import Trial
 
-MEGABYTES = float(os.environ.get("WATCHFLOOR_HOSTILE_MB", "3"))
+MEGABYTES = float(os.environ.get("WATCHFLOOR_HOSTILE_MB", "100"))
 SIZES = [(80, 24), (160, 40)]  # the second is wide enough for the pane beside the board
+TOPICS = ("health", "alerts", "jobs", "logs", "settings", "nodes", "checks", "services", "outbox")
 KEPT = ("firing", "acknowledged", "pending", "resolved")
 
 PIECES = (
@@ -97,12 +106,29 @@ class Poison:
         return text
 
 
+POISONED = (
+    "services",
+    "alerts",
+    "resolved",
+    "tasks",
+    "nodes",
+    "components",
+    "jobs",
+    "runs",
+    "run_log",
+    "workers",
+)
+POISONED += ("queues", "silences", "sent")
+"""What the boards of a world are made of."""
+
+
 def poison(world: World, make: Callable[[], str]) -> World:
     """The world with every text of its boards replaced."""
     fresh = World()
     world.database, world.problems = make(), (make(),)
-    for name in ("services", "alerts", "resolved", "tasks", "nodes", "components"):
+    for name in POISONED:
         setattr(world, name, [poisoned(row, make) for row in getattr(fresh, name)])
+    world.settings = [replace(row, changed_by=make()) for row in fresh.settings]  # the keys are ours
     world.records = [poisoned(row, make) for row in log_rows(count=60)]
     return world
 
@@ -118,6 +144,26 @@ def test_what_is_shown_has_the_same_width_here_and_in_a_terminal() -> None:
 
 def test_a_flag_is_shown_as_its_letters() -> None:
     assert clean("\U0001f1e9\U0001f1ea") == "DE"
+
+
+async def test_what_stands_in_a_line_or_a_text_to_be_edited_is_drawn_without_its_sequences() -> None:
+    evil = "".join(PIECES[:7]).replace("\n", "") + "\t日本\x9b2J"
+    async with console(size=(100, 30)) as driver:
+        await driver.press("3", "/")
+        line = driver.app.screen.query_one(FilterLine)
+        line.value = evil
+        await driver.idle()
+        fits(driver, (100, 30), "a line")
+        assert line.value == evil
+        await driver.press("end", "backspace", "x")
+        assert line.value == evil[:-1] + "x"
+        await driver.home()
+        await driver.press("2", "+", "j", "j", "enter")
+        area = driver.app.screen.query_one(LinesArea)
+        area.text = evil
+        await driver.idle()
+        fits(driver, (100, 30), "a text")
+        driver.sees("�[31m red �[0m")
 
 
 def cells_of(text: str) -> list[str]:
@@ -139,42 +185,89 @@ class Screen(pyte.Screen):
             super().draw(character)
 
 
-def is_aligned(driver: Driver, screen: pyte.Screen, stream: pyte.Stream, where: str) -> None:
-    """A terminal that is told these lines puts every character into the cell it was meant for."""
-    texts = ["".join(strip.text for strip in line) for line in driver.strips()]
-    screen.reset()
-    stream.feed("".join(f"\x1b[{y + 1}H{text}" for y, text in enumerate(texts)))
-    for y, text in enumerate(texts):
-        if text.isascii():
-            continue
-        shown = [screen.buffer[y][x].data[:1] for x in range(screen.columns)]
-        meant = [character[:1] for character in cells_of(text)]
-        same = [
-            a == b or (a.isspace() and b.isspace()) or not (a.isascii() and b.isascii())
-            for a, b in zip(shown, meant, strict=True)
-        ]
-        assert all(same), f"{where}: {text!r}"
+class Emulator:
+    """A terminal of one size that is told what the console would show on it."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._screen = Screen(*size)
+        self._stream = pyte.Stream(self._screen)
+
+    def is_aligned(self, driver: Driver, where: str) -> None:
+        """Every character of the console's lines comes into the cell it was meant for."""
+        texts = ["".join(strip.text for strip in line) for line in driver.strips()]
+        self._screen.reset()
+        self._stream.feed("".join(f"\x1b[{y + 1}H{text}" for y, text in enumerate(texts)))
+        for y, text in enumerate(texts):
+            if text.isascii():
+                continue
+            shown = [self._screen.buffer[y][x].data[:1] for x in range(self._screen.columns)]
+            meant = [character[:1] for character in cells_of(text)]
+            same = [
+                a == b or (a.isspace() and b.isspace()) or not (a.isascii() and b.isascii())
+                for a, b in zip(shown, meant, strict=True)
+            ]
+            assert all(same), f"{where}: {text!r}"
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
-async def test_hostile_text_in_every_field_breaks_no_screen_and_moves_no_column(
-    size: tuple[int, int],
-) -> None:
-    make = Poison(seed=size[0])
-    screen = Screen(*size)
-    stream = pyte.Stream(screen)
+async def test_hostile_text_in_every_field_breaks_no_screen_and_moves_no_column() -> None:
+    make = Poison(seed=80)
+    emulators = {size: Emulator(size) for size in SIZES}
     world = poison(World(), make)
-    async with console(world, size=size) as driver:
-        while True:
-            for where, keys in TOUR.items():
-                await driver.press(*keys)
+    wanted, stops = MEGABYTES * 1e6, 0
+    async with console(world, size=SIZES[0]) as driver:
+        async for where in tour(driver):
+            stops += 1
+            while make.bytes < min(1.0, stops / len(TOUR)) * wanted:
+                poison(world, make)
+                await driver.changed(*TOPICS)
+            for size, emulator in emulators.items():
+                await driver.resize(size)
                 fits(driver, size, where)
-                is_aligned(driver, screen, stream, where)
+                emulator.is_aligned(driver, where)
+            await driver.resize(SIZES[0])
+    assert make.bytes >= wanted
+
+
+EDITED = {"a service": "1i", "a job": "2i", "a trial": "1ix", "windows": "1Y"}
+"""Where forms with values of their own, what a trial found and windows are shown, by the keys that lead there."""
+
+
+def edited(make: Callable[[], str]) -> World:
+    """A world in which every text of forms, windows and trials is replaced."""
+    world = World()
+    world.slots = [replace(poisoned(slot, make), state=slot.state, owner=slot.owner) for slot in world.slots]
+    world.forms["shop checkout"] = world.forms["wiki"]
+    for name, form in world.forms.items():
+        values = {key: poisoned(value, make) for key, value in form.values.items()}
+        world.forms[name] = replace(form, values=values, changed_by=make(), origin=make())
+    found = Outcome(Status.FAILING, make(), 0.2, {make(): 0.1}, {make(): 1.0}, {make(): make()})
+    world.trial = Trial(UUID(int=7), "http", 10.0, NOW, make(), NOW, NOW, found)
+    return world
+
+
+async def test_hostile_text_in_forms_windows_and_trials_breaks_nothing_either() -> None:
+    make = Poison(seed=4)
+    emulators = {size: Emulator(size) for size in SIZES}
+    harmless: dict[str, str] = {}
+    async with console(edited(lambda: "harmless"), size=SIZES[0]) as driver:
+        for where, keys in EDITED.items():
+            await driver.press(*keys)
+            harmless[where] = driver.text()
+            await driver.home()
+    for world in (edited(make), edited(make), edited(make)):
+        async with console(world, size=SIZES[0]) as driver:
+            for where, keys in EDITED.items():
+                await driver.press(*keys)
+                assert driver.text() != harmless.get(where), "none of it is shown"
+                for size, emulator in emulators.items():
+                    await driver.resize(size)
+                    fits(driver, size, where)
+                    emulator.is_aligned(driver, where)
+                await driver.resize(SIZES[0])
+                await driver.press("G", "enter")  # the last line, opened
+                fits(driver, SIZES[0], where)
+                emulators[SIZES[0]].is_aligned(driver, where)
                 await driver.home()
-            if make.bytes >= MEGABYTES * 1e6 / len(SIZES):
-                break
-            poison(world, make)
-            await driver.changed("health", "alerts", "jobs", "logs", "settings", "nodes")
 
 
 SEQUENCE = re.compile(r"\x1b(?:\[([<=>?]?)[0-9;:]*([ -/]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")

@@ -82,6 +82,13 @@ def test_fitted_lines_have_exactly_their_size(line: Line, size: int, align: str)
     assert width(fit_line(line, size, align)) == size
 
 
+@given(texts, texts, st.integers(1, 40))
+def test_what_follows_what_has_no_room_changes_nothing(text: str, more: str, size: int) -> None:
+    if cell_len(text) > size:
+        assert clip(text + 20 * more, size) == clip(text, size)
+        assert clip_line(((text + 20 * more, "ok"),), size) == clip_line(((text, "ok"),), size)
+
+
 def test_a_cut_is_marked() -> None:
     assert plain(clip_line((("shop checkout", "text"), (" is failing", "ok")), 16)) == "shop checkout i…"
     assert clip("日本語", 4) == "日…"

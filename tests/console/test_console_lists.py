@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from console_driver import Driver, console
 
 from watchfloor.console.choices import Choices, restored
+from watchfloor.console.rows import Rows
 from watchfloor.console.screens.board import BoardRoom
 
 
@@ -20,7 +22,7 @@ async def test_a_mistake_in_the_filter_is_said_on_its_line_and_the_rest_still_fi
     async with console(size=(160, 30)) as driver:
         await driver.press("/")
         await driver.type("wiki stat:ok")
-        driver.sees("▲ no field stat here, but group, kind, name, says, state, tag")
+        driver.sees("▲ no field stat here, but component, environment, group, is, kind,")
         await driver.press("enter")
         driver.sees("/wiki stat:ok", "1 / 1 of 24 services")
 
@@ -150,3 +152,29 @@ def test_choices_of_another_version_do_no_harm() -> None:
     )
     full = Choices("NAME", True, frozenset({"KIND"}), {"NAME": 12})
     assert restored(full.state()) == full
+
+
+async def test_a_filter_of_very_many_rows_is_made_ready_while_other_things_happen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("watchfloor.console.widgets.table.SLICE", 2)
+    async with console() as c:
+        slices, prepare = [], Rows.prepare
+
+        def slice_(rows: Rows[object], most: int | None = None) -> bool:
+            slices.append(most)
+            return prepare(rows, most)
+
+        monkeypatch.setattr(Rows, "prepare", slice_)
+        await c.press("/")
+        assert slices == [2] * 12  # 24 rows, while nobody waits for them
+        await c.press("s", "h", "o", "p")
+        c.sees("5 of 24")
+        await c.press("escape")
+        c.world.services = [
+            replace(row, name="web catalogue", group="web") if row.name == "shop catalogue" else row
+            for row in c.world.services
+        ]
+        await c.changed("health")
+        await c.press("/", "s", "h", "o", "p")
+        c.sees("4 of 24")

@@ -6,6 +6,7 @@ import re
 
 import pyte
 import pytest
+from console_far import seen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.color import ColorSystem
@@ -54,19 +55,6 @@ def part(draw: st.DrawFn) -> ChopsUpdate:
     for line in range(y, last):
         chops[line][x] = strip_of(draw(STRIPS), end - x)
     return ChopsUpdate(chops, [(line, x, end) for line in range(y, last)], [cuts[1:]] * HEIGHT)
-
-
-def seen(screen: pyte.Screen) -> list[list[object]]:
-    """Every cell as a person sees it: of a blank only what shows on it."""
-    return [
-        [
-            (c.data, c.fg, c.bg, c.bold, c.underscore, c.reverse, c.strikethrough)
-            if c.data.strip() or c.underscore or c.reverse or c.strikethrough
-            else (" ", c.bg)
-            for c in (screen.buffer[y][x] for x in range(screen.columns))
-        ]
-        for y in range(screen.lines)
-    ]
 
 
 class Emulator:
@@ -225,5 +213,7 @@ def test_a_text_takes_as_many_cells_as_textual_counts(text: str) -> None:
 
 
 def test_attributes_that_end_are_taken_back_at_once() -> None:
-    assert change(Pen(("1",), "31", "49"), Pen((), "31", "49")) == "\x1b[0;31m"
+    assert change(Pen(("1",), "31", "49"), Pen((), "31", "49")) == "\x1b[22m"
+    assert change(Pen(("1", "2"), "31", "44"), Pen(("1",), "31", "44")) == "\x1b[0;1;31;44m"
+    assert change(Pen(("4", "7"), "39", "44"), Pen(("4",), "31", "44")) == "\x1b[27;31m"
     assert change(None, PLAIN) == "\x1b[m"

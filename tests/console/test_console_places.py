@@ -16,7 +16,7 @@ async def test_brackets_go_back_and_forward_over_rooms_and_details():
         await driver.press("enter", "3", "enter")
         driver.sees("Alerts › #42")
         await driver.press("[")
-        driver.sees("6 open")
+        driver.sees("6 alerts")
         await driver.press("[")
         driver.sees("Health › shop checkout")
         await driver.press("[", "[")
@@ -53,12 +53,12 @@ async def test_what_a_screen_looked_like_is_there_again_in_the_next_run():
         await driver.press("s", "s", "S", "/", *"group:data", "enter", "j")
         row = driver.cursor
         await driver.press("4", "l", "l", "3", "H", "j", "enter")
-        driver.sees("#40")
+        driver.sees("#35")
     async with console(world, keep_s=0.001) as driver:
-        driver.sees("Alerts › #40")
+        driver.sees("Alerts › History › #35")
         await driver.press("escape")
         driver.sees("resolved")
-        assert "#40" in driver.cursor
+        assert "#35" in driver.cursor
         await driver.press("4")
         driver.sees_not(" trace ", " debug ")
         await driver.press("1")

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from watchfloor.console.filters import parse
 from watchfloor.console.format import Moment
 from watchfloor.console.line import Line
 from watchfloor.console.rows import Rows
@@ -132,3 +133,27 @@ def test_less_important_columns_give_way_first(columns: list[Column[Row]], cells
     remaining = [column for column in columns if id(column) in kept]
     if dropped and remaining:
         assert min(column.rank for column in dropped) >= max(column.rank for column in remaining)
+
+
+def test_what_a_filter_looks_through_is_made_in_slices_and_once_for_each_row() -> None:
+    asked: list[Row] = []
+
+    def fields(row: Row) -> dict[str, str]:
+        asked.append(row)
+        return {"text": f"row {row[1]}"}
+
+    rows: Rows[Row] = Rows(key)
+    rows.set_fields(fields, {"text"})
+    first = [(number, number) for number in range(10)]
+    rows.set(first)
+    assert asked == []
+    assert [rows.prepare(4), rows.prepare(4), rows.prepare(4)] == [False, False, True]
+    rows.set_filter(parse("row !7"))
+    assert [row[0] for row in rows.shown] == [0, 1, 2, 3, 4, 5, 6, 8, 9]
+    assert asked == first
+    rows.set([*first[:5], (5, 77), *first[6:]])
+    assert asked == [*first, (5, 77)]
+    assert [row[0] for row in rows.shown] == [0, 1, 2, 3, 4, 6, 8, 9]
+    rows.set_order(lambda row: row[1], reverse=True)
+    assert [row[0] for row in rows.shown] == [9, 8, 6, 4, 3, 2, 1, 0]
+    assert asked == [*first, (5, 77)]

@@ -14,7 +14,7 @@ from rich.style import Style
 from watchfloor.config.problems import ConfigError
 from watchfloor.console import glyphs
 from watchfloor.console.ink import DERIVED, Inks, known_roles
-from watchfloor.console.keymaps import LOOK_S
+from watchfloor.console.saves import LOOK_S
 from watchfloor.console.themes import (
     DEFAULT,
     GROUNDS,

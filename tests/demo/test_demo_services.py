@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from watchfloor.config.kinds import probe_kinds
+from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
 from watchfloor.config.loader import load
 from watchfloor.config.model import ServiceConfig
 from watchfloor.demo.script import STORIES, troubled
@@ -19,7 +19,8 @@ from watchfloor.domain.outcome import Outcome, Status
 
 SEED = 7
 DSN = {"WATCHFLOOR_DEMO_DSN": "postgresql://nobody@127.0.0.1:1/demo"}
-OWN = {"this-host", "watchfloor-database"}
+OWN = {"this-host", "watchfloor-database", "stock-sync"}
+"""What no server of the world stands behind."""
 
 
 class Clock:
@@ -44,7 +45,10 @@ async def watched(tmp_path: Path, clock: Clock) -> AsyncIterator[Mapping[str, Se
     await world.start()
     file = tmp_path / "config.yaml"
     file.write_text(world.config_text(), encoding="utf-8")
-    configuration = load(file, probe_kinds().models, {}, DSN).required()
+    kinds = probe_kinds().models, channel_kinds().models
+    configuration = load(file, *kinds, DSN, payload_kinds=payload_kinds().models).required()
+    assert [rota["name"] for rota in configuration.oncall["rotas"]] == ["operations", "databases"]
+    assert {job.kind for job in configuration.jobs} == {"script", "dummy"}
     yield {service.name: service for service in configuration.services}
     await world.stop()
 
@@ -54,10 +58,17 @@ async def check(service: ServiceConfig) -> Outcome:
     return outcome
 
 
-async def test_a_team_of_eighteen_services_in_four_groups(watched: Mapping[str, ServiceConfig]) -> None:
-    assert len(watched) == 18
+async def test_a_team_of_nineteen_services_in_four_groups(watched: Mapping[str, ServiceConfig]) -> None:
+    assert len(watched) == 19
     assert {service.group for service in watched.values()} == {"shop", "accounts", "back office", "platform"}
-    assert {service.kind for service in watched.values()} == {"http", "tcp", "tls", "host", "postgres"}
+    assert {service.kind for service in watched.values()} == {
+        "http",
+        "tcp",
+        "tls",
+        "host",
+        "postgres",
+        "heartbeat",
+    }
     assert set(STORIES) <= set(watched)
 
 

@@ -26,10 +26,12 @@ from watchfloor.domain.alert import (
     expire_acknowledgement,
     promote,
     raise_alert,
+    remind,
     replay,
     resolve_by_hand,
     suppress,
     unacknowledge,
+    warn_of_expiry,
 )
 from watchfloor.domain.severity import Severity
 
@@ -247,6 +249,7 @@ class Model:
         self.held = False
         self.reopened = 0
         self.reasons: set[Suppression] = set()
+        self.warning: datetime | None = None  # of the acknowledgement in force, until it was said
 
     @property
     def word(self) -> str:
@@ -276,11 +279,13 @@ class Model:
             self.reopened,
             self.held,
             frozenset(self.reasons),
+            self.warning if self.owner else None,
         )
 
 
 severities = st.sampled_from(Severity)
 people = st.sampled_from(["ada", "grace"])
+lasting = st.none() | st.integers(-5, 60) | st.just(1830)
 
 
 class AnyLife(RuleBasedStateMachine):
@@ -311,7 +316,12 @@ class AnyLife(RuleBasedStateMachine):
             self.model.first_fired = self.now
         self.became(promote(self.alert, self.now, self.model.wait), due)
 
-    @rule(who=people, note=st.text(max_size=5), seconds=st.none() | st.integers(-5, 60), sticky=st.booleans())
+    @rule(
+        who=people,
+        note=st.text(max_size=5),
+        seconds=st.none() | st.integers(-5, 60) | st.just(1830),
+        sticky=st.booleans(),
+    )
     def somebody_acknowledges(self, who, note, seconds, sticky):
         until = None if seconds is None else self.now + timedelta(seconds=seconds)
         if self.model.word != "firing" or (seconds is not None and seconds <= 0):
@@ -319,6 +329,8 @@ class AnyLife(RuleBasedStateMachine):
                 acknowledge(self.alert, who, note, until, sticky, self.now)
             return
         self.model.owner = (who, note, until, sticky)
+        long = seconds is not None and seconds >= 1800
+        self.model.warning = until - timedelta(minutes=15) if until is not None and long else None
         self.became(acknowledge(self.alert, who, note, until, sticky, self.now), True)
 
     @rule(who=people)
@@ -337,6 +349,20 @@ class AnyLife(RuleBasedStateMachine):
         if expired:
             self.model.owner = None
         self.became(expire_acknowledgement(self.alert, self.now), expired)
+
+    @rule(minutes=st.sampled_from([0, 0, 15]))
+    def it_is_said_that_the_acknowledgement_ends(self, minutes):
+        self.now += timedelta(minutes=minutes)
+        warning = self.model.warning if self.model.owner else None
+        due = warning is not None and self.now >= warning
+        if due:
+            self.model.warning = None
+        self.became(warn_of_expiry(self.alert, self.now), due)
+
+    @rule()
+    def people_are_reminded(self):
+        loud = self.model.word == "firing" and not self.model.reasons
+        self.became(remind(self.alert, self.now), loud)
 
     @rule(severity=severities)
     def the_severity_changes(self, severity):

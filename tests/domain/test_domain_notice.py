@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchfloor.domain.alert import condition_false, raise_alert
-from watchfloor.domain.message import TOLD, compose
+from watchfloor.domain.message import GROUP_TYPES, TOLD, About, compose
 from watchfloor.domain.notice import TEST, VARIABLES, facts, read, samples, trial_message, written
 from watchfloor.domain.severity import Severity
 
@@ -29,8 +29,8 @@ names = st.sampled_from(
 def test_what_is_composed_is_read_back() -> None:
     alert, (_, fired) = raise_alert(Severity.CRITICAL, NOW)
     over, (resolved,) = condition_false(alert, NOW + timedelta(minutes=7))
-    first = read(compose(fired, alert, 42, "u", "shop is failing", "refused", {"service": "shop"}))
-    last = read(compose(resolved, over, 42, "u", "shop is failing", "refused", {"service": "shop"}))
+    first = read(compose(fired, alert, About(42, "u", "shop is failing", "refused", {"service": "shop"})))
+    last = read(compose(resolved, over, About(42, "u", "shop is failing", "refused", {"service": "shop"})))
     assert (first.event, first.id, first.title, first.severity) == (
         "firing",
         42,
@@ -56,7 +56,7 @@ def test_bytes_without_a_notice_are_refused(payload: bytes) -> None:
 
 
 def test_there_is_a_sample_of_every_type() -> None:
-    assert {notice.type for notice in samples()} == {*TOLD.values(), TEST}
+    assert {notice.type for notice in samples()} == {*TOLD.values(), GROUP_TYPES["firing"], TEST}
     for notice in samples():
         assert set(facts(notice)) == set(VARIABLES)
 
@@ -76,13 +76,13 @@ def test_the_first_words_fit_on_a_lock_screen() -> None:
 def test_hostile_words_are_harmless() -> None:
     alert, events = raise_alert(Severity.INFO, NOW)
     title, summary = "\x1b[31mred\r\nBcc: x\u202e", "a\x00b\x07" + "c" * 90_000
-    notice = read(compose(events[-1], alert, 1, "u", title, summary, {"\x1b]0;x\x07k": "v\r\n"}))
+    notice = read(compose(events[-1], alert, About(1, "u", title, summary, {"\x1b]0;x\x07k": "v\r\n"})))
     assert notice.title == "red Bcc: x"
     assert len(notice.summary) <= 1000
     assert notice.labels == {"k": "v"}
 
 
 def test_a_test_says_that_nothing_is_wrong() -> None:
-    notice = read(trial_message("u", "phone", "ann", NOW))
+    notice = read(trial_message("u", "channel phone", {"channel": "phone"}, "ann", NOW))
     assert (notice.type, notice.title) == (TEST, "Test of channel phone")
     assert written(notice.at) == "2031-03-01T07:02:11Z"

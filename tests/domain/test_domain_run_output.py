@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ def forms(secret: str) -> list[bytes]:
     """Ways in which programs print a secret."""
     raw = secret.encode()
     return [raw, base64.b64encode(raw), quote(secret).encode(), quote(secret, safe="").encode(),
-            json.dumps(secret)[1:-1].encode()]  # fmt: skip
+            json.dumps(secret)[1:-1].encode(), secret.encode("utf-16-le"), secret.encode("utf-16-be")]  # fmt: skip
 
 
 @settings(settings.get_profile("thorough"))
@@ -103,3 +104,32 @@ def test_a_line_without_end_and_control_codes_do_no_harm() -> None:
     kept += output.end()
     assert max(len(line.text) for line in kept) <= LONGEST_LINE
     assert kept[-1].text == "red\N{REPLACEMENT CHARACTER}"
+
+
+def test_lines_keep_their_moment_their_level_and_what_is_between_their_words() -> None:
+    output, at = RunOutput(Masker([])), datetime(2026, 1, 1, tzinfo=UTC)
+    kept = output.feed("stdout", b"a    b\r\nERROR it broke\n", at) + output.feed("stderr", b"oh\n", at)
+    assert [(line.text, line.level, line.at) for line in kept] == [
+        ("a    b", 9, at),
+        ("ERROR it broke", 17, at),
+        ("oh", 13, at),
+    ]
+
+
+def test_the_latest_of_what_is_kept_back_can_be_looked_at() -> None:
+    output = RunOutput(Masker([]), head=100, tail=100_000)
+    output.feed("stdout", b"".join(b"line %d\n" % n for n in range(1000)))
+    assert [line.text for line in output.latest(2)] == ["line 998", "line 999"]
+    assert [line.text for line in output.end()][-2:] == ["line 998", "line 999"]
+
+
+def test_a_secret_is_hidden_on_each_stream_by_itself_across_the_border_of_head_and_tail() -> None:
+    output = RunOutput(Masker(["sesame-open"]), head=64, tail=10_000)
+    kept = []
+    for _ in range(50):
+        kept += output.feed("stdout", b"key sesame-")
+        kept += output.feed("stderr", b"sesa")
+        kept += output.feed("stdout", b"open;\n")
+        kept += output.feed("stderr", b"me-open!\n")
+    texts = {line.text for line in [*kept, *output.latest(3), *output.end()] if line.stream != "watchfloor"}
+    assert texts == {"key ***;", "***!"}

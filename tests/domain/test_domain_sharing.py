@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchfloor.domain.sharing import owner
+from watchfloor.domain.sharing import owner, watchers
 
 SERVICES = [str(UUID(int=number)) for number in range(2_000)]
 nodes = st.sets(st.integers(1, 10_000), min_size=1, max_size=8)
@@ -52,3 +52,25 @@ def test_loads_are_even():
     counted = Counter(owner(uuid, range(1, 6)) for uuid in SERVICES)
     assert len(counted) == 5
     assert all(320 < load < 480 for load in counted.values())
+
+
+TAGS = st.dictionaries(st.integers(1, 50), st.sets(st.sampled_from(["eu", "us", "dmz"])), max_size=8)
+
+
+@given(TAGS, st.sets(st.sampled_from(["eu", "us", "dmz"])), st.integers(1, 4))
+def test_only_nodes_with_every_tag_check_and_a_quorum_is_a_majority_of_them(tags, wanted, quorum):
+    able = {node for node, own in tags.items() if wanted <= own}
+    found = watchers(SERVICES[0], tags, wanted, quorum)
+    assert len(set(found)) == len(found) == min(len(able), 2 * quorum - 1)
+    assert set(found) <= able
+    assert (found[0] if found else None) == owner(SERVICES[0], able)
+
+
+@given(TAGS, st.integers(1, 4), st.data())
+def test_when_a_node_goes_only_its_own_seat_is_filled_anew(tags, quorum, data):
+    before = watchers(SERVICES[1], tags, (), quorum)
+    if not before:
+        return
+    dead = data.draw(st.sampled_from(before))
+    after = watchers(SERVICES[1], {node: own for node, own in tags.items() if node != dead}, (), quorum)
+    assert [node for node in before if node != dead] == list(after[: len(before) - 1])

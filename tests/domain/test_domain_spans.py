@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -172,3 +173,38 @@ def test_what_is_booked_adds_up_to_the_confirmed_history(statuses, attempts, rec
 
 def test_silence_counts_once_even_a_timed_out_run_should_have_answered():
     assert gap_after(at(0), interval=30, timeout=10) == at(41)
+
+
+@settings(max_examples=20)
+@given(
+    zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
+    month=st.sampled_from([3, 4, 10, 11]),
+    seconds=st.lists(st.integers(-90_000, 4 * 86_400), min_size=1, max_size=12, unique=True),
+    states=st.lists(st.sampled_from(SpanState), min_size=12, max_size=12),
+)
+def test_a_local_day_of_any_length_agrees_with_every_second_that_clocks_show_in_it(
+    zone, month, seconds, states
+):
+    """The days on which clocks are changed have 23, 25 or 23.5 hours; each second is asked which day it is there."""
+    there = ZoneInfo(zone)
+    first = datetime(2026, month, 28 if month == 3 else 1 if month in (4, 11) else 24, tzinfo=there)
+    moments = sorted(first.astimezone(UTC) + timedelta(seconds=second) for second in seconds)
+    spans = [
+        Span(state, start, end)
+        for state, (start, end) in zip(states, pairwise([*moments, None]), strict=False)
+    ]
+    midnights = [(first + timedelta(days=n)).astimezone(UTC) for n in range(4)]
+    counted = [dict.fromkeys(SpanState, 0) for _ in range(3)]
+    at, newest = midnights[0], -1
+    while at < midnights[-1]:
+        while newest + 1 < len(spans) and spans[newest + 1].start <= at:
+            newest += 1
+        day = (at.astimezone(there).date() - first.date()).days
+        counted[day][spans[newest].state if newest >= 0 else UNSEEN] += 1
+        at += timedelta(seconds=1)
+    for (start, end), spent in zip(pairwise(midnights), counted, strict=True):
+        found = uptime(spans, start, end)
+        up, down = spent[UP] + spent[SLOW], spent[DOWN]
+        assert (found.up_s, found.down_s, found.planned_s) == (up, down, spent[PLANNED])
+        assert (found.unknown_s, found.unreachable_s) == (spent[UNSEEN], spent[UNREACHABLE])
+        assert found.ratio == (up / (up + down) if up + down else None)

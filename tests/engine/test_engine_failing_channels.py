@@ -220,7 +220,7 @@ async def test_what_a_killed_node_held_is_sent_at_once_by_another(
     lost, _ = await register(database, NodeConfig("lost", "", ()), killed)
     survivor_lock = NameLock(database)
     survivor, _ = await register(database, NodeConfig("survivor", "", ()), survivor_lock)
-    survivor.live_ids = (lost.id, survivor.id)
+    survivor.live = {lost.id: (), survivor.id: ()}
     async with receiving() as receiver:
         await channels(database, ops=receiver)
         await put(database, (alerts[0], 1, "ops"))
@@ -230,7 +230,7 @@ async def test_what_a_killed_node_held_is_sent_at_once_by_another(
             await until(lambda: not courier._wake.is_set())
             assert receiver.got == []
             await killed.close()  # what the death of its process does
-            survivor.live_ids = (survivor.id,)
+            survivor.live = {survivor.id: ()}
             await courier.wake()
             await until(lambda: all_are(database, "delivered"), timeout=5.0)
     assert [got.headers["webhook-id"] for got in receiver.got] == [str(held.id)]

@@ -21,7 +21,7 @@ from watchfloor.config.model import JobConfig
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor
 from watchfloor.payloads.contract import Attempt, PayloadError
-from watchfloor.store import runs
+from watchfloor.store import run_logs, runs
 from watchfloor.store.database import Database, fetch_one
 from watchfloor.store.runs import Finished
 
@@ -236,7 +236,8 @@ async def test_runs_of_a_worker_that_died_are_taken_over_and_it_can_write_nothin
                     await runs.finish(connection, [Finished(run, attempt, worker, "succeeded")])
                     == frozenset()
                 )
-                await runs.append_log(connection, run, attempt, worker, [(1, now(), "stdout", "late")])
+                late = [(1, now(), "stdout", 9, "late")]
+                assert not await run_logs.append(database, run_logs.Fence(run, attempt, worker), late)
         assert await one(database, "SELECT count(*) FROM run_logs") == 0
         assert (await ended(database, slow, "running")).attempt == 2
         await operations.cancel(database, ANN, slow)

@@ -257,7 +257,7 @@ async def test_no_more_checks_run_at_once_than_allowed(bench: Bench) -> None:
     for n in range(10):
         bench.stage.finds[f"s{n}"] = hang
     bench.prober.assign(bench.watch(f"s{n}", n, timeout_ms=60_000) for n in range(10))
-    await until(lambda: bench.node.counters["waits_for_room"] >= 1)
+    await until(lambda: bench.node.counters["waits_for_room"] >= 1 and hang.entered >= 3)
     assert (hang.entered, bench.prober.in_flight) == (3, 3)
     hang.go.set()
     await bench.until_found(10)

@@ -149,3 +149,25 @@ async def test_a_setting_takes_only_what_it_may_be(database: Database) -> None:
     await settings.reset(database, KIM, "retention.logs")
     assert await column(database, "SELECT action FROM audit ORDER BY id") == ["change", "reset"]
     assert await one(database, "SELECT count(*) FROM settings") == 0
+
+
+async def test_a_note_stands_in_the_history_changes_nothing_else_and_is_told_to_nobody(
+    database: Database, firing: list[StoredAlert]
+) -> None:
+    first = firing[0].id
+    told = await one(database, "SELECT count(*) FROM outbox")
+    await alerts.add_note(database, KIM, first, "asked the provider")
+    assert await states(database) == ["firing", "firing", "firing"]
+    assert await rows(
+        database,
+        "SELECT kind, actor, note FROM alert_events WHERE alert_id = %(id)s ORDER BY seq DESC LIMIT 1",
+        id=first,
+    ) == [("noted", "kim", "asked the provider")]
+    assert await one(database, "SELECT count(*) FROM outbox") == told
+    assert await one(database, "SELECT action FROM audit WHERE actor = 'kim'") == "note"
+    await alerts.resolve(database, KIM, [first], "")
+    await alerts.add_note(database, ALEX, first, "it was a cable")
+    with pytest.raises(Refused, match="needs words"):
+        await alerts.add_note(database, KIM, first, " ")
+    with pytest.raises(Refused, match="no such alert"):
+        await alerts.add_note(database, KIM, 4711, "lost")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from uuid import uuid4
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import pytest
 
 from support.engines import configuration
 from support.jobs import job, schedule, states
 from support.sql import column, one, rows
-from watchfloor.domain.boards import RunRow
+from watchfloor.config.kinds import payload_kinds
+from watchfloor.domain.job_boards import RunRow
 from watchfloor.engine import definitions
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor, Refused
-from watchfloor.store import job_boards
+from watchfloor.operations.editing import Invalid, Judge
+from watchfloor.operations.job_edits import save_job
+from watchfloor.store import job_boards, runs
 from watchfloor.store.database import Database
 from watchfloor.store.health import clock
 from watchfloor.store.jobs import apply_jobs
@@ -104,3 +108,35 @@ async def test_a_schedule_that_did_not_change_keeps_its_next_fire(database: Data
     await define(database, job("a", kept, schedule(cron="@hourly"), priority=3))
     assert await column(database, "SELECT id FROM schedules WHERE spec->>'kind' = 'interval'") == before
     assert await one(database, "SELECT count(*) FROM schedules") == 2
+
+
+async def test_a_run_can_go_without_a_setting_that_its_job_has(database: Database) -> None:
+    judge = Judge(payload_kinds().models, {}, Path("/nowhere"))
+    written = {
+        "name": "tidy",
+        "kind": "script",
+        "script": "true",
+        "nice": 5,
+        "env": {"A": "1"},
+        "overlap": "allow",
+    }
+    await save_job(database, ANN, judge, written)
+    for number, changed in enumerate(({"env": None}, {"env": None, "nice": 7}), 1):
+        await operations.run_now(database, ANN, "tidy", UUID(int=number), changed, judge)
+    with pytest.raises(Invalid):
+        await operations.run_now(database, ANN, "tidy", uuid4(), {"script": None}, judge)
+    await rows(
+        database,
+        "INSERT INTO nodes (name, machine, pid, version, environment, tags, state, started_at, beat_at, "
+        "lease_until) VALUES ('x', '', 1, '', '', '{}', 'stopped', now(), now(), now())",
+    )
+    await rows(
+        database,
+        "INSERT INTO workers (node_id, place, pid, born, state, lease_until) "
+        "SELECT id, '', 1, '', 'up', now() + interval '1 h' FROM nodes",
+    )
+    worker = await one(database, "SELECT id FROM workers")
+    async with database.transaction() as connection:
+        claimed = await runs.claim(connection, worker, 10, ["default"])
+    given = [dict(run.settings) for run in sorted(claimed, key=lambda run: run.id)]
+    assert given == [{"script": "true", "nice": 5}, {"script": "true", "nice": 7}]

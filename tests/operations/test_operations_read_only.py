@@ -13,8 +13,8 @@ import pytest
 from watchfloor import operations
 from watchfloor.operations.actor import Actor, Refused
 
-LOOKS_ONLY = {"save_preference"}
-"""Remembers how somebody likes to look."""
+LOOKS_ONLY = {"look", "save_preference"}
+"""Remembers how somebody likes to look, and at what somebody has looked."""
 
 
 def of_people() -> list[Callable[..., Any]]:

@@ -17,7 +17,7 @@ import pytest
 
 from payloads.conftest import Stage
 from support.waiting import until, until_now
-from watchfloor.payloads.contract import PayloadError
+from watchfloor.payloads.contract import Grants, PayloadError
 from watchfloor.payloads.leash import Leash, moment
 from watchfloor.payloads.script import Settings, run
 
@@ -87,7 +87,10 @@ async def test_a_script_is_given_to_its_interpreter_with_what_it_can_read(stage:
         ({"run": ["/bin/true"], "directory": "/no/such/place"}, "script.spawn"),
         ({"script": "kill -SEGV $$"}, "script.signal"),
         ({"script": "exit 7", "success_codes": [0, 3]}, "script.exit.7"),
-        ({"script": "yes > big", "limits": {"file_size": 1}}, "script."),
+        ({"script": "exec yes > big", "limits": {"file_size": 1}}, "script.limit.file_size"),
+        ({"script": "while :; do :; done", "limits": {"cpu": 1}}, "script.limit.cpu"),
+        ({"script": "yes", "limits": {"output": 2}}, "script.limit.output"),
+        ({"run": ["/bin/true"], "user": "nobody"}, "config.run_as"),
         ({"run": [sys.executable, "-c", "b'x' * 10**9"], "limits": {"memory": 200}}, "script.exit.1"),
     ],
 )
@@ -101,7 +104,123 @@ async def test_how_it_ended_is_told_by_class(
 
 async def test_its_directories_are_gone_afterwards(stage: Stage) -> None:
     await run(Settings.model_validate({"script": "pwd; touch left"}), stage.attempt())
-    assert not Path(stage.printed["stdout"].decode().strip()).exists()
+    assert not Path(stage.printed["stdout"].decode().strip()).parent.exists()
+
+
+DEEP = """
+import os
+print(os.getcwd(), flush=True)
+top = os.open(".", os.O_RDONLY)
+for _ in range(1100):  # deeper than Python recurses, longer than a path may be
+    os.mkdir("deep")
+    os.chdir("deep")
+os.symlink("/", "root")
+os.mkfifo("pipe")
+os.fchdir(top)
+os.makedirs("a/b")
+os.chmod("a", 0)
+os.chmod(".", 0)
+"""
+
+
+async def test_a_directory_however_deep_and_whatever_its_rights_is_removed(stage: Stage) -> None:
+    await run(
+        Settings.model_validate({"script": DEEP, "interpreter": [sys.executable, "-I", "-S"]}),
+        stage.attempt(),
+    )
+    assert not Path(stage.printed["stdout"].decode().strip()).parent.exists()
+
+
+BOMB = """
+import os
+if os.fork():
+    os.wait()
+os.setsid()
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.parametrize("how", ["shell", "python"])
+async def test_a_fork_bomb_is_stopped_by_its_number(how: str, stage: Stage) -> None:
+    mark = marker()
+    bombs: dict[str, dict[str, Any]] = {
+        "shell": {"script": f": {mark}; b() {{ b | b & }}; b; sleep 1000", "interpreter": ["/bin/bash"]},
+        "python": {"run": [sys.executable, "-c", BOMB, mark]},
+    }
+    with pytest.raises(PayloadError) as caught:
+        await asyncio.wait_for(
+            run(Settings.model_validate({**bombs[how], "limits": {"processes": 40}}), stage.attempt()), 60
+        )
+    assert caught.value.error_class == "script.limit.processes"
+    assert alive(mark) == []
+
+
+async def test_the_kernel_bounds_what_comes_of_a_script_between_two_counts(stage: Stage) -> None:
+    settings = {"script": "cat /proc/self/cgroup; ulimit -u", "interpreter": ["/bin/bash"]}
+    await run(Settings.model_validate({**settings, "limits": {"processes": 40}}), stage.attempt())
+    *groups, most = stage.printed["stdout"].decode().split("\n")[:-1]
+    pens = [line.rpartition("/")[2] for line in groups if "/watchfloor-" in line]
+    assert pens or (most != "unlimited" and os.geteuid() != 0), f"nothing bounds it in {groups}"
+    for pen in pens:
+        assert not list(Path("/sys/fs/cgroup").glob(f"**/{pen}")), "it is removed when the script has ended"
+
+
+async def test_processes_below_the_limit_are_left_alone(stage: Stage) -> None:
+    script = "for i in 1 2 3 4 5; do sleep 0.3 & done; wait; echo fine"
+    await run(Settings.model_validate({"script": script, "limits": {"processes": 10}}), stage.attempt())
+    assert stage.printed["stdout"] == b"fine\n"
+
+
+async def test_what_is_no_text_and_very_much_of_it_passes(stage: Stage) -> None:
+    size = 50 * 2**20
+    seen = 0
+
+    async def count(_: str, chunk: bytes) -> None:
+        nonlocal seen
+        seen += len(chunk)
+
+    await run(
+        Settings.model_validate({"script": f"head -c {size} /dev/urandom"}), stage.attempt(output=count)
+    )
+    assert seen == size
+
+
+async def test_a_long_input_arrives_whole(stage: Stage) -> None:
+    text = "ä" * 500_000
+    await run(Settings.model_validate({"run": ["/usr/bin/wc", "-m"], "stdin": text, "env": {"LC_ALL": "C.UTF-8"}}),
+              stage.attempt())  # fmt: skip
+    assert stage.printed["stdout"].strip() == b"500000"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run scripts as somebody else")
+async def test_it_runs_as_another_user_where_the_node_lets_it(stage: Stage) -> None:
+    settings = Settings.model_validate(
+        {"script": "id -un; id -Gn; echo $HOME; touch mine; stat -c %U . mine $0", "user": "nobody"}
+    )
+    await run(settings, stage.attempt(grants=Grants(run_as=("nobody",))))
+    who, groups, home, *owners = stage.printed["stdout"].decode().split()
+    assert (who, groups) == ("nobody", "nogroup")
+    assert home == os.path.expanduser("~nobody")
+    assert owners == ["nobody"] * 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run scripts as somebody else")
+async def test_a_user_who_may_not_enter_the_directory_is_refused(stage: Stage, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    settings = Settings.model_validate({"run": ["/bin/pwd"], "user": "nobody", "directory": str(tmp_path)})
+    with pytest.raises(PayloadError) as caught:
+        await run(settings, stage.attempt(grants=Grants(run_as=("nobody",))))
+    assert caught.value.error_class == "script.spawn"
+
+
+async def test_a_user_whom_this_machine_has_not_is_named(stage: Stage) -> None:
+    settings = Settings.model_validate({"run": ["/bin/pwd"], "user": "no-such-user"})
+    with pytest.raises(PayloadError, match="no user 'no-such-user'"):
+        await run(settings, stage.attempt(grants=Grants(run_as=("no-such-user",))))
 
 
 async def test_cancelled_it_is_gone_with_everything_that_forked_away(stage: Stage) -> None:
@@ -123,6 +242,19 @@ async def test_many_cancels_leave_nothing(stage: Stage) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert alive(mark) == []
+
+
+async def test_cancelled_twice_it_is_killed_at_once_whatever_its_grace(stage: Stage) -> None:
+    mark = marker()
+    task = asyncio.create_task(run(escaping(mark, kill_grace="60s"), stage.attempt()))
+    await until(lambda: stage.printed["stdout"])
+    task.cancel()
+    await until(lambda: task.cancelling() == 1)
+    await asyncio.sleep(0)
+    assert alive(mark)  # it was asked, and has a minute
+    task.cancel()
+    await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), 20)
+    assert alive(mark) == []
 
 
 async def test_what_it_leaves_running_ends_with_it(stage: Stage) -> None:
@@ -171,6 +303,32 @@ settings = Settings.model_validate({"run": sys.argv[1:], "kill_grace": "10s"})
 attempt = Attempt(1, UUID(int=1), 1, "job", datetime.now(UTC), output)
 asyncio.run(run(settings, attempt))
 """
+
+
+async def test_where_its_keeper_is_killed_its_directory_is_gone_too(stage: Stage) -> None:
+    mark = marker()
+    script = f"pwd; exec {sys.executable} -c 'import time; time.sleep(1000)' {mark}"
+    task = asyncio.create_task(run(Settings.model_validate({"script": script}), stage.attempt()))
+    await until(lambda: stage.printed["stdout"].endswith(b"\n") and alive(mark))
+    keeper = psutil.Process(alive(mark)[0]).parent()
+    assert keeper is not None
+    keeper.kill()
+    with pytest.raises(PayloadError):
+        await asyncio.wait_for(task, 10)
+    assert not Path(stage.printed["stdout"].decode().strip()).parent.exists()
+
+
+def test_where_the_node_is_killed_the_directory_of_the_script_goes() -> None:
+    mark = marker()
+    script = f"pwd; exec {sys.executable} -c 'import time; time.sleep(1000)' {mark}"
+    command = [sys.executable, "-c", textwrap.dedent(NODE), "/bin/sh", "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as node:
+        assert node.stdout
+        place = Path(node.stdout.readline().decode().strip()).parent
+        assert place.is_dir()
+        node.kill()
+        node.wait()
+        until_now(lambda: not alive(mark) and not place.exists(), timeout=10)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

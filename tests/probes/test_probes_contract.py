@@ -188,6 +188,7 @@ CASES = {
 LOCAL = {"host", "command", "file", "ping", "process", "systemd"}
 """Kinds that look at this machine; what may hang there are calls into the kernel, and programs."""
 
+ASKS_NOBODY = {"heartbeat"}  # it waits for what is reported
 BLOCKING = {"sqlserver", "oracle"}
 """Kinds whose drivers block: what they leave behind is a thread, until the driver's own time-out."""
 
@@ -324,7 +325,7 @@ UNANSWERING = ("never accepts", "says nothing", "one byte now and then")
 
 
 def test_every_registered_kind_is_held_to_the_contract() -> None:
-    assert {case.kind for case in CASES.values()} | LOCAL | BLOCKING == set(KINDS)
+    assert {case.kind for case in CASES.values()} | LOCAL | BLOCKING | ASKS_NOBODY == set(KINDS)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -651,7 +652,7 @@ class TestPing:
             assert outcome.summary == (
                 "127.0.0.1 does not answer: 100 % of the pings were lost (limit 100 %)"
             )
-            assert open_files() == files
+            assert open_files() <= files
 
         run(unanswered())
 
@@ -663,7 +664,7 @@ class TestPing:
             check.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await check
-            assert open_files() == files
+            assert open_files() <= files
             assert asyncio.all_tasks() == tasks
 
         run(cancelled())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import time
 import zlib
 from collections.abc import Callable
@@ -140,15 +141,17 @@ class TestARequest:
     def test_tries_the_addresses_of_a_name_one_after_the_other(
         self, run: Run, servers: Servers, tmp_path: Path
     ) -> None:
-        port = servers.start(_answer_once, host="::1")
         hosts = tmp_path / "hosts"
         hosts.write_text("127.0.0.1 two-faced.test\n::1 two-faced.test\n")
 
-        async def check() -> Outcome:
+        async def check(port: int) -> Outcome:
             with use_resolver(Resolver(hosts=str(hosts))):
                 return await probe(Settings(url=f"http://two-faced.test:{port}/"), 5)
 
-        assert run(check()).status is Status.OK
+        with socket.socket() as held:  # nobody else can listen there, and it refuses
+            held.bind(("127.0.0.1", 0))
+            port = servers.start(_answer_once, host="::1", port=held.getsockname()[1])
+            assert run(check(port)).status is Status.OK
 
     def test_leaves_a_silent_address_in_time_for_the_next(
         self, run: Run, servers: Servers, tmp_path: Path

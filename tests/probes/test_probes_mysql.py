@@ -120,6 +120,22 @@ GREETING = (
 )  # fmt: skip
 
 
+async def start_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: Any) -> None:
+    """Go on over TLS, also where the client did so already and its first words came with what was before."""
+    early, plain = bytes(reader._buffer), writer.transport.get_protocol()  # type: ignore[attr-defined]
+    reader._buffer.clear()  # type: ignore[attr-defined]
+    transport = writer.transport
+    going = asyncio.ensure_future(writer.start_tls(context))
+    if early:
+        while transport.get_protocol() is plain:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it has met its transport now
+        protocol: Any = transport.get_protocol()
+        protocol.get_buffer(len(early))[: len(early)] = early
+        protocol.buffer_updated(len(early))
+    await going
+
+
 def newer_server(known: bool, heard: list[bytes], context: Any = None) -> Handler:
     """A server that signs in with caching_sha2_password, and knows the password's hash already or does not."""
 
@@ -131,7 +147,7 @@ def newer_server(known: bool, heard: list[bytes], context: Any = None) -> Handle
         writer.write(packet(0, GREETING))
         sequence, answer = await read(reader)
         if len(answer) == 32 and context is not None:
-            await writer.start_tls(context)
+            await start_tls(reader, writer, context)
             sequence, answer = await read(reader)
         proof = answer[32:].partition(b"\0")[2][1:33]
         sha = hashlib.sha256

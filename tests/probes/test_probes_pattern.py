@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watchfloor.probes.pattern import STATE_LIMIT, Pattern
+from watchfloor.domain.automaton import STATE_LIMIT
+from watchfloor.probes.pattern import Pattern
 
 
 def found(source: str, text: str) -> bool:

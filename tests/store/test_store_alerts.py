@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
@@ -13,8 +13,11 @@ from support.make import make_alerts, make_rules, make_services, now
 from support.sql import column, one, rows
 from watchfloor.domain import alert as life
 from watchfloor.domain.alert import Alert, Event, EventKind, Suppression
+from watchfloor.domain.boards import AlertRow
 from watchfloor.domain.severity import Severity
-from watchfloor.store import alerts, outbox
+from watchfloor.operations import alerts as operations
+from watchfloor.operations.actor import Actor
+from watchfloor.store import alert_rooms, alerts, outbox
 from watchfloor.store.alerts import ChangedAlert, StoredAlert
 from watchfloor.store.database import Database
 
@@ -177,23 +180,45 @@ async def test_the_list_begins_with_what_matters_most(database: Database) -> Non
         ChangedAlert(f, *life.condition_false(f.alert, moment)),
     )
     async with database.transaction() as connection:
-        active = await alerts.active(connection)
-        ended = await alerts.resolved(connection)
-        limited = await alerts.active(connection, limit=2)
-    assert [row.id for row in active] == [c.id, b.id, a.id, e.id, d.id]
+        active = await alert_rooms.active(connection)
+        ended = await alert_rooms.resolved(connection)
+        limited = await alert_rooms.active(connection, limit=2)
+    assert [row.id for row in active] == [e.id, d.id, c.id, b.id, a.id]
     assert [row.id for row in ended] == [f.id]
     assert limited == active[:2]
-    assert (active[0].service, active[0].rule, active[3].acked_by) == ("c", "service is not ok", "ann")
+    assert (active[2].service, active[2].rule, active[0].acked_by) == ("c", "service is not ok", "ann")
+
+
+async def test_what_changed_since_an_operator_looked_is_unread_for_that_operator_alone(
+    database: Database, firing: StoredAlert
+) -> None:
+    async def unread(operator: str) -> bool:
+        async with database.transaction() as connection:
+            (row,) = await alert_rooms.active(connection, operator)
+            found = await alert_rooms.detail(connection, firing.id, operator)
+        assert found is not None
+        assert found.row.unread is row.unread
+        return row.unread
+
+    assert await unread("ann")
+    assert not await unread("")
+    await operations.look(database, Actor("ann", read_only=True), [firing.id])
+    assert (await unread("ann"), await unread("ben")) == (False, True)
+    await operations.add_note(database, Actor("ben"), firing.id, "seen on the router too")
+    assert (await unread("ann"), await unread("ben")) == (True, False)
 
 
 async def test_pages_of_resolved_alerts_lose_none_that_ended_at_the_same_moment(database: Database) -> None:
     made = await many(database, 25)
     moment = await now(database)
     await change(database, *(ChangedAlert(s, *life.condition_false(s.alert, moment)) for s in made))
-    seen = []
+    seen: list[AlertRow] = []
+    key: tuple[datetime, int] | None = None
     async with database.transaction() as connection:
-        while page := await alerts.resolved(connection, seen[-1] if seen else None, limit=10):
+        while page := await alert_rooms.resolved(connection, key, limit=10):
             seen += page
+            assert page[-1].resolved_at is not None
+            key = page[-1].resolved_at, page[-1].id
     assert [row.id for row in seen] == [stored.id for stored in reversed(made)]
 
 
@@ -201,8 +226,8 @@ async def test_the_detail_holds_history_and_deliveries(database: Database, firin
     async with database.transaction() as connection:
         message = outbox.Message(firing.uuid, firing.id, 1, "ops", "alert.firing", b"{}", await now(database))
         await outbox.put(connection, [message])
-        detail = await alerts.detail(connection, firing.id)
-        assert await alerts.detail(connection, 4711) is None
+        detail = await alert_rooms.detail(connection, firing.id)
+        assert await alert_rooms.detail(connection, 4711) is None
     assert detail is not None
     assert (detail.row.title, detail.summary, detail.labels) == (
         "shop is failing",

@@ -57,7 +57,7 @@ async def test_a_row_holds_what_is_known_of_a_service(database: Database) -> Non
         id=service_id, name="shop", kind="http", group="front", tags=("eu",), hard=Status.OK,
         status=Status.DEGRADED, soft=True, attempt=2, max_attempts=3, latency=0.0015, recent=b"\x01",
         uptime_24h=0.5, since=EPOCH, checked_at=EPOCH + timedelta(seconds=1), every=5.0, paused=False,
-        summary="slow", alert_id=None, acknowledged=False,
+        summary="slow", alert_id=None, acknowledged=False, origin="config.yaml:1",
     )  # fmt: skip
 
 
@@ -186,7 +186,7 @@ async def test_the_detail_of_a_service_holds_its_past(database: Database) -> Non
         ("shop", Status.FAILING, "refused", None)
     ]
     assert (detail.facts, detail.metrics, detail.editable) == ({"server": "nginx"}, {"cpu": 1.5}, False)
-    assert detail.uptime == {"24h": 1.0, "7d": 1.0, "30d": 1.0}
+    assert detail.uptime == dict.fromkeys(("24h", "7d", "30d", "90d", "365d"), 1.0)
     assert (detail.runbook, detail.settings) == ("https://wiki.example", {"port": 1})
 
 

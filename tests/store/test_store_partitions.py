@@ -14,7 +14,8 @@ from support.sql import column, one, rows
 from watchfloor.store.database import Database
 from watchfloor.store.partitions import (
     AHEAD,
-    FACTS,
+    DAILY,
+    MONTHLY,
     drop_partition,
     ensure_partitions,
     expired_partitions,
@@ -64,11 +65,11 @@ async def reader(database: Database, name: str) -> AsyncIterator[psycopg.AsyncCo
 
 
 async def test_yesterday_to_four_days_ahead_are_there_for_every_fact_table(database: Database) -> None:
-    assert await ensure(database, TODAY) == (AHEAD + 2) * len(FACTS)
+    assert await ensure(database, TODAY) == (AHEAD + 2) * len(DAILY) + 2 * len(MONTHLY), "April begins, too"
     wanted = [leaf("logs", TODAY + timedelta(days=offset)) for offset in range(-1, AHEAD + 1)]
     assert await leaves(database) == wanted
     assert await ensure(database, TODAY) == 0
-    assert await ensure(database, TODAY + timedelta(days=1)) == len(FACTS)
+    assert await ensure(database, TODAY + timedelta(days=1)) == len(DAILY)
 
 
 async def test_a_day_begins_and_ends_at_midnight_utc_whatever_clocks_are_changed(database: Database) -> None:
@@ -86,7 +87,7 @@ async def test_a_day_begins_and_ends_at_midnight_utc_whatever_clocks_are_changed
 
 async def test_nodes_that_create_at_once_do_not_collide(database: Database) -> None:
     counts = await asyncio.gather(*(ensure(database, TODAY) for _ in range(4)))
-    assert sorted(counts) == [0, 0, 0, (AHEAD + 2) * len(FACTS)]
+    assert sorted(counts) == [0, 0, 0, (AHEAD + 2) * len(DAILY) + 2 * len(MONTHLY)]
 
 
 async def test_creation_does_not_wait_for_readers(database: Database) -> None:

@@ -27,7 +27,7 @@ from watchfloor.operations.actor import Actor, Refused
 from watchfloor.operations.ageing import age_alerts
 from watchfloor.operations.retiring import end_services
 from watchfloor.operations.services import set_paused
-from watchfloor.store import alerts, health, past, past_alerts
+from watchfloor.store import alert_rooms, health, past, past_alerts
 from watchfloor.store.database import Database, fetch_column
 from watchfloor.store.partitions import ensure_partitions, leaf
 from watchfloor.store.pulse import Pulse
@@ -136,7 +136,7 @@ class House:
         async with self.database.transaction() as connection:
             at = await health.clock(connection)
             board = await health.board(connection, at, {})
-            found = await alerts.active(connection) + await alerts.resolved(connection)
+            found = await alert_rooms.active(connection) + await alert_rooms.resolved(connection)
         self.seen.append(Seen(at, board, found))
 
 
@@ -193,7 +193,7 @@ async def test_the_detail_of_a_moment_knows_nothing_of_what_came_later(database:
         alert_id = await one(
             database, "SELECT id FROM alerts WHERE service_id IS NOT NULL ORDER BY id LIMIT 1"
         )
-        now_known = await alerts.detail(connection, alert_id)
+        now_known = await alert_rooms.detail(connection, alert_id)
         assert now_known is not None
         assert now_known.row.service_id is not None
         at = now_known.events[0].at

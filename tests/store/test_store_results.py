@@ -19,7 +19,7 @@ from watchfloor.domain.spans import Span, SpanState, uptime
 from watchfloor.store import results as store
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.health import uptimes
-from watchfloor.store.results import CertificateRow, IncidentChange, IncidentEnd, ResultRow, SpanStart
+from watchfloor.store.results import IncidentChange, IncidentEnd, ResultRow, SpanStart
 
 Work = Callable[[Connection], Coroutine[Any, Any, Any]]
 
@@ -176,18 +176,6 @@ async def test_the_latest_facts_win_and_hold_whatever_came(database: Database, s
     assert await rows(database, "SELECT facts, metrics FROM service_facts") == [
         ({"server": "nginx", "half": "�", "emoji": "🦉", "big": None, "deep": [{"a": None}]}, {"cpu": None})
     ]
-
-
-async def test_certificates_are_logged_once_each(database: Database, service_id: int) -> None:
-    for n, fingerprint in enumerate(["aa", "aa", "bb"]):
-        row = CertificateRow(
-            service_id, at(n), fingerprint, "CN=shop", "CN=ca", at(-10), at(1000), {"subject": "CN=shop"}
-        )
-        await within(database, lambda connection, row=row: store.save_certificates(connection, [row]))
-    found = await rows(
-        database, "SELECT fingerprint, first_seen, last_seen FROM certificates ORDER BY fingerprint"
-    )
-    assert found == [("aa", at(0), at(1)), ("bb", at(2), at(2))]
 
 
 async def test_a_span_ends_where_the_next_one_begins(database: Database, service_id: int) -> None:

@@ -12,10 +12,11 @@ from alembic.script import ScriptDirectory
 
 import watchfloor.store.migrations as migrations
 from support.databases import Server, name_of
+from support.make import at, make_services
 from support.sql import column, one, rows
 from watchfloor.store.database import Database
 from watchfloor.store.errors import StoreError, explain, is_away
-from watchfloor.store.partitions import FACTS
+from watchfloor.store.partitions import FACTS, MONTHLY
 from watchfloor.store.schema import HEAD, KNOWN, ensure_schema, require_schema
 
 
@@ -56,6 +57,38 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
     with pytest.raises(ZeroDivisionError):
         await ensure_schema(empty)
     assert await one(empty, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 0
+
+
+async def test_clocks_of_rules_that_wait_and_fire_survive_the_tables_of_many_kinds(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = command.upgrade
+    monkeypatch.setattr(command, "upgrade", lambda config, _: upgrade(config, "0017"))
+    await ensure_schema(empty)
+    await make_services(empty, "waits", "fires", "well")
+    await rows(
+        empty,
+        "INSERT INTO rules (name, selector, for_ms, channels, enabled, position, owner, origin, kind, condition, "
+        "evaluated_at) VALUES ('busy', '{}', 0, '{}', true, 1, 'file', '', 'metric', '{}', %(at)s)",
+        at=at(60),
+    )
+    await rows(
+        empty,
+        "INSERT INTO rule_series SELECT r.id, s.id, %(at)s, v.since, v.last_true, v.firing FROM rules r, services s "
+        "JOIN (VALUES ('waits', %(since)s, %(at)s, false), ('fires', %(since)s, %(before)s, true), "
+        "('well', NULL, NULL, false)) AS v(name, since, last_true, firing) USING (name)",
+        at=at(60),
+        since=at(0),
+        before=at(50),
+    )
+    monkeypatch.setattr(command, "upgrade", upgrade)
+    assert await ensure_schema(empty)
+    said = "SELECT s.name, t.since, t.last_true, t.firing FROM rule_standings t JOIN services s ON s.id = t.service_id "
+    assert await rows(empty, said + "WHERE t.instance = 'service:' || s.id ORDER BY s.name") == [
+        ("fires", at(0), at(50), True),
+        ("waits", at(0), None, False),
+    ]
+    assert await rows(empty, "SELECT tried_at, judged_at FROM rule_health") == [(at(60), at(60))]
 
 
 @pytest.mark.parametrize("use", [ensure_schema, require_schema])
@@ -141,6 +174,9 @@ async def test_the_key_of_a_fact_table_begins_with_its_owner_and_holds_its_time(
         "logs": "source_id",
         "task_runs": "node_id",
         "run_logs": "run_id",
+        "run_archive": "id",
+        **dict.fromkeys(MONTHLY, "service_id"),
+        **dict.fromkeys(("result_1m", "metric_1m"), "service_id"),
     }
     assert {table: key[0] for table, key in keys.items()} == owners
     assert [table for table, time in FACTS.items() if time not in keys[table]] == []

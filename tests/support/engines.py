@@ -30,20 +30,28 @@ from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.domain.settings import SETTINGS
 from watchfloor.engine import (
     ager,
+    alive,
     courier,
     engine,
+    escalator,
+    evaluator,
     firer,
     heart,
+    heartbeats,
     housekeeper,
     intake,
     listener,
     reaper,
     recorder,
     registration,
+    roller,
     runner,
+    sentry,
     share,
     steward,
     supervisor,
+    trier,
+    warden,
 )
 from watchfloor.engine.engine import Engine, Plan, Progress
 from watchfloor.engine.intake import LogBuffer
@@ -209,11 +217,16 @@ async def running(made: Plan) -> AsyncIterator[Running]:
 
 _BRISK: dict[Any, dict[str, float]] = {
     heart: {"BEAT_S": 0.2},
+    heartbeats: {"IDLE_S": 0.2},
     supervisor: {
-        "REPORT_EVERY_S": 0.2, "TOLERANCE_S": 1.0, "HEALTHY_AFTER_S": 1.0, "FIRST_PAUSE_S": 0.02, "AWAY_PAUSE_S": 0.1,
+        "REPORT_EVERY_S": 0.2, "TOLERANCE_S": 3.0, "HEALTHY_AFTER_S": 1.0, "FIRST_PAUSE_S": 0.02, "AWAY_PAUSE_S": 0.1,
         "WATCH_EVERY_S": 0.1,
     },
     ager: {"EVERY_S": 0.1},
+    alive: {"BEAT_S": 0.2},
+    sentry: {"EVERY_S": 0.2},
+    roller: {"EVERY_S": 0.2, "STANDBY_S": 0.2},
+    warden: {"EVERY_S": 0.1},
     runner: {"POLL_S": 0.1, "AWAY_PAUSE_S": 0.1},
     reaper: {"EVERY_S": 0.1},
     firer: {"LONGEST_SLEEP_S": 0.2},
@@ -222,9 +235,12 @@ _BRISK: dict[Any, dict[str, float]] = {
     courier: {"POLL_S": 0.1, "FIRST_RETRY_S": 0.02},
     recorder: {"GATHER_S": 0.02, "AWAY_PAUSE_S": 0.1, "IDLE_S": 0.2},
     share: {"IDLE_S": 0.2},
+    trier: {"IDLE_S": 0.2},
     registration: {"PATIENCE_S": 0.5},
     listener: {"IDLE_S": 0.2},
     intake: {"EVERY_S": 0.1},
+    evaluator: {"EVERY_S": 0.2, "LOOK_S": 0.1},
+    escalator: {"LONGEST_SLEEP_S": 0.2},
     engine: {"WAIT_S": 0.1, "STANDBY_S": 0.1},
     pulse: {"IDLE_S": 0.2, "RECONNECT_S": 0.1},
 }  # fmt: skip

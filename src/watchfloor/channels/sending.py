@@ -1,17 +1,21 @@
 """Sends one HTTP request: what every channel that speaks HTTP has in common.
 
 One deadline for everything, no redirects, no proxies of the environment, no more of an answer than a few kilobytes,
-no secret in an error, no address that is not allowed. Only 2xx is success.
+no secret in an error, no address that is not allowed. Only 2xx is success. How bytes travel is in
+`watchfloor.channels.wire`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import base64
 import json
+import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -20,7 +24,7 @@ import httpx
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from watchfloor.channels.address import permitted
+from watchfloor.channels import wire
 from watchfloor.channels.message import DeliveryError, Message
 from watchfloor.channels.secrets import sayable, secrets_of
 from watchfloor.config.base import Settings
@@ -28,9 +32,6 @@ from watchfloor.config.fields import InWords
 
 RETRIABLE = frozenset({408, 425, 429})
 GONE = 410
-ANSWER_BYTES = 4096
-ANSWER_S = 1.0
-"""What a failing receiver says in this time and size is told; the rest is not waited for."""
 
 Wish = Callable[[Any], object]
 """Finds the seconds to wait in the JSON of an answer, for receivers that do not use ``Retry-After``."""
@@ -106,50 +107,58 @@ def as_json(value: object) -> bytes:
 async def send(settings: HttpSettings, message: Message, call: Call) -> None:
     """Carry out one attempt within ``settings.timeout`` seconds. Raises `DeliveryError`."""
     try:
-        async with asyncio.timeout(settings.timeout):
-            await _send(settings, message, call)
-    except (TimeoutError, httpx.TimeoutException):
-        raise DeliveryError(f"no answer within {settings.timeout:g} s") from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        words = sayable(str(error), secrets_of(settings))
-        raise DeliveryError(f"{type(error).__name__}: {words}".removesuffix(": ")) from None
+        trust = _trust(settings.ca_file)
     except OSError as error:
         raise DeliveryError(f"ca_file: {sayable(str(error), secrets_of(settings))}") from None
+    try:
+        where, request = _prepared(settings, message, call, trust)
+        async with wire.place(where), asyncio.timeout(settings.timeout):
+            line = await wire.exchange(where, request)
+    except TimeoutError:
+        raise DeliveryError(f"no answer within {settings.timeout:g} s") from None
+    except wire.Broken as error:
+        raise DeliveryError(str(error)) from None
+    except OSError as error:
+        plain = error.errno is not None and error.errno > 0 and not isinstance(error, ssl.SSLError)
+        words = os.strerror(error.errno or 0) if plain else sayable(str(error), secrets_of(settings))
+        raise DeliveryError(f"no connection: {words}".removesuffix(": ")) from None
+    except (ValueError, httpx.InvalidURL) as error:
+        words = sayable(str(error), secrets_of(settings))
+        raise DeliveryError(f"the request cannot be written: {words}".removesuffix(": ")) from None
+    _judge(settings, line, call.wish)
 
 
-async def _send(settings: HttpSettings, message: Message, call: Call) -> None:
-    url = httpx.URL(call.url)
-    port = url.port or (443 if url.scheme == "https" else 80)
+def _prepared(
+    settings: HttpSettings, message: Message, call: Call, trust: ssl.SSLContext
+) -> tuple[wire.Where, bytes]:
+    url = _parsed(call.url)
     headers = {
+        "host": url.netloc.decode("ascii"),
         "content-type": call.content_type,
         "user-agent": "watchfloor",
+        "accept": "*/*",
         "accept-encoding": "identity",
         "x-watchfloor-id": message.id,
+        **_credentials(url),
         **call.headers,
-        "host": url.netloc.decode("ascii"),
     }
-    trust = _trust(settings.ca_file)
-    addresses = await permitted(url.host, port, settings.public_only)
-    async with httpx.AsyncClient(timeout=settings.timeout, trust_env=False, verify=trust) as client:
-        for last, address in enumerate(addresses, start=1 - len(addresses)):
-            request = client.build_request(
-                call.method,
-                url.copy_with(host=address),
-                content=call.body,
-                headers=headers,
-                extensions={"sni_hostname": url.host},
-            )
-            try:
-                response = await client.send(request, stream=True, follow_redirects=False)
-            except httpx.ConnectError:
-                if last == 0:
-                    raise
-                continue
-            try:
-                await _judge(settings, response, call.wish)
-            finally:
-                await response.aclose()
-            return
+    secure = url.scheme == "https"
+    port = url.port or (443 if secure else 80)
+    where = wire.Where(url.host, port, settings.public_only, trust if secure else None)
+    return where, wire.request_of(call.method, url.raw_path, headers, call.body)
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    """The parts of an address; the same few are asked for again and again."""
+    return httpx.URL(url)
+
+
+def _credentials(url: httpx.URL) -> dict[str, str]:
+    if not url.userinfo:
+        return {}
+    pair = f"{url.username}:{url.password}".encode()
+    return {"authorization": "Basic " + base64.b64encode(pair).decode()}
 
 
 @lru_cache(maxsize=16)
@@ -158,39 +167,39 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
     return httpx.create_ssl_context() if ca_file is None else ssl.create_default_context(cafile=ca_file)
 
 
-async def _judge(settings: HttpSettings, response: httpx.Response, wish: Wish | None) -> None:
-    code = response.status_code
+def _judge(settings: HttpSettings, answer: wire.Line, wish: Wish | None) -> None:
+    code = answer.status
     if 200 <= code < 300:
         return
-    answer = await _beginning(response)
-    said = sayable(answer.decode(errors="replace"), secrets_of(settings))
+    said = sayable(answer.said.decode(errors="replace"), secrets_of(settings))
     raise DeliveryError(
         f"the receiver answered {code}" + (f": {said}" if said else ""),
         permanent=300 <= code < 500 and code not in RETRIABLE,
         gone=code == GONE,
-        retry_after=_wanted_wait(response, answer, wish),
+        retry_after=_wanted_wait(answer, wish),
     )
 
 
-async def _beginning(response: httpx.Response) -> bytes:
-    found = b""
-    with contextlib.suppress(TimeoutError, httpx.HTTPError):
-        async with asyncio.timeout(ANSWER_S):
-            async for chunk in response.aiter_raw():
-                found += chunk
-                if len(found) >= ANSWER_BYTES:
-                    break
-    return found[:ANSWER_BYTES]
+def _http_date(text: str) -> datetime | None:
+    """A moment as RFC 9110, 5.6.7, writes it; None for anything else."""
+    try:
+        found = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _wanted_wait(response: httpx.Response, answer: bytes, wish: Wish | None) -> float | None:
-    header = response.headers.get("retry-after", "")
+def _wanted_wait(answer: wire.Line, wish: Wish | None) -> float | None:
+    header = answer.wait
     if header.isascii() and header.isdigit():
-        return float(header)
+        return float(header[:18])
+    until = _http_date(header)
+    if until is not None:
+        return max(0.0, (until - (_http_date(answer.date) or datetime.now(UTC))).total_seconds())
     if wish is None:
         return None
     try:
-        wanted = wish(json.loads(answer))
+        wanted = wish(json.loads(answer.said))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return float(wanted) if isinstance(wanted, int | float) and not isinstance(wanted, bool) else None

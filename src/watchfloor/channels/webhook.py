@@ -66,7 +66,9 @@ class Settings(HttpSettings):
     old_secret: Secret | None = Field(
         default=None, description="The secret before, which signs as well while receivers change over."
     )
-    method: Literal["POST", "PUT", "PATCH"] = Field(default="POST", description="The method of the request.")
+    method: Literal["POST", "PUT", "PATCH", "GET", "HEAD"] = Field(
+        default="POST", description="The method of the request; GET and HEAD carry no body."
+    )
     headers: dict[Annotated[str, AfterValidator(_is_header)], SecretHeader] = Field(
         default={}, max_length=20, description="More headers, such as Authorization."
     )
@@ -103,10 +105,11 @@ async def deliver(settings: Settings, message: Message) -> None:
     """Send one message; ``settings.timeout`` is for all of it. Raises `DeliveryError`."""
     headers = {name.lower(): value.get_secret_value() for name, value in settings.headers.items()}
     headers |= {"webhook-id": message.id, "webhook-timestamp": str(message.sent_at)}
+    body = b"" if settings.method in ("GET", "HEAD") else message.payload
     secrets = [each.get_secret_value() for each in (settings.secret, settings.old_secret) if each is not None]
     if secrets:
         headers["webhook-signature"] = " ".join(
-            sign(secret, message.id, message.sent_at, message.payload) for secret in secrets
+            sign(secret, message.id, message.sent_at, body) for secret in secrets
         )
-    call = Call(settings.url.get_secret_value(), message.payload, headers, settings.method, JSON)
+    call = Call(settings.url.get_secret_value(), body, headers, settings.method, JSON)
     await send(settings, message, call)

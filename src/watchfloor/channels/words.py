@@ -21,7 +21,13 @@ log = logging.getLogger(__name__)
 
 TITLE = "{{ mark }} {{ title }}{% if span %}, {{ span }}{% endif %}"
 BODY = """\
-{% if summary %}
+{% for each in alerts %}
+{{ each.mark }} {{ each.title }}
+{% endfor %}
+{% if more %}
+and {{ more }} more
+{% endif %}
+{% if summary and not alerts %}
 {{ summary }}
 {% endif %}
 {% if note %}
@@ -29,7 +35,7 @@ BODY = """\
 {% elif event == "acknowledged" %}
 by {{ actor }}
 {% endif %}
-{% if labels.group %}
+{% if labels.group and not alerts %}
 group: {{ labels.group }}
 {% endif %}
 {% if id %}

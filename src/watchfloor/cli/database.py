@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json as encoder
+from datetime import datetime
 from pathlib import Path
 
 from watchfloor.cli.ground import stand
 from watchfloor.cli.options import Options
 from watchfloor.cli.place import place_for
 from watchfloor.domain.shape import plain
+from watchfloor.store import archiving
 from watchfloor.store import backup as copies
 from watchfloor.store.address import shown
+from watchfloor.store.backup import BackupError
 from watchfloor.store.database import Database, fetch_one
 from watchfloor.store.embedded import find_binaries
 from watchfloor.store.embedded import status as embedded_status
@@ -76,3 +79,40 @@ def restore(options: Options, path: Path) -> int:
         ground.leave()
     print(f"restored {report.path} into {ground.label} in {report.seconds:.1f} s")
     return 0
+
+
+def archive(options: Options, path: Path | None) -> int:
+    """Keep the log of the embedded server apart, or no more (None). Raises `BackupError`."""
+    data_dir = _embedded(options)
+    if path is None:
+        archiving.archive_off(data_dir)
+        print("the log is kept apart no more, from the next start of the database on")
+    else:
+        archiving.archive_on(data_dir, path)
+        print(f"the log is kept in {path}, from the next start of the database on; then write a base backup")
+    return 0
+
+
+def base_backup(options: Options, path: Path) -> int:
+    """Copy the whole cluster of the embedded server. Raises `BackupError`."""
+    size = archiving.base_backup(_embedded(options), path)
+    print(f"wrote {path}: {size / 1e6:.1f} MB")
+    return 0
+
+
+def recover(options: Options, base: Path, archive: Path, to: datetime | None) -> int:
+    """Recover a moment into the data directory that was named, which must be new. Raises `BackupError`."""
+    data_dir = _embedded(options)
+    archiving.recover(data_dir, base, archive, to, print)
+    moment = "the end of the archive" if to is None else to.isoformat(sep=" ")
+    print(f"recovered {moment} into {data_dir}")
+    return 0
+
+
+def _embedded(options: Options) -> Path:
+    place = place_for(options)
+    if place.database is not None:
+        raise BackupError(
+            f"The database is {shown(place.database)}, a PostgreSQL of your own: use its own tools for this."
+        )
+    return place.data_dir

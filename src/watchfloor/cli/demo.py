@@ -16,11 +16,12 @@ from pathlib import Path
 from watchfloor.cli.console import show
 from watchfloor.cli.options import Options
 from watchfloor.cli.place import Place
-from watchfloor.config.kinds import channel_kinds, probe_kinds
+from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
 from watchfloor.config.loader import load
 from watchfloor.console.terminal import refusal
+from watchfloor.demo.reporter import Reporter
 from watchfloor.demo.world import WorldThread
-from watchfloor.store.embedded import Embedded, status
+from watchfloor.store.embedded import Embedded, EmbeddedError, status
 
 PREFIX = "watchfloor-demo-"
 BEGUN_S = 60.0
@@ -45,19 +46,29 @@ class Scene:
         path = directory / "config.yaml"
         path.write_text(world.config_text(), encoding="utf-8")
         os.environ[DSN_VARIABLE] = embedded.dsn
-        loaded = load(path, probe_kinds().models, channel_kinds().models, os.environ)
+        kinds = probe_kinds().models, channel_kinds().models
+        loaded = load(path, *kinds, os.environ, payload_kinds=payload_kinds().models)
         self.configuration = replace(loaded.required(), database=None, data_dir=embedded.data_dir)
 
 
 def _sweep() -> None:
     """Remove what demos left that were killed: directories of this user whose database nobody uses."""
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        found = left.lstat()
+        if _is_left(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_left(directory: Path) -> bool:
+    """Whether a demo that was killed left this; one that goes away just now with its demo is not ours to judge."""
+    try:
+        found = directory.lstat()
         just_begun = time.time() - found.st_mtime < BEGUN_S
         if just_begun or found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
-            continue
-        if not (left / "data").exists() or status(left / "data").state in ("absent", "stopped"):
-            shutil.rmtree(left, ignore_errors=True)
+            return False
+        data = directory / "data"
+        return not data.exists() or status(data).state in ("absent", "stopped")
+    except (FileNotFoundError, EmbeddedError):
+        return False
 
 
 @contextlib.contextmanager
@@ -69,7 +80,7 @@ def scene(seed: int) -> Iterator[Scene]:
     try:
         embedded = Embedded.start(directory / "data")  # before the world, whose script begins with it
         try:
-            with WorldThread(seed, directory) as world:
+            with WorldThread(seed, directory) as world, Reporter(seed, embedded.dsn):
                 yield Scene(directory, world, embedded)
         finally:
             embedded.stop(wait=True)

@@ -8,41 +8,54 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
+from watchfloor.cli.exporting import write_file
+from watchfloor.cli.heartbeat_desk import HeartbeatDesk
+from watchfloor.cli.incident_desk import IncidentDesk
+from watchfloor.cli.job_desk import JobDesk
+from watchfloor.cli.maintenance_desk import MaintenanceDesk
+from watchfloor.cli.oncall_desk import OnCallDesk
 from watchfloor.cli.past_desk import PastDesk
+from watchfloor.cli.rule_desk import RuleDesk
+from watchfloor.cli.telling_desk import TellingDesk
+from watchfloor.domain.alert_stats import AlertStats, alert_stats
 from watchfloor.domain.boards import (
     AlertDetail,
     AlertRow,
+    CertificateRow,
     ChannelRow,
     ComponentRow,
     ConfigFileRow,
     DeadLetterRow,
     HealthRow,
-    JobRow,
     Kept,
     LogRow,
     NodeRow,
-    RunDetail,
-    RunLine,
-    RunRow,
+    ObjectiveRow,
     ServiceDetail,
     SettingRow,
     StatusLine,
     TaskRunRow,
+    UptimeRow,
 )
+from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import History
 from watchfloor.operations import alerts as alert_operations
 from watchfloor.operations import deliveries as delivery_operations
-from watchfloor.operations import jobs as job_operations
 from watchfloor.operations import services as service_operations
 from watchfloor.operations import settings as setting_operations
 from watchfloor.operations.actor import Actor
-from watchfloor.store import alerts, channels, health, job_boards, logs, nodes, past, pulse, settings, tasks
+from watchfloor.store import alert_rooms, channels, health, logs, nodes, past, pulse, settings, tasks
+from watchfloor.store.alert_stats import fired_alerts
+from watchfloor.store.certificates import current_certificates
 from watchfloor.store.database import Database
 from watchfloor.store.history import history
 from watchfloor.store.logs import LogFilter
+from watchfloor.store.objectives import burns, objective_row
+from watchfloor.store.uptime import uptime_rows
 
 UPTIME_EVERY = timedelta(seconds=10)
 OVERLAP = timedelta(seconds=1.5)
@@ -50,7 +63,7 @@ OVERLAP = timedelta(seconds=1.5)
 when the whole board is next read, at the latest after `UPTIME_EVERY`."""
 
 
-class Desk:
+class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, OnCallDesk, RuleDesk):
     """Reads boards and carries out operations for one actor."""
 
     def __init__(
@@ -66,9 +79,8 @@ class Desk:
         ``board_read`` hears of each reading of the health board; ``trouble`` says why the engine of this process
         does not run.
         """
-        self._connect = connect
+        super().__init__(connect, actor)
         self._label = label
-        self._actor = actor
         self._board_read = board_read
         self._trouble = trouble
         self._rows: dict[int, HealthRow] = {}
@@ -114,20 +126,67 @@ class Desk:
     async def alerts(self, *, resolved: bool) -> Sequence[AlertRow]:
         """Open alerts, followed by recently resolved ones if asked."""
         async with (await self._connect()).transaction() as connection:
-            rows = await alerts.active(connection)
+            rows = await alert_rooms.active(connection, self._actor.name)
             if resolved:
-                rows += await alerts.resolved(connection)
+                rows += await alert_rooms.resolved(connection)
         return rows
 
     async def alert(self, alert_id: int) -> AlertDetail | None:
         """One alert; None when it is gone."""
         async with (await self._connect()).transaction() as connection:
-            return await alerts.detail(connection, alert_id)
+            return await alert_rooms.detail(connection, alert_id, self._actor.name)
+
+    async def alerts_over(self, before: tuple[datetime, int] | None = None) -> Sequence[AlertRow]:
+        """A page of alerts that are over, the latest first; the next by passing the end and number of the last."""
+        async with (await self._connect()).transaction() as connection:
+            return await alert_rooms.resolved(connection, before)
+
+    async def suggested_notes(self, alert_ids: Sequence[int]) -> Sequence[str]:
+        """Notes with which alerts like these were acknowledged lately."""
+        async with (await self._connect()).transaction() as connection:
+            return await alert_rooms.written_notes(connection, self._actor.name, alert_ids)
+
+    async def alert_stats(self, over: timedelta) -> AlertStats:
+        """Statistics of the alerts that fired in the last ``over``; days and hours are UTC."""
+        async with (await self._connect()).transaction() as connection:
+            end = (await health.clock(connection)).astimezone(UTC)
+            found = await fired_alerts(connection, end - over, end)
+        return alert_stats(
+            [replace(alert, fired_at=alert.fired_at.astimezone(UTC)) for alert in found], end - over, end
+        )
 
     async def history(self, service_id: int, start: datetime, end: datetime) -> History:
         """What was measured of a service from `start` to `end`."""
         async with (await self._connect()).transaction() as connection:
             return await history(connection, service_id, start, end)
+
+    async def now(self) -> datetime:
+        """The database's clock."""
+        async with (await self._connect()).transaction() as connection:
+            return await health.clock(connection)
+
+    async def database(self) -> Database:
+        """The database itself, for what is written page by page."""
+        return await self._connect()
+
+    async def export(self, wanted: Wanted, format_: str, path: Path) -> int:
+        """Write an export to a file; returns how many rows. Raises `Refused`, `OSError`."""
+        return await write_file(await self._connect(), wanted, format_, path)
+
+    async def uptime(self) -> Sequence[UptimeRow]:
+        """The uptime of every service, by group and name."""
+        async with (await self._connect()).transaction() as connection:
+            return await uptime_rows(connection, await health.clock(connection))
+
+    async def objectives(self) -> Sequence[ObjectiveRow]:
+        """How every service stands with each of its objectives."""
+        async with (await self._connect()).transaction() as connection:
+            return [objective_row(each) for each in await burns(connection, await health.clock(connection))]
+
+    async def certificates(self, within: timedelta | None = None) -> Sequence[CertificateRow]:
+        """The certificates that services show now, the first to expire first."""
+        async with (await self._connect()).transaction() as connection:
+            return await current_certificates(connection, await health.clock(connection), within)
 
     async def kept(self) -> Kept:
         """From when on the past can be told."""
@@ -157,31 +216,6 @@ class Desk:
         """Latest runs of the program's own tasks, newest first."""
         async with (await self._connect()).transaction() as connection:
             return await tasks.task_runs(connection, await health.clock(connection))
-
-    async def jobs(self) -> Sequence[JobRow]:
-        """Every job, by name."""
-        async with (await self._connect()).transaction() as connection:
-            return await job_boards.jobs(connection)
-
-    async def coming(self, job: str, count: int) -> Sequence[tuple[datetime, str]]:
-        """The next fires of a job, with how clocks in their zone show them."""
-        async with (await self._connect()).transaction() as connection:
-            return await job_boards.coming(connection, job, await health.clock(connection), count)
-
-    async def runs(self, job: str | None, *, dead: bool = False, limit: int = 200) -> Sequence[RunRow]:
-        """Runs, newest first: of one job or of all; only open dead letters if asked."""
-        async with (await self._connect()).transaction() as connection:
-            return await job_boards.runs(connection, job, dead=dead, limit=limit)
-
-    async def run(self, run_id: int) -> RunDetail | None:
-        """One run; None when it is gone."""
-        async with (await self._connect()).transaction() as connection:
-            return await job_boards.run_detail(connection, run_id)
-
-    async def run_log(self, run_id: int, after: tuple[int, int] = (0, 0)) -> Sequence[RunLine]:
-        """Lines of a run's log, later than the (attempt, number) ``after``; a page of them."""
-        async with (await self._connect()).transaction() as connection:
-            return await job_boards.run_log(connection, run_id, after)
 
     async def logs(
         self,
@@ -237,9 +271,17 @@ class Desk:
         """Close alerts by hand. Raises `Refused`."""
         await alert_operations.resolve(await self._connect(), self._actor, alert_ids, note)
 
-    async def set_paused(self, service_id: int, paused: bool) -> None:
-        """Stop watching a service, or watch it again. Raises `Refused`."""
-        await service_operations.set_paused(await self._connect(), self._actor, service_id, paused)
+    async def look(self, alert_ids: Sequence[int]) -> None:
+        """Keep that this operator has seen these alerts as they are now."""
+        await alert_operations.look(await self._connect(), self._actor, alert_ids)
+
+    async def add_note(self, alert_id: int, note: str) -> None:
+        """Write something into the history of an alert. Raises `Refused`."""
+        await alert_operations.add_note(await self._connect(), self._actor, alert_id, note)
+
+    async def set_paused(self, service_id: int, paused: bool) -> bool:
+        """Stop watching a service, or watch it again; False: it was so. Raises `Refused`."""
+        return await service_operations.set_paused(await self._connect(), self._actor, service_id, paused)
 
     async def check_now(self, service_id: int) -> None:
         """Ask for a check out of turn. Raises `Refused`."""
@@ -252,26 +294,6 @@ class Desk:
     async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> int:
         """Queue dead letters again, by id or all of a channel; returns how many. Raises `Refused`."""
         return await delivery_operations.replay(await self._connect(), self._actor, ids, channel)
-
-    async def run_now(self, job: str, key: UUID) -> int:
-        """Run a job out of turn, once for each ``key``; returns the run's id. Raises `Refused`."""
-        return await job_operations.run_now(await self._connect(), self._actor, job, key)
-
-    async def set_job_paused(self, job: str, paused: bool) -> bool:
-        """Let a job rest, or go on; False when that is how it was. Raises `Refused`."""
-        return await job_operations.set_paused(await self._connect(), self._actor, job, paused)
-
-    async def cancel_run(self, run_id: int) -> None:
-        """End a run, or never begin it. Raises `Refused`."""
-        await job_operations.cancel(await self._connect(), self._actor, run_id)
-
-    async def requeue(self, run_id: int) -> int:
-        """Run a dead letter once more; returns the new run's id. Raises `Refused`."""
-        return await job_operations.requeue(await self._connect(), self._actor, run_id)
-
-    async def discard(self, run_id: int) -> None:
-        """Take a dead letter off the list. Raises `Refused`."""
-        await job_operations.discard(await self._connect(), self._actor, run_id)
 
     async def change_setting(self, key: str, value: object) -> None:
         """Change a product setting. Raises `Refused`."""

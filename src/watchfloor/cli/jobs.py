@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID
 
 from watchfloor.cli.desk import Desk
-from watchfloor.cli.plain import age, show_table
-from watchfloor.domain.boards import FINAL_STATES, JobRow, RunDetail, RunLine, RunRow, StatusLine
+from watchfloor.cli.plain import age, show_json, show_table
+from watchfloor.domain.boards import StatusLine
 from watchfloor.domain.durations import compact_duration
+from watchfloor.domain.job_boards import (
+    FINAL_STATES,
+    JobRow,
+    RunDetail,
+    RunLine,
+    RunRow,
+)
 
 LOOK_S = 0.2
 TIMED_OUT = 124
@@ -24,12 +31,13 @@ async def jobs(desk: Desk) -> tuple[Sequence[JobRow], StatusLine]:
 
 
 def runs(
-    job: str | None, dead: bool, limit: int
+    job: str | None, dead: bool, limit: int, state: str = "", before: int | None = None
 ) -> Callable[[Desk], Awaitable[tuple[Sequence[RunRow], StatusLine]]]:
     """The question for runs and the time they are from."""
 
     async def question(desk: Desk) -> tuple[Sequence[RunRow], StatusLine]:
-        return await desk.runs(job, dead=dead, limit=limit), await desk.status()
+        found = await desk.runs(job, dead=dead, limit=limit, state=state, before=before)
+        return found, await desk.status()
 
     return question
 
@@ -49,29 +57,35 @@ def detail(run_id: int) -> Callable[[Desk], Awaitable[tuple[RunDetail, list[RunL
     return question
 
 
-def run(name: str, wait: bool) -> Callable[[Desk], Awaitable[int]]:
+def run(
+    name: str, wait: bool, parameters: Mapping[str, object], key: UUID, json: bool
+) -> Callable[[Desk], Awaitable[int]]:
     """The request to run a job now; what it comes to is the exit code."""
 
     async def request(desk: Desk) -> int:
-        run_id = await desk.run_now(name, uuid4())
+        run_id = await desk.run_now(name, key, parameters)
         if not wait:
-            print(f"#{run_id}")
+            show_json({"run": run_id}) if json else print(f"#{run_id}")
             return 0
         if not (await desk.status()).nodes_live:
             print(f"watchfloor: #{run_id} waits: no engine is running on this database", file=sys.stderr)
-        return await _follow(desk, run_id)
+        return await _follow(desk, run_id, json)
 
     return request
 
 
-async def _follow(desk: Desk, run_id: int) -> int:
-    """Print the output of a run as it comes, until it has ended; returns its exit code."""
+async def _follow(desk: Desk, run_id: int, json: bool) -> int:
+    """Print the output of a run as it comes, until it has ended; returns its exit code.
+
+    As JSON the output goes to standard error, and what became of the run to standard output.
+    """
+    out = sys.stderr if json else sys.stdout
     printed: list[RunLine] = []
     while True:
         found = await desk.run(run_id)
         while lines := await desk.run_log(run_id, _last(printed)):
             for line in lines:
-                print(line.text, flush=True)
+                print(line.text, flush=True, file=out)
             printed = list(lines[-1:])
         if found is None or found.row.state in FINAL_STATES:
             break
@@ -80,7 +94,9 @@ async def _follow(desk: Desk, run_id: int) -> int:
         print(f"watchfloor: #{run_id} is gone", file=sys.stderr)
         return 1
     row = found.row
-    if row.state != "succeeded":
+    if json:
+        show_json(row)
+    elif row.state != "succeeded":
         print(f"watchfloor: #{run_id} {row.state}: {row.error}", file=sys.stderr)
     return exit_code(row)
 

@@ -6,19 +6,27 @@ Each command imports what it needs when it runs, so that none pays for another.
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from watchfloor import __version__
-from watchfloor.cli.job_commands import jobs_app, runs_app
+from watchfloor.cli.alert_commands import alerts_app
+from watchfloor.cli.heartbeat_commands import heartbeats_app, ping, wrap
+from watchfloor.cli.incident_commands import incidents_app
+from watchfloor.cli.job_commands import jobs_app
+from watchfloor.cli.maintenance_commands import maintenance_app
+from watchfloor.cli.memory import forget_memory
+from watchfloor.cli.oncall_commands import escalations, oncall_app
 from watchfloor.cli.options import Options
-
-if TYPE_CHECKING:
-    from watchfloor.cli.desk import Desk
+from watchfloor.cli.rule_commands import rules_app
+from watchfloor.cli.run_commands import dead_app, runs_app
+from watchfloor.cli.service_commands import health, services_app
+from watchfloor.cli.telling_commands import deliveries, silences_app
 
 app = typer.Typer(
     add_completion=False,
@@ -27,7 +35,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The operations room of a small team, in one terminal. Without a command: the console.",
 )
-alerts_app = typer.Typer(invoke_without_command=True, help="Alerts: list them, or act on them.")
 database_app = typer.Typer(no_args_is_help=True, help="The database: status, backup, restore.")
 channels_app = typer.Typer(
     invoke_without_command=True, help="Channels: how they do; try one, replay dead letters."
@@ -35,13 +42,25 @@ channels_app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="The config file.")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(channels_app, name="channels")
+app.add_typer(silences_app, name="silences")
+app.command()(deliveries)
+app.add_typer(oncall_app, name="oncall")
+app.add_typer(rules_app, name="rules")
+app.command()(escalations)
+app.command()(health)
+app.add_typer(services_app, name="services")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(runs_app, name="runs")
+app.add_typer(dead_app, name="dead")
+app.add_typer(maintenance_app, name="maintenance")
+app.add_typer(incidents_app, name="incidents")
+app.add_typer(heartbeats_app, name="heartbeats")
+app.command()(ping)
+app.command()(wrap)
 app.add_typer(database_app, name="database")
 app.add_typer(config_app, name="config")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="The numbers of alerts, as in #42.")]
 
 Channel = Annotated[str | None, typer.Option("--channel", help="Only those of this channel.")]
 
@@ -106,15 +125,6 @@ def demo(
 
 
 @app.command()
-def health(context: typer.Context, json: Json = False) -> None:
-    """Print the services and how they are."""
-    from watchfloor.cli import plain
-
-    rows, status = plain.ask(_options(context), plain.health)
-    plain.show_json(rows) if json else plain.show_health(rows, status.at)
-
-
-@app.command()
 def nodes(context: typer.Context, json: Json = False) -> None:
     """Print the engines that run or ran."""
     from watchfloor.cli import plain
@@ -130,6 +140,58 @@ def tasks(context: typer.Context, json: Json = False) -> None:
 
     rows, status = plain.ask(_options(context), plain.task_runs)
     plain.show_json(rows) if json else plain.show_task_runs(rows, status.at)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(metavar="WHAT", help="results, metrics, uptime or incidents.")],
+    format_: Annotated[str, typer.Option("--format", "-f", help="csv, json, ndjson or parquet.")] = "csv",
+    last: Annotated[str, typer.Option(help="So much of the past, as in 7d.")] = "24h",
+    since: Annotated[str, typer.Option(help="From this moment on, in place of --last.")] = "",
+    until: Annotated[str, typer.Option(help="Up to this moment; now.")] = "",
+    service: Annotated[str, typer.Option(help="Only services whose name matches this pattern.")] = "",
+    group: Annotated[str, typer.Option(help="Only services whose group matches this pattern.")] = "",
+    by: Annotated[str, typer.Option(help="Single values, or by minute, hour or day.")] = "raw",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")] = None,
+) -> None:
+    """Export results, metrics, uptime or incidents, however many, to a file or standard output."""
+    from watchfloor.cli import export as command
+    from watchfloor.cli import plain
+
+    wanted = command.request(kind, format_, (last, since, until), (service, group), by, output)
+    print(plain.ask(_options(context), wanted), file=sys.stderr)
+
+
+@app.command()
+def uptime(context: typer.Context, json: Json = False) -> None:
+    """Print the uptime of every service over 24 hours to a year."""
+    from watchfloor.cli import history, plain
+
+    rows = plain.ask(_options(context), history.uptime)
+    plain.show_json(rows) if json else history.show_uptime(rows)
+
+
+@app.command()
+def objectives(context: typer.Context, json: Json = False) -> None:
+    """Print how services stand with their objectives: budget left, and how fast it burns."""
+    from watchfloor.cli import history, plain
+
+    rows = plain.ask(_options(context), history.objectives)
+    plain.show_json(rows) if json else history.show_objectives(rows)
+
+
+@app.command()
+def certificates(
+    context: typer.Context,
+    json: Json = False,
+    within: Annotated[str, typer.Option(help="Only those that expire within this time, as in 30d.")] = "",
+) -> None:
+    """Print the certificates that services show, the first to expire first."""
+    from watchfloor.cli import history, plain
+
+    rows, status = plain.ask(_options(context), history.certificates(within))
+    plain.show_json(rows) if json else history.show_certificates(rows, status.at)
 
 
 @app.command()
@@ -154,69 +216,6 @@ def settings(context: typer.Context, json: Json = False) -> None:
 
     rows = plain.ask(_options(context), lambda desk: desk.settings())
     plain.show_json(rows) if json else plain.show_settings(rows)
-
-
-@alerts_app.callback()
-def alerts(
-    context: typer.Context,
-    json: Json = False,
-    resolved: Annotated[bool, typer.Option("--resolved", help="Recently resolved ones too.")] = False,
-) -> None:
-    """Print the alerts."""
-    if context.invoked_subcommand is not None:
-        return
-    from watchfloor.cli import plain
-
-    rows, status = plain.ask(_options(context), plain.alerts(resolved))
-    plain.show_json(rows) if json else plain.show_alerts(rows, status.at)
-
-
-@alerts_app.command()
-def show(
-    context: typer.Context, alert: Annotated[int, typer.Argument(metavar="ID")], json: Json = False
-) -> None:
-    """Print one alert with its history."""
-    from watchfloor.cli import plain
-
-    detail = plain.ask(_options(context), lambda desk: desk.alert(alert))
-    if detail is None:
-        _fail(f"there is no alert #{alert}")
-    plain.show_json(detail) if json else plain.show_alert(detail)
-
-
-@alerts_app.command()
-def ack(
-    context: typer.Context,
-    ids: Ids,
-    note: Annotated[str, typer.Option(help="Why, for those who come after you.")] = "",
-    lasts: Annotated[
-        str,
-        typer.Option(
-            "--for",
-            help="How long, as in 4h; `resolved` for no end.",
-            show_default="setting alerts.ack_expiry",
-        ),
-    ] = "",
-    sticky: Annotated[bool, typer.Option("--sticky", help="Also survive a rise of severity.")] = False,
-) -> None:
-    """Acknowledge alerts."""
-    from watchfloor.cli import plain
-
-    _act(context, ids, plain.acknowledge(note, lasts, sticky), "acknowledged")
-
-
-@alerts_app.command()
-def unack(context: typer.Context, ids: Ids) -> None:
-    """Take acknowledgements back."""
-    _act(context, ids, lambda desk, alert_id: desk.unacknowledge([alert_id]), "no longer acknowledged:")
-
-
-@alerts_app.command()
-def resolve(
-    context: typer.Context, ids: Ids, note: Annotated[str, typer.Option(help="Why it is over.")] = ""
-) -> None:
-    """Declare alerts over; they come back only after their condition was false once."""
-    _act(context, ids, lambda desk, alert_id: desk.resolve([alert_id], note), "resolved")
 
 
 @channels_app.callback()
@@ -306,24 +305,50 @@ def restore(
     raise typer.Exit(run(_options(context), path))
 
 
-def _act(
-    context: typer.Context, ids: list[int], act: Callable[[Desk, int], Awaitable[None]], did: str
+@database_app.command()
+def archive(
+    context: typer.Context,
+    path: Annotated[Path | None, typer.Argument(help="The directory to keep it in.")] = None,
+    off: Annotated[bool, typer.Option("--off", help="Keep it apart no more.")] = False,
 ) -> None:
-    """Do something to each alert; names those it was done to and fails if there are others."""
-    from watchfloor.cli import plain
+    """Keep the log of the embedded database apart, so that any moment can be recovered."""
+    from watchfloor.cli.database import archive as run
 
-    done, refusals = plain.ask(_options(context), plain.one_by_one(ids, act))
-    if done:
-        print(did, ", ".join(f"#{alert_id}" for alert_id in done))
-    for refusal in refusals:
-        print(f"watchfloor: {refusal}", file=sys.stderr)
-    if refusals:
-        raise typer.Exit(1)
+    if (path is None) != off:
+        raise typer.BadParameter("name a directory, or say --off")
+    raise typer.Exit(run(_options(context), path))
 
 
-def _fail(message: str) -> NoReturn:
-    print(f"watchfloor: {message}", file=sys.stderr)
-    raise typer.Exit(1)
+@database_app.command("base-backup")
+def base_backup(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="The directory to write; must not exist.")],
+) -> None:
+    """Copy the whole embedded database, as what recoveries begin with."""
+    from watchfloor.cli.database import base_backup as run
+
+    raise typer.Exit(run(_options(context), path))
+
+
+@database_app.command()
+def recover(
+    context: typer.Context,
+    base: Annotated[Path, typer.Option(help="A base backup.")],
+    archive: Annotated[Path, typer.Option(help="The directory in which the log was kept.")],
+    to: Annotated[
+        str | None, typer.Option(help="The moment, such as 2026-11-26T08:30:00+01:00; the latest there is.")
+    ] = None,
+) -> None:
+    """Make a database as it was at a moment, in a new data directory (--data-dir)."""
+    from watchfloor.cli.database import recover as run
+
+    moment = None
+    if to is not None:
+        try:
+            moment = datetime.fromisoformat(to).astimezone()
+        except ValueError:
+            raise typer.BadParameter("not a moment such as 2026-11-26T08:30:00+01:00") from None
+    raise typer.Exit(run(_options(context), base, archive, moment))
 
 
 def main() -> None:
@@ -351,3 +376,5 @@ def run_safely(command: Callable[[], object]) -> None:
             raise
         print("\n".join(f"watchfloor: {line}" for line in message), file=sys.stderr)
         sys.exit(1)
+    finally:
+        forget_memory()

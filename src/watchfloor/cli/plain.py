@@ -25,6 +25,7 @@ from watchfloor.domain.boards import (
     TaskRunRow,
 )
 from watchfloor.domain.durations import compact_duration, parse_duration
+from watchfloor.domain.grouping import state_word
 from watchfloor.domain.shape import plain
 from watchfloor.domain.text import one_line
 from watchfloor.operations.actor import Actor, Refused, this_person
@@ -141,6 +142,11 @@ def show_json(value: object) -> None:
     print(json.dumps(plain(value), indent=2, ensure_ascii=not unicode))
 
 
+def say(text: str, value: object, as_json: bool) -> None:
+    """Print what was done: as a sentence, or as JSON."""
+    show_json(value) if as_json else print(text)
+
+
 def show_health(rows: Sequence[HealthRow], now: datetime) -> None:
     """Print the health board, the worst first."""
     order = {"failing": 0, "degraded": 1, "unknown": 2, "pending": 3, "paused": 4, "ok": 5}
@@ -152,18 +158,18 @@ def show_health(rows: Sequence[HealthRow], now: datetime) -> None:
             "-" if row.latency is None else f"{row.latency * 1000:.1f} ms",
             "-" if row.uptime_24h is None else f"{row.uptime_24h * 100:.2f} %",
             age(row.since, now),
-            row.summary,
+            with_reasons(row),
         )
         for row in sorted(rows, key=lambda row: (order[state_word(row)], row.name))
     ]
     show_table(("STATE", "SERVICE", "KIND", "LATENCY", "UP 24H", "SINCE", "SUMMARY"), table)
 
 
-def state_word(row: HealthRow) -> str:
-    """The one word for the state of a service."""
-    if row.paused:
-        return "paused"
-    return "pending" if row.hard is None else row.hard.word
+def with_reasons(row: HealthRow) -> str:
+    """What the latest check said, after why nobody is told of it."""
+    reasons = [f"out of reach, {row.root} is down"] if row.root else []
+    reasons += [word for word, holds in (("planned", row.planned), ("flapping", row.flapping)) if holds]
+    return f"({'; '.join(reasons)}) {row.summary}" if reasons else row.summary
 
 
 NOTE_SHOWN = 60

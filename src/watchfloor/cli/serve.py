@@ -8,9 +8,12 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from watchfloor import __version__
+from watchfloor.api.listener import Listener
 from watchfloor.cli.ground import Ground, configuration_for, stand
 from watchfloor.cli.logs import collect
 from watchfloor.cli.memory import settle_memory
@@ -21,6 +24,7 @@ from watchfloor.config.model import Configuration
 from watchfloor.domain.words import count
 from watchfloor.engine.engine import Plan
 from watchfloor.engine.thread import EngineThread
+from watchfloor.store.errors import StoreError
 
 DRAIN_S = 30.0
 
@@ -36,9 +40,35 @@ def serve(options: Options) -> int:
     ground = stand(place, lambda line: print(line, file=sys.stderr, flush=True))
     try:
         plan = Plan(ground.dsn, configuration, probe_kinds(), channel_kinds(), payload_kinds(), buffer)
-        return _run(ground, configuration, EngineThread(plan, ground.ensure_database))
+        engine = EngineThread(plan, ground.ensure_database)
+        with _listening(ground, configuration, engine):
+            return _run(ground, configuration, engine)
     finally:
         ground.leave()
+
+
+@contextmanager
+def _listening(ground: Ground, configuration: Configuration, engine: EngineThread) -> Iterator[None]:
+    """Answer HTTP meanwhile, where that is configured. Raises `StoreError` where the address cannot be had."""
+    if configuration.node.listen is None:
+        yield
+        return
+    host, _, port = configuration.node.listen.rpartition(":")
+
+    def not_ready() -> str:
+        stage = engine.progress.stage
+        return "" if stage == "running" else engine.progress.error or stage
+
+    listener = Listener(ground.dsn, host.removeprefix("[").removesuffix("]"), int(port), not_ready)
+    try:
+        listener.start()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(f"cannot listen on {configuration.node.listen} (node.listen): {reason}") from None
+    try:
+        yield
+    finally:
+        listener.stop()
 
 
 def _run(ground: Ground, configuration: Configuration, engine: EngineThread) -> int:

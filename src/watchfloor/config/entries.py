@@ -1,4 +1,4 @@
-"""Reads the entries of the file's lists: services, rules, channels and jobs.
+"""Reads the entries of the file's lists: services, rules, channels, jobs and calendars.
 
 An entry has the keys every entry of its list has and, side by side with them, the settings of its kind. Each
 method notes every mistake it finds and returns None where an entry cannot be used.
@@ -11,16 +11,35 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from watchfloor.config.base import Settings
-from watchfloor.config.checks import Entry, check_times
+from watchfloor.config.checks import Entry, Names, check_heartbeat, check_times
 from watchfloor.config.document import Node, leaves
-from watchfloor.config.jobs import JobKeys
-from watchfloor.config.model import ChannelConfig, JobConfig, RuleConfig, ServiceConfig
+from watchfloor.config.jobs import CalendarKeys, JobKeys
+from watchfloor.config.maintenance import MaintenanceConfig, MaintenanceKeys, window_config
+from watchfloor.config.model import ChannelConfig, JobConfig, ObjectiveConfig, RuleConfig, ServiceConfig
+from watchfloor.config.oncall import ContactGroupKeys, EscalationKeys, PersonKeys, RotaKeys
+from watchfloor.config.oncall_checks import OnCall
 from watchfloor.config.problems import Mistakes, Path, quoted, suggest
+from watchfloor.config.reactions import ReactionKeys
 from watchfloor.config.references import References, Unresolved, references_in
-from watchfloor.config.schema import TIMEOUT_SHARE, ChannelKeys, DefaultKeys, RuleKeys, ServiceKeys
+from watchfloor.config.routing import InhibitionKeys, RouteKeys, WatchdogKeys
+from watchfloor.config.rule_keys import EvaluatedKeys, condition_of
+from watchfloor.config.rule_kinds import MODELS
+from watchfloor.config.schema import (
+    TIMEOUT_SHARE,
+    ChannelKeys,
+    CoverKeys,
+    DefaultKeys,
+    ObjectiveKeys,
+    RuleKeys,
+    ServiceKeys,
+    WhenKeys,
+)
 from watchfloor.config.secrecy import REMEDY, is_sensitive_name, refused_literals
 from watchfloor.config.sentences import found_in_words
 from watchfloor.config.settings import validated
+from watchfloor.domain.default_rules import DEFAULT_NAMES
+from watchfloor.domain.heartbeats import KIND as HEARTBEAT
+from watchfloor.domain.objectives import unreachable
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.severity import Severity
 
@@ -34,6 +53,7 @@ def key_names(model: type[Settings]) -> tuple[str, ...]:
     return tuple(info.alias or name for name, info in model.model_fields.items())
 
 
+MAX_ONCALL = 1_000
 SERVICE_KEYS = key_names(ServiceKeys)
 JOB_KEYS = key_names(JobKeys)
 CHANNEL_KEYS = key_names(ChannelKeys)
@@ -158,6 +178,9 @@ class Reader:
             return entry, None
         every = float(keys.every or defaults.every)
         check_times(entry, every, {"timeout": keys.timeout, "retry_every": keys.retry_every}, self._mistakes)
+        reports_itself = keys.kind == HEARTBEAT
+        if reports_itself:
+            check_heartbeat(entry, self._mistakes)
         if built is None:
             return entry, None
         settings, raw = built
@@ -166,39 +189,137 @@ class Reader:
             kind=keys.kind,
             every_s=every,
             timeout_s=float(keys.timeout or min(defaults.timeout, round(every * TIMEOUT_SHARE, 3))),
-            attempts=keys.attempts or defaults.attempts,
-            recover_attempts=keys.recover_attempts or defaults.recover_attempts,
+            attempts=1 if reports_itself else keys.attempts or defaults.attempts,
+            recover_attempts=1 if reports_itself else keys.recover_attempts or defaults.recover_attempts,
             retry_every_s=float(keys.retry_every or min(defaults.retry_every, every)),
             group=keys.group or "",
             tags=_distinct(keys.tags),
+            on_nodes=_distinct(keys.on_nodes),
+            quorum=keys.quorum,
             runbook=keys.runbook or "",
             description=keys.description,
             paused=keys.paused,
-            depends_on=_distinct(keys.depends_on),
+            depends_on=_distinct(tuple(each for each in keys.depends_on if isinstance(each, str))),
+            depends_on_any=tuple(
+                _distinct(each.any_of) for each in keys.depends_on if not isinstance(each, str)
+            ),
             settings=settings,
             raw=raw,
             line=node.mark[0],
+            environment=keys.environment or "",
+            written=dict(node.value),
         )
 
     def rule(self, node: Node, path: Path) -> tuple[Entry, RuleConfig | None]:
         """Read one rule."""
         entry = self.open_keys(node, path)
-        keys = self.keys(entry, RuleKeys)
+        kind = entry.keys.get("kind")
+        model = MODELS.get(kind) if isinstance(kind, str) else None
+        keys: EvaluatedKeys | RuleKeys | None
+        keys = self.keys(entry, RuleKeys) if model is None else self.keys(entry, model)
         if keys is None:
             return entry, None
+        condition, statuses = None, frozenset[Status]()
+        when: CoverKeys | WhenKeys = keys.covers if isinstance(keys, EvaluatedKeys) else keys.when
+        if isinstance(keys, EvaluatedKeys):
+            condition = condition_of(keys, node, path, self._mistakes)
+            if condition is None:
+                return entry, None
+        else:
+            statuses = frozenset(Status[word.upper()] for word in keys.when.status)
         return entry, RuleConfig(
             name=keys.name,
-            services=_distinct(keys.when.services),
-            groups=_distinct(keys.when.groups),
-            kinds=frozenset(keys.when.kinds),
-            tags=frozenset(keys.when.tags),
-            statuses=frozenset(Status[word.upper()] for word in keys.when.status),
+            services=_distinct(when.services),
+            groups=_distinct(when.groups),
+            kinds=frozenset(when.kinds),
+            tags=frozenset(when.tags),
+            statuses=statuses,
             for_s=float(keys.for_),
             severity=Severity[keys.severity.upper()] if keys.severity else None,
             channels=_distinct(keys.channels),
             enabled=keys.enabled,
             line=node.mark[0],
+            cooldown_s=float(keys.cooldown),
+            condition=condition,
+            labels=dict(keys.labels) | ({"category": keys.category} if keys.category else {}),
         )
+
+    def default_rules(self, root: Node) -> frozenset[str]:
+        """Read which of the rules that come with the product are on; all of them if that is left out."""
+        node, path = root.children.get("default_rules"), ("default_rules",)
+        if node is None:
+            return frozenset(DEFAULT_NAMES)
+        if not isinstance(node.value, list):
+            hint = "Write a list of names, [] for none of them."
+            self._mistakes.add(node.mark, path, "must be a list", found=found_in_words(node), hint=hint)
+            return frozenset()
+        names = Names("default rule called", DEFAULT_NAMES, f"There are: {', '.join(DEFAULT_NAMES)}.")
+        for at, name in enumerate(node.value):
+            names.require(str(name), node.mark_of((at,)), (*path, at), self._mistakes)
+        return frozenset(map(str, node.value))
+
+    def objective(self, node: Node, path: Path) -> tuple[Entry, ObjectiveConfig | None]:
+        """Read one objective."""
+        entry = self.open_keys(node, path)
+        keys = self.keys(entry, ObjectiveKeys)
+        if keys is None:
+            return entry, None
+        if refusal := unreachable(keys.target / 100, float(keys.window)):
+            mark, place = node.mark_of(("target",)), (*path, "target")
+            self._mistakes.add(mark, place, refusal, hint="Write a higher target or a shorter window.")
+        return entry, ObjectiveConfig(
+            name=keys.name,
+            target=keys.target / 100,
+            window_s=float(keys.window),
+            planned_counts=keys.planned_counts,
+            unreachable_counts=keys.unreachable_counts,
+            services=_distinct(keys.for_.services),
+            groups=_distinct(keys.for_.groups),
+            kinds=frozenset(keys.for_.kinds),
+            tags=frozenset(keys.for_.tags),
+            line=node.mark[0],
+        )
+
+    def route(self, node: Node, path: Path) -> tuple[Entry, RouteKeys | None]:
+        """Read one route with those inside it."""
+        entry = self.open_keys(node, path)
+        return entry, self.keys(entry, RouteKeys)
+
+    def inhibition(self, node: Node, path: Path) -> tuple[Entry, InhibitionKeys | None]:
+        """Read one inhibition."""
+        entry = self.open_keys(node, path)
+        return entry, self.keys(entry, InhibitionKeys)
+
+    def reaction(self, node: Node, path: Path) -> tuple[Entry, ReactionKeys | None]:
+        """Read one reaction."""
+        entry = self.open_keys(node, path)
+        return entry, self.keys(entry, ReactionKeys)
+
+    def oncall(self, root: Node) -> OnCall:
+        """Read everything about who is on call."""
+
+        def read(key: str, model: type[Keys]) -> list[tuple[Entry, Keys | None]]:
+            entries = [self.open_keys(*place) for place in self.entries(root, key, MAX_ONCALL)]
+            return [(entry, self.keys(entry, model)) for entry in entries]
+
+        return OnCall(
+            read("people", PersonKeys),
+            read("contact_groups", ContactGroupKeys),
+            read("rotas", RotaKeys),
+            read("escalations", EscalationKeys),
+        )
+
+    def watchdog(self, root: Node) -> dict[str, Any] | None:
+        """Read who outside is told that all is well, as it is written; nobody if it is left out."""
+        node, path = root.children.get("watchdog"), ("watchdog",)
+        if node is None or node.value is None or not self.is_mapping(node, path):
+            return None
+        for inner in refused_literals(WatchdogKeys, node.value):
+            self._mistakes.add(
+                node.mark_of(inner), (*path, *inner), "a secret is written in the file", hint=REMEDY
+            )
+        entry = Entry(node, path, self.resolved(node, node.value, path))
+        return None if self.keys(entry, WatchdogKeys) is None else dict(node.value)
 
     def channel(self, node: Node, path: Path, kinds: Models) -> tuple[Entry, ChannelConfig | None]:
         """Read one channel."""
@@ -237,7 +358,26 @@ class Reader:
             settings=settings,
             raw=raw,
             line=node.mark[0],
+            queue=keys.on_queue,
+            tags=tuple(sorted(set(keys.on_nodes))),
+            chains=tuple(link.spec() for link in keys.then),
+            pause_after=keys.pause_after,
+            owner=keys.owner or "",
+            role=keys.role or "",
+            written=dict(node.value),
         )
+
+    def calendar(self, node: Node, path: Path) -> tuple[Entry, tuple[str, tuple[str, ...]] | None]:
+        """Read one calendar: its name and its days."""
+        entry = self.open_keys(node, path)
+        keys = self.keys(entry, CalendarKeys)
+        return entry, None if keys is None else (keys.name, tuple(sorted(set(keys.days))))
+
+    def window(self, node: Node, path: Path) -> tuple[Entry, MaintenanceConfig | None]:
+        """Read one maintenance window."""
+        entry = self.open_keys(node, path)
+        keys = self.keys(entry, MaintenanceKeys)
+        return entry, None if keys is None else window_config(keys, node.mark[0])
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -84,6 +84,9 @@ def _printable(limit: int) -> Callable[[str], str]:
     return check
 
 
+LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
+"""The name of a label of alerts."""
+
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
 
 

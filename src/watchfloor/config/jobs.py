@@ -6,20 +6,22 @@ until it is due to find out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from watchfloor.config.base import Settings
-from watchfloor.config.fields import DurationField, InWords, Name, Seconds, WebAddress
+from watchfloor.config.fields import DurationField, InWords, Name, Seconds, Tag, WebAddress
 from watchfloor.config.schema import Description
+from watchfloor.domain.calendars import parse_day
+from watchfloor.domain.chains import SUCCESS
 from watchfloor.domain.cron import CronError, parse_cron
 from watchfloor.domain.durations import format_duration
-from watchfloor.domain.schedules import Dst
+from watchfloor.domain.lanes import DEFAULT_QUEUE
+from watchfloor.domain.schedules import Dst, Schedule, next_fire
 from watchfloor.domain.zones import UnknownZone, zone
 
 
@@ -47,23 +49,27 @@ def _moment(text: str) -> str:
     return text
 
 
-_YEARLY = re.compile(r"[0-9]{2}-[0-9]{2}", re.ASCII)
-
-
 def _day(text: str) -> str:
     try:
-        date.fromisoformat(f"2024-{text}" if _YEARLY.fullmatch(text) else text)
+        parse_day(text)
     except ValueError:
-        raise PydanticCustomError("day", "is not a day") from None
+        raise PydanticCustomError("day", "is not a day or a range of days") from None
     return text
 
 
 CronText = Annotated[str, AfterValidator(_cron), InWords('a cron expression such as "30 3 * * mon-fri"')]
 ZoneName = Annotated[str, AfterValidator(_zone), InWords("a time zone such as Europe/Berlin")]
 Moment = Annotated[str, AfterValidator(_moment), InWords("a moment such as 2026-12-24T18:00")]
-Day = Annotated[str, AfterValidator(_day), InWords("a day such as 2026-12-25, or 12-25 for every year")]
+Day = Annotated[
+    str,
+    AfterValidator(_day),
+    InWords("a day such as 2026-12-25 or, every year, 12-25; a range such as 12-24..01-01"),
+]
 ErrorClass = Annotated[str, Field(pattern=r"^[a-z0-9._*]{1,60}$")]
 ErrorClasses = Annotated[tuple[ErrorClass, ...], Field(max_length=50)]
+
+
+_LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 
 
 class ScheduleKeys(Settings):
@@ -90,6 +96,9 @@ class ScheduleKeys(Settings):
         description="Where clocks change, fixed times run once (debian), as clocks show them, or are read in UTC.",
     )
     not_on: Annotated[tuple[Day, ...], Field(max_length=1000)] = Field((), description="Days without a fire.")
+    calendars: Annotated[tuple[Name, ...], Field(max_length=50)] = Field(
+        (), description="Calendars of this file whose days are without a fire, too."
+    )
     catch_up: Literal["skip", "last", "first", "all"] = Field(
         "last", description="Which fires that were missed are made up for."
     )
@@ -109,9 +118,15 @@ class ScheduleKeys(Settings):
             raise ValueError("needs exactly one of cron, every and at")
         if self.anchor is not None and self.every is None:
             raise ValueError("anchor works with every only")
+        spec = self.spec()
+        start, end = spec["start"], spec["end"]
+        if start is not None and end is not None and str(end) <= str(start):
+            raise ValueError("ends before it starts")
+        if self.at is None and _first(spec) is None:
+            raise ValueError("never fires: every time of it is left out by not_on, start and end")
         return self
 
-    def spec(self) -> Mapping[str, object]:
+    def spec(self) -> Mapping[str, Any]:
         """The schedule as it is stored; moments with their offsets."""
         kind = "cron" if self.cron else "interval" if self.every else "once"
         return {
@@ -123,7 +138,8 @@ class ScheduleKeys(Settings):
             "end": self._aware(self.end),
             "jitter_s": float(self.jitter),
             "dst": str(Dst(self.dst)),
-            "excluded": sorted(self.not_on),
+            "excluded": sorted(set(self.not_on)),
+            "calendars": sorted(set(self.calendars)),
             "catch_up": self.catch_up,
             "grace_s": float(self.grace),
             "window_s": float(self.catch_up_window),
@@ -136,6 +152,24 @@ class ScheduleKeys(Settings):
         moment = datetime.fromisoformat(text)
         aware = moment if moment.tzinfo else moment.replace(tzinfo=zone(self.time_zone))
         return aware.astimezone(UTC).isoformat()
+
+
+def _first(spec: Mapping[str, Any]) -> datetime | None:
+    """The first fire of a schedule since it may begin."""
+    start, end = (
+        None if spec[key] is None else datetime.fromisoformat(spec[key]) for key in ("start", "end")
+    )
+    schedule = Schedule(
+        spec["kind"],
+        spec["expr"],
+        spec["tz"],
+        anchor=_LONG_AGO,
+        start=start,
+        end=end,
+        dst=Dst(spec["dst"]),
+        excluded=frozenset(spec["excluded"]),
+    )
+    return next_fire(schedule, start or _LONG_AGO)
 
 
 class RetryKeys(Settings):
@@ -166,6 +200,31 @@ class RetryKeys(Settings):
         }
 
 
+class LinkKeys(Settings):
+    """A job that follows the end of another."""
+
+    job: Name = Field(description="The job that follows.")
+    when: Annotated[str, Field(pattern=r"^[a-z0-9._*]{1,60}$")] = Field(
+        SUCCESS,
+        description="success, failure, cancelled, any, or an error class such as script.exit.3 or http.*.",
+    )
+    parameters: dict[str, Any] = Field({}, description="Settings of its kind that its run changes.")
+    pass_on: bool = Field(False, description="Whether it has the changed settings of the run before, too.")
+
+    def spec(self) -> Mapping[str, object]:
+        """The link as it is stored."""
+        return {"job": self.job, "when": self.when, "parameters": self.parameters, "pass_on": self.pass_on}
+
+
+class CalendarKeys(Settings):
+    """A calendar: days that schedules may leave out."""
+
+    name: Name = Field(description="What schedules call it; unique.")
+    days: Annotated[tuple[Day, ...], Field(max_length=5000)] = Field(
+        description="Its days and ranges of days."
+    )
+
+
 class JobKeys(Settings):
     """The keys every job has, whatever its kind."""
 
@@ -192,7 +251,21 @@ class JobKeys(Settings):
     deadline: Annotated[float, DurationField("1s", "30d")] | None = Field(
         None, description="How long a run may take with all its attempts, from its nominal time."
     )
+    on_queue: Name = Field(
+        DEFAULT_QUEUE, description="The queue its runs wait in; nodes say which queues they serve."
+    )
+    on_nodes: Annotated[tuple[Tag, ...], Field(max_length=20)] = Field(
+        (), description="Tags that a node must have to run it."
+    )
+    then: Annotated[tuple[LinkKeys, ...], Field(max_length=50)] = Field(
+        (), description="Jobs that follow the end of a run."
+    )
+    pause_after: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        None, description="Pause the job after so many dead runs in a row."
+    )
     retry: RetryKeys = Field(RetryKeys(), description="What follows an attempt that failed.")
+    owner: Name | None = Field(None, description="Whom it belongs to; hears how its runs end.")
+    role: Name | None = Field(None, description="The role whose members answer for it beside the owner.")
     contact: Name | None = Field(None, description="Who knows about it.")
     description: Description = Field("", description="What it is, in a sentence.")
     runbook: WebAddress | None = Field(None, description="Where to read what to do when it fails.")

@@ -20,23 +20,60 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from watchfloor.config.checks import Entry, check_dependencies, check_rules, check_unique
+from watchfloor.config.checks import (
+    Entry,
+    check_asked,
+    check_calendars,
+    check_chains,
+    check_dependencies,
+    check_rules,
+    check_selectors,
+    check_unique,
+    check_windows,
+)
 from watchfloor.config.document import MAX_BYTES, Node, read_document
-from watchfloor.config.entries import Models, Reader
+from watchfloor.config.entries import Models, Reader, key_names
 from watchfloor.config.files import Unreadable, read_small
 from watchfloor.config.locate import DATA_VARIABLE, DATABASE_VARIABLE, default_data_dir, expanded
 from watchfloor.config.model import Configuration, Loaded, NodeConfig
+from watchfloor.config.oncall_checks import check_oncall
 from watchfloor.config.problems import Mistakes, Problem, suggest
+from watchfloor.config.reactions import MAX_REACTIONS, check_reactions
 from watchfloor.config.references import References
+from watchfloor.config.routing import MAX_ROUTES, check_reserved, check_routes
 from watchfloor.config.schema import DefaultKeys, NodeKeys
 from watchfloor.config.secrecy import REMEDY, looks_secret
 from watchfloor.config.sentences import found_in_words
 
-TOP_KEYS = ("database", "data_dir", "node", "defaults", "services", "rules", "channels", "jobs")
+TOP_KEYS = (
+    "database",
+    "data_dir",
+    "node",
+    "defaults",
+    "services",
+    "rules",
+    "default_rules",
+    "channels",
+    "jobs",
+    "calendars",
+    "objectives",
+    "maintenance",
+    "routes",
+    "inhibitions",
+    "people",
+    "contact_groups",
+    "rotas",
+    "escalations",
+    "reactions",
+    "watchdog",
+)
 MAX_SERVICES = 20_000
 MAX_RULES = 1_000
 MAX_CHANNELS = 1_000
 MAX_JOBS = 10_000
+MAX_CALENDARS = 1_000
+MAX_OBJECTIVES = 1_000
+MAX_WINDOWS = 1_000
 
 _IF_EMPTY = "Remove the file to use the defaults, or begin with a copy of config.example.yaml."
 _DATABASE = re.compile(r"postgres(ql)?://\S+|\s*[a-z_]+\s*=\s*\S.*", re.DOTALL)
@@ -131,27 +168,89 @@ class _File:
             for place in reader.entries(root, "channels", MAX_CHANNELS)
         ]
         jobs = [reader.job(*place, self._payload_kinds) for place in reader.entries(root, "jobs", MAX_JOBS)]
-        check_unique("job", [entry for entry, _ in jobs], self._mistakes)
+        calendars = [reader.calendar(*place) for place in reader.entries(root, "calendars", MAX_CALENDARS)]
+        objectives = [reader.objective(*each) for each in reader.entries(root, "objectives", MAX_OBJECTIVES)]
+        windows = [reader.window(*place) for place in reader.entries(root, "maintenance", MAX_WINDOWS)]
+        self._check_windows([entry for entry, _ in windows], [entry for entry, _ in services])
+        self._check_jobs([entry for entry, _ in jobs], [entry for entry, _ in calendars])
+        self._check_objectives([entry for entry, _ in objectives], [entry for entry, _ in services])
         self._check_names([each for each, _ in services], [e for e, _ in rules], [e for e, _ in channels])
+        check_asked([e for e, _ in rules], [e for e, _ in jobs], [e for e, _ in objectives], self._mistakes)
+        check_reserved([entry for entry, _ in channels], self._mistakes)
+        telling = self._telling(root, [entry for entry, _ in channels], [entry for entry, _ in jobs])
         node = self._section(root, "node", NodeKeys) or NodeKeys()
         return Configuration(
             path=self._path,
             digest=digest,
             database=self._database(root),
             data_dir=self._data_dir(root),
-            node=NodeConfig(node.name or _host_name(), node.environment, node.tags),
+            node=NodeConfig(
+                node.name or _host_name(),
+                node.environment,
+                node.tags,
+                node.queues,
+                node.at_once,
+                node.run_as,
+                node.roots,
+                node.sentinels,
+                node.listen,
+            ),
             services=_usable(services),
             rules=_usable(rules),
             channels=_usable(channels),
             jobs=_usable(jobs),
+            calendars=dict(_usable(calendars)),
+            maintenance=_usable(windows),
             files=self._references.files,
+            objectives=_usable(objectives),
+            default_rules=reader.default_rules(root),
+            **telling,
         )
+
+    def _telling(self, root: Node, channels: list[Entry], jobs: list[Entry]) -> dict[str, Any]:
+        """Who is told of alerts and what is run because of them, as fields of the configuration."""
+        reader = self._reader
+        names = [entry.name for entry in channels]
+        routes = [reader.route(*place) for place in reader.entries(root, "routes", MAX_ROUTES)]
+        check_routes(routes, frozenset(name for name in names if name is not None), self._mistakes)
+        inhibitions = [reader.inhibition(*place) for place in reader.entries(root, "inhibitions", MAX_RULES)]
+        check_unique("inhibition", [entry for entry, _ in inhibitions], self._mistakes)
+        oncall = reader.oncall(root)
+        check_oncall(oncall, names, self._mistakes)
+        reactions = [reader.reaction(*place) for place in reader.entries(root, "reactions", MAX_REACTIONS)]
+        check_reactions([entry for entry, _ in reactions], jobs, self._settings_of, self._mistakes)
+        return {
+            "routes": tuple(route.spec() for route in _usable(routes)),
+            "inhibitions": tuple(inhibition.spec() for inhibition in _usable(inhibitions)),
+            "oncall": oncall.spec(),
+            "reactions": tuple(reaction.spec() for reaction in _usable(reactions)),
+            "watchdog": reader.watchdog(root),
+        }
+
+    def _check_windows(self, windows: list[Entry], services: list[Entry]) -> None:
+        check_unique("window", windows, self._mistakes)
+        check_selectors(windows, "covers", services, self._kinds, self._mistakes)
+        check_windows(windows, self._mistakes)
 
     def _check_names(self, services: list[Entry], rules: list[Entry], channels: list[Entry]) -> None:
         for what, entries in (("service", services), ("rule", rules), ("channel", channels)):
             check_unique(what, entries, self._mistakes)
         check_dependencies(services, self._mistakes)
         check_rules(rules, services, channels, self._kinds, self._mistakes)
+
+    def _check_objectives(self, objectives: list[Entry], services: list[Entry]) -> None:
+        check_unique("objective", objectives, self._mistakes)
+        check_selectors(objectives, "for", services, self._kinds, self._mistakes)
+
+    def _check_jobs(self, jobs: list[Entry], calendars: list[Entry]) -> None:
+        check_unique("job", jobs, self._mistakes)
+        check_unique("calendar", calendars, self._mistakes)
+        check_chains(jobs, self._settings_of, self._mistakes)
+        check_calendars(jobs, calendars, self._mistakes)
+
+    def _settings_of(self, kind: str) -> tuple[str, ...]:
+        model = self._payload_kinds.get(kind)
+        return () if model is None else key_names(model)
 
     def _section(self, root: Node, key: str, model: type[Any]) -> Any:
         node = root.children.get(key)

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from watchfloor.config.base import Settings
+from watchfloor.config.maintenance import MaintenanceConfig
 from watchfloor.config.problems import ConfigError, Problem
+from watchfloor.domain.conditions import Condition
+from watchfloor.domain.lanes import DEFAULT_QUEUE
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.severity import Severity
 
@@ -21,7 +24,8 @@ class ServiceConfig:
     """One service. Durations are in seconds.
 
     ``settings`` are ready to probe with. ``raw`` are the same settings as written, JSON-able, references
-    unresolved: the only form that may be stored. ``line`` does not count when two are compared.
+    unresolved: the only form that may be stored; ``written`` is the whole entry like that. It and ``line`` do not count
+    when two are compared.
     """
 
     name: str
@@ -40,11 +44,19 @@ class ServiceConfig:
     settings: Settings = field(repr=False)
     raw: Mapping[str, Any]
     line: int = field(compare=False)
+    depends_on_any: tuple[tuple[str, ...], ...] = ()
+    environment: str = ""
+    written: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    on_nodes: tuple[str, ...] = ()
+    quorum: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class RuleConfig:
-    """One rule, in the order of the file; `watchfloor.domain.rules` says what its selectors mean."""
+    """One rule, in the order of the file; `watchfloor.domain.rules` says what its selectors mean.
+
+    A rule that is evaluated has a ``condition`` and no ``statuses``.
+    """
 
     name: str
     services: tuple[str, ...]
@@ -56,6 +68,25 @@ class RuleConfig:
     severity: Severity | None
     channels: tuple[str, ...]
     enabled: bool
+    line: int = field(compare=False)
+    cooldown_s: float = 0.0
+    condition: Condition | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveConfig:
+    """One objective; ``target`` is a share. Selectors as in `RuleConfig`."""
+
+    name: str
+    target: float
+    window_s: float
+    planned_counts: bool
+    unreachable_counts: bool
+    services: tuple[str, ...]
+    groups: tuple[str, ...]
+    kinds: frozenset[str]
+    tags: frozenset[str]
     line: int = field(compare=False)
 
 
@@ -92,15 +123,30 @@ class JobConfig:
     settings: Settings = field(repr=False)
     raw: Mapping[str, Any]
     line: int = field(compare=False)
+    queue: str = DEFAULT_QUEUE
+    tags: tuple[str, ...] = ()
+    chains: tuple[Mapping[str, object], ...] = ()
+    pause_after: int | None = None
+    owner: str = ""
+    role: str = ""
+    written: Mapping[str, Any] = field(
+        default_factory=dict, repr=False
+    )  # the whole entry, references unresolved
 
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
-    """The process that reads the file."""
+    """The process that reads the file; ``run_as`` and ``roots`` are what jobs may do on its machine."""
 
     name: str
     environment: str
     tags: tuple[str, ...]
+    queues: tuple[str, ...] = ()  # empty: every queue
+    at_once: int | None = None  # None: the setting of all nodes
+    run_as: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
+    sentinels: tuple[str, ...] = ()
+    listen: str | None = None  # host:port
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +167,15 @@ class Configuration:
     channels: tuple[ChannelConfig, ...]
     files: frozenset[Path] = frozenset()
     jobs: tuple[JobConfig, ...] = ()
+    objectives: tuple[ObjectiveConfig, ...] = ()
+    calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    maintenance: tuple[MaintenanceConfig, ...] = ()
+    routes: tuple[Mapping[str, object], ...] = ()
+    inhibitions: tuple[Mapping[str, object], ...] = ()
+    oncall: Mapping[str, Any] = field(default_factory=dict)  # people, groups, rotas, escalations, as stored
+    reactions: tuple[Mapping[str, Any], ...] = ()  # as stored
+    watchdog: Mapping[str, Any] | None = None  # as written: settings of a webhook
+    default_rules: frozenset[str] = frozenset()  # names of those that are on
 
 
 @dataclass(frozen=True, slots=True)

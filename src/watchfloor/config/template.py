@@ -95,7 +95,8 @@ def _items(value: object) -> list[tuple[str, str]]:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value if isinstance(value, Mapping | int) else _text(value), ensure_ascii=False)
+    known = isinstance(value, Mapping | int | tuple)
+    return json.dumps(value if known else _text(value), ensure_ascii=False)
 
 
 @pass_context

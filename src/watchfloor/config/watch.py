@@ -35,6 +35,11 @@ class ConfigWatch:
         if digest is not None:
             self._stamps[path], self._digests[path] = _NEVER_SEEN, digest
 
+    @property
+    def path(self) -> Path:
+        """The configuration file itself."""
+        return self._path
+
     def follow(self, files: Iterable[Path]) -> None:
         """Replace the set of referenced files, after a load that may have found others."""
         wanted = {self._path, *files}

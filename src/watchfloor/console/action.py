@@ -1,4 +1,7 @@
-"""What an action is, where it may be used, and the reasons why it may be impossible."""
+"""What an action is, where it may be used, and what decides whether it is possible.
+
+The reasons why it may be impossible stand in `needs`, labels that depend on the selection in `labels`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from watchfloor.console.trail import Trail
-from watchfloor.domain.boards import HealthRow, SettingRow
+from watchfloor.domain.boards import ChannelRow, HealthRow, SentRow, SettingRow, SilenceRow
+from watchfloor.domain.job_boards import JobRow, RunRow
+from watchfloor.domain.planner import Slot
+from watchfloor.domain.rule_boards import RuleRow
 
 
 class Scope(StrEnum):
@@ -21,18 +27,37 @@ class Scope(StrEnum):
     OPENS = "lists that open"
     SERVICE = "services"
     ALERT = "alerts"
-    ALERTS = "the list of alerts"
+    ALERTS = "lists of alerts"
+    ALERT_ROOM = "the Alerts room"
+    HANDLED = "alerts and their lists"
+    SILENCES = "silences"
+    DELIVERIES = "deliveries"
+    RULES = "rules"
+    CHANNELS = "channels"
+    FIELDS = "dialogs of several lines"
+    INCIDENT = "the story of an alert"
     CHARTS = "charts"
+    EXPORTS = "the history of a service"
     PAST = "screens of the past"
     LOGS = "logs"
     SETTINGS = "settings"
     DIALOG = "dialogs"
     CHOICE = "dialogs with a choice"
+    NOTES = "dialogs that suggest notes"
     COLUMNS = "the columns of a list"
     PICKER = "pickers"
     FILTER = "the filter line"
     COMMAND = "the command line"
     TYPING = "typing"
+    FORM = "forms"
+    JOBS = "jobs"
+    RUNS = "runs"
+    SECTIONS = "rooms of several sections"
+    GROUPS = "lists in groups"
+    WINDOWS = "maintenance windows"
+    ENTRY = "the line of a field"
+    LINES = "several lines of text"
+    WRITING = "writing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +68,12 @@ class Context:
     service: HealthRow | None = None
     alert_id: int | None = None
     alert_state: str = ""
+    cause_id: int | None = None  # the alert about what put this one out of reach
+    silence: SilenceRow | None = None
+    sent: SentRow | None = None
+    rule: RuleRow | None = None
+    channel: ChannelRow | None = None
+    marked_dead: int = 0  # the dead letters among the marked messages
     setting: SettingRow | None = None
     opens: str = ""  # why the row cannot be opened; empty: it can
     filtered: bool = False
@@ -60,6 +91,20 @@ class Context:
     travelling: bool = False  # a past moment is looked at, here or in other rooms
     stays: str = ""  # why this screen cannot show the past; empty: it can
     began: datetime | None = None  # when what is under the cursor began
+    job: JobRow | None = None
+    run: RunRow | None = None
+    marked_letters: int = 0  # the open dead letters among the marked rows
+    field: str = ""  # the field of a form that is under the cursor
+    filled: bool = False  # that field holds something of its own
+    choices: bool = False  # that field is one of several choices
+    saves: str = "save"  # what saving a form does
+    window: Slot | None = None
+    grouped: str = ""  # what a list is grouped by; empty: nothing
+    group: bool = False  # the head of a group is under the cursor
+    trial: str = "test now"  # what trying what a form holds is called
+    tries: str = "only a service can be tested"  # why what a form holds cannot be tested; empty: it can
+    unchanged: str = ""  # why there is nothing to save in a form; empty: there is
+    readonly: str = ""  # why a form can only be looked at; empty: it can be filled in
 
     @property
     def barred(self) -> str | None:
@@ -81,7 +126,8 @@ class Action:
     """One action. `handler` names a method of the screen, without its ``do_``.
 
     `rank` orders the footer (0: not shown there); a `fleeting` one is shown there only while it is possible.
-    As a command it is called by its id, with dashes, and by its `aliases`.
+    As a command it is called by its id, with dashes, and by its `aliases`. Where it works, keys that it shares with the
+    actions named in `over` are its own.
     """
 
     id: str
@@ -96,6 +142,7 @@ class Action:
     danger: bool = False
     fleeting: bool = False
     aliases: tuple[str, ...] = ()
+    over: frozenset[str] = frozenset()
     why: Why | None = None
     relabel: Callable[[Context], str] | None = None
 
@@ -108,109 +155,3 @@ class Action:
     def label_in(self, context: Context) -> str:
         """The label, which may depend on what is selected."""
         return self.relabel(context) if self.relabel else self.label
-
-
-def needs_row(context: Context) -> str | None:
-    return None if context.row else "nothing is selected"
-
-
-def needs_marks(context: Context) -> str | None:
-    return None if context.marked else "no row is marked"
-
-
-def needs_openable(context: Context) -> str | None:
-    return needs_row(context) or context.opens or None
-
-
-def needs_service(context: Context) -> str | None:
-    return None if context.service else "no service is selected"
-
-
-def needs_active_service(context: Context) -> str | None:
-    if context.service and context.service.paused:
-        return f"{context.service.name} is paused; resume it first"
-    return needs_service(context)
-
-
-def needs_firing(context: Context) -> str | None:
-    if context.marked:
-        return None if context.marked_firing else "no alert of the marked rows is firing"
-    if context.alert_id is None:
-        return "no alert is open here"
-    if context.alert_state == "firing":
-        return None
-    return f"alert #{context.alert_id} is {context.alert_state}; only a firing alert can be acknowledged"
-
-
-def needs_open_alert(context: Context) -> str | None:
-    if context.alert_id is None:
-        return "no alert is open here"
-    return f"alert #{context.alert_id} is resolved already" if context.alert_state == "resolved" else None
-
-
-def needs_undo(context: Context) -> str | None:
-    return None if context.undo else "there is nothing to undo; an undo is offered for 10 s"
-
-
-def needs_depth(context: Context) -> str | None:
-    deep = context.deep or context.filtered or context.travelling
-    return None if deep else "this is the first screen"
-
-
-def needs_way_back(context: Context) -> str | None:
-    return None if context.trail and context.trail.back else "there is no place before this one"
-
-
-def needs_way_forward(context: Context) -> str | None:
-    return None if context.trail and context.trail.forward else "nobody went back from here"
-
-
-def needs_previous(context: Context) -> str | None:
-    return None if context.trail and context.trail.previous else "no other screen was on yet"
-
-
-def needs_traveller(context: Context) -> str | None:
-    return context.stays or None
-
-
-def needs_travelling(context: Context) -> str | None:
-    return None if context.travelling else "you look at the present; travel to a moment first"
-
-
-def needs_beginning(context: Context) -> str | None:
-    return None if context.began else "nothing with a beginning is selected"
-
-
-def needs_setting(context: Context) -> str | None:
-    return None if context.setting else "no setting is selected"
-
-
-def needs_changed_setting(context: Context) -> str | None:
-    if context.setting and context.setting.source == "default":
-        return f"{context.setting.key} has its default value already"
-    return needs_setting(context)
-
-
-def pause_label(context: Context) -> str:
-    return "resume" if context.service and context.service.paused else "pause"
-
-
-def acknowledge_label(context: Context) -> str:
-    return f"acknowledge {context.marked_firing}" if context.marked_firing else "acknowledge"
-
-
-def hold_label(context: Context) -> str:
-    return "go on" if context.held else "hold"
-
-
-def change_label(context: Context) -> str:
-    """What enter does in the settings."""
-    return context.verb or "open"
-
-
-def undo_label(context: Context) -> str:
-    return f"undo {context.undo}" if context.undo else "undo"
-
-
-def lock_label(context: Context) -> str:
-    return "unlock" if context.locked else "lock"

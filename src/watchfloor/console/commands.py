@@ -98,6 +98,9 @@ COMMANDS: tuple[Command, ...] = (
         "Open a service by its name.",
         argument=Argument("SERVICE", "service", "services", needed=True),
     ),
+    Command("job", "Open a job by its name.", argument=Argument("JOB", "job", "jobs", needed=True)),
+    Command("run", "Open a run by its number.", argument=Argument("ID", "run", needed=True)),
+    Command("rule", "Open a rule by its name.", argument=Argument("RULE", "rule", "rules", needed=True)),
     Command("alert", "Open an alert by its number.", argument=Argument("ID", "alert", "alerts", needed=True)),
     Command(
         "set",

@@ -38,6 +38,7 @@ def copies(row: object, line: str) -> list[Copy]:
         Copy("JSON", as_json(row)),
         Copy("command", _command(row)),
         Copy("error text", _error(row)),
+        Copy("runbook", clean(row.runbook) if isinstance(row, AlertDetail | ServiceDetail) else ""),
     ]
     return [each for each in found if each.text]
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from math import inf
 from time import monotonic
 
 from watchfloor.store.errors import explain, is_away
@@ -57,6 +58,7 @@ class Feed:
         self._wake.set()
         self._hurry = asyncio.Event()
         self._busy = False
+        self._began, self._took = -inf, 0.0
         self._failures = 0
         self._deaf: str | None = None
 
@@ -85,10 +87,11 @@ class Feed:
 
     async def _step(self) -> None:
         await _wait(self._wake, self._tick)
+        await self._keep_distance()
         self._wake.clear()
         self._hurry.clear()
         topics, self._dirty = self._dirty, frozenset()
-        started = monotonic()
+        self._began = monotonic()
         self._busy = True
         try:
             async with asyncio.timeout(READ_LIMIT_S):
@@ -96,22 +99,25 @@ class Feed:
         except Exception as error:
             # Whatever goes wrong while reading, the console stays and says so; what was asked for is kept.
             self._dirty |= topics
+            self._took = 0.0
             self._report(sentence(error))
             await asyncio.sleep(RETRY_S[min(self._failures, len(RETRY_S) - 1)])
             self._failures += 1
             self._wake.set()
         else:
             self._failures = 0
+            self._took = monotonic() - self._began
             self._report(self._deaf)
-            self._busy = False
-            await self._keep_distance(started)
         finally:
             self._busy = False
 
-    async def _keep_distance(self, started: float) -> None:
-        took = monotonic() - started
-        await asyncio.sleep(min(HURRY_S, self._pace) - took)
-        rest = max(self._pace, took / SHARE if self._pace else 0.0) - (monotonic() - started)
+    async def _keep_distance(self) -> None:
+        """Wait before a refresh and not after one: on a quiet floor there is nothing to wake for."""
+        since = monotonic() - self._began
+        hurried = min(HURRY_S, self._pace) - since
+        if hurried > 0:
+            await asyncio.sleep(hurried)
+        rest = max(self._pace, self._took / SHARE if self._pace else 0.0) - (monotonic() - self._began)
         if rest > 0:
             await _wait(self._hurry, rest)
 

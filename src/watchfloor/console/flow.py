@@ -26,7 +26,7 @@ LOOK_EVERY_S = 0.25
 """While only an answer can help, the clock is looked at so often."""
 ASK_EVERY_S = 0.25
 ASK_EVERY_BYTES = 2_048
-SHARE = 0.8
+SHARE = 0.7
 """What is drawn takes at most this part of a slow line; the rest is for keys."""
 SMALLEST = 96
 """A frame may always have so many bytes, however slow the line."""
@@ -34,6 +34,8 @@ FAST = 32_000.0
 """A line of so many bytes a second or more needs no measure."""
 NOISE_S = 0.05
 """Two answers so close to each other are one."""
+SURE = 3
+"""So many answers in a row must come sooner than a slow line could send them, or it is not a faster one."""
 TELLING = 512
 """A frame of fewer bytes says nothing against a line that was fast until now: terminals hesitate too."""
 PATIENT_QUESTIONS = 4
@@ -70,6 +72,7 @@ class Flow:
         self._delay = 0.0
         self._led_in_at = -inf
         self._rate = inf
+        self._quick = 0
         self._free_at = self._rested_at = -inf
         self._stalled = False
         self._slow_until = -inf
@@ -114,6 +117,9 @@ class Flow:
     def sent(self, now: float, size: int) -> None:
         """Note that a frame was sent."""
         self._last = now
+        self._load(now, size)
+
+    def _load(self, now: float, size: int) -> None:
         self._sent += size
         self._free_at = max(self._free_at, now) + size / self._rate
         self._rested_at = max(self._rested_at, now) + size / self._rate / SHARE
@@ -125,8 +131,7 @@ class Flow:
         """
         self._name = self._name % NAMES + 1
         self._questions.append(Question(self._name, size, now, self._sent, self._sent - self._drawn, frame))
-        self._sent += size
-        self._free_at = max(self._free_at, now) + size / self._rate
+        self._load(now, size)
         self._last_question = now
         return self._name
 
@@ -153,13 +158,15 @@ class Flow:
     def _learn(self, size: int, seconds: float) -> None:
         """`size` bytes needed `seconds`, or less than can be told."""
         if seconds > NOISE_S:
-            rate = size / seconds
+            rate, self._quick = size / seconds, 0
             if self._rate < inf:
                 self._rate = (self._rate + rate) / 2
             elif size >= TELLING:
                 self._rate = rate
-        elif size / self._rate > 1.5 * NOISE_S:  # faster than was thought
-            self._rate = max(4 * self._rate, size / NOISE_S)
+        elif size / self._rate > 1.5 * NOISE_S:  # faster than was thought, or two answers in one packet
+            self._quick += 1
+            if self._quick >= SURE:
+                self._rate, self._quick = max(4 * self._rate, size / NOISE_S), 0
         if self._rate >= FAST:
             self._rate = inf
 

@@ -1,6 +1,7 @@
 """Numbers, durations and moments as people read them. Pure: whoever calls passes the time.
 
-Nothing here flickers: ages below a minute move in steps of five seconds, so a quiet screen stays still.
+Nothing here flickers: an age below a minute moves in steps of five seconds, in a list not at all, so that a quiet
+screen stays still.
 """
 
 from __future__ import annotations
@@ -72,15 +73,16 @@ def age(moment: datetime | None, now: datetime) -> str:
 
 
 def brief(moment: datetime | None, now: datetime) -> str:
-    """An age in its largest unit alone, for narrow columns: at most four characters.
+    """An age in its largest unit alone, for narrow columns: at most four characters, and no seconds.
 
     >>> from datetime import UTC, timedelta
     >>> now = datetime(2026, 8, 1, 12, tzinfo=UTC)
     >>> [brief(now - timedelta(seconds=s), now) for s in (44, 125, 9000, 190000, 4e7)]
-    ['40s', '2m', '2h', '2d', '1y']
+    ['<1m', '2m', '2h', '2d', '1y']
     """
-    words = age(moment, now)
-    return words.split()[0]
+    if moment is not None and (now - moment).total_seconds() < 60:
+        return "<1m"
+    return age(moment, now).split()[0]
 
 
 def date(moment: datetime | None, now: datetime, zone: tzinfo | None) -> str:
@@ -94,13 +96,12 @@ def date(moment: datetime | None, now: datetime, zone: tzinfo | None) -> str:
 
 
 def until(moment: datetime | None, now: datetime) -> str:
-    """How long until `moment`, in the steps of `age`; ``due`` once it has passed."""
+    """How long until `moment`, in whole minutes; ``soon`` within one, ``due`` once it has passed."""
     if moment is None:
         return NOTHING
     if moment <= now:
         return "due"
-    distance = age(now, moment)
-    return "soon" if distance == "now" else f"in {distance}"
+    return "soon" if (moment - now).total_seconds() < 60 else f"in {age(now, moment)}"
 
 
 def clock(moment: datetime | None, now: datetime, zone: tzinfo | None, *, seconds: bool = True) -> str:

@@ -69,6 +69,43 @@ ALERT: Mapping[str, Mark] = {
     "resolved": Mark("○", "resolved", "muted"),
 }
 
+DELIVERY: Mapping[str, Mark] = {
+    "delivered": Mark("●", "delivered", "ok"),
+    "queued": Mark("◌", "queued", "muted"),
+    "leased": Mark("▶", "sending", "accent"),
+    "dead": Mark("✘", "dead", "failing"),
+    "cancelled": Mark("○", "cancelled", "muted"),
+}
+
+SILENCE: Mapping[str, Mark] = {
+    "active": Mark("⊘", "active", "accent"),
+    "planned": Mark("◌", "pending", "muted"),
+    "over": Mark("○", "ended", "muted"),
+}
+
+RULE: Mapping[str, Mark] = {
+    "firing": Mark("●", "firing", "failing"),
+    "fault": Mark("✘", "faulty", "failing"),
+    "on": Mark("●", "on", "ok"),
+    "off": Mark("○", "off", "muted"),
+}
+
+CHANNEL: Mapping[str, Mark] = {
+    "failing": Mark("✘", "failing", "failing"),
+    "unsure": Mark("▲", "unsure", "degraded"),
+    "on": Mark("●", "works", "ok"),
+    "new": Mark("◌", "not used", "muted"),
+    "off": Mark("○", "off", "muted"),
+}
+
+DUTY: Mapping[str, Mark] = {
+    "rota": Mark("●", "on call", "ok"),
+    "nobody": Mark("✘", "nobody", "failing"),
+    "chain": Mark("▲", "escalates", "degraded"),
+    "paused": Mark("⊘", "paused", "muted"),
+    "held": Mark("◌", "held", "muted"),
+}
+
 RUN: Mapping[str, Mark] = {
     "ok": Mark("●", "ok", "ok"),
     "failed": Mark("✘", "failed", "failing"),

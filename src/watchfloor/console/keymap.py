@@ -18,7 +18,12 @@ from watchfloor.console.actions import ACTIONS
 TABLE = "default"
 """The name of the key map that the table of actions itself makes."""
 
-TYPED = frozenset({Scope.DIALOG, Scope.CHOICE, Scope.PICKER, Scope.COMMAND, Scope.FILTER, Scope.TYPING})
+TYPED = frozenset(
+    {
+        *(Scope.DIALOG, Scope.CHOICE, Scope.NOTES, Scope.PICKER, Scope.COMMAND, Scope.FILTER, Scope.TYPING),
+        *(Scope.ENTRY, Scope.LINES, Scope.WRITING),
+    }
+)
 """Where a line of text has the focus, so that characters are text and no keys."""
 
 MULTIPLEXED = frozenset({"ctrl+a", "ctrl+b", "ctrl+@"})
@@ -153,6 +158,8 @@ def clashes(keymap: Keymap, together: Iterable[frozenset[Scope]]) -> Iterator[Cl
         for action in ACTIONS:
             for key in keymap.keys[action.id] if action.scopes & scopes else ():
                 first = taken.setdefault(key, action)
+                if first.id in action.over or action.id in first.over:
+                    continue
                 if first is not action and (key, first.id, action.id) not in told:
                     told.add((key, first.id, action.id))
                     yield Clash(key, first, action)

@@ -28,9 +28,6 @@ from watchfloor.console.keymap import (
     undelivered,
 )
 
-LOOK_S = 0.7
-"""How often the file in use is looked at, so that what is saved is in force within a second."""
-
 NEEDED = ("help", "quit", "confirm", "cancel", "run", "keep_filter", "drop_filter")
 """Without a key for one of these a console could not be asked, answered or left."""
 
@@ -169,6 +166,11 @@ class KeysInUse:
         """Use the key map called `name`; False where it cannot be used."""
         self._wanted, self._watch = name, self.keymaps.watch(name)
         return self._read()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file that is followed, if any."""
+        return () if self._watch is None else (self._watch.path,)
 
     def look(self) -> bool:
         """Read the file again if it changed; whether it did."""

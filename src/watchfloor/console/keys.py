@@ -43,16 +43,19 @@ def bindings_for(scopes: Iterable[Scope]) -> BindingsMap:
 
 @lru_cache(maxsize=64)
 def _bindings(keys: tuple[tuple[str, tuple[str, ...]], ...], scopes: frozenset[Scope]) -> BindingsMap:
-    keymap = dict(keys)
+    keymap, actions = dict(keys), actions_for(scopes)
+    taken = {(other, key) for action in actions for other in action.over for key in keymap[action.id]}
     return BindingsMap(
         Binding(textual_key(key), _call(action), action.label, show=False, id=action.id)
-        for action in actions_for(scopes)
+        for action in actions
         for key in keymap[action.id]
+        if (action.id, key) not in taken
     )
 
 
 def _call(action: Action) -> str:
-    return action.handler if Scope.TYPING in action.scopes else f"screen.run({action.id!r})"
+    written = action.scopes & {Scope.TYPING, Scope.WRITING}
+    return action.handler if written else f"screen.run({action.id!r})"
 
 
 def key_of(action_id: str) -> str:

@@ -38,6 +38,17 @@ def clean(text: str) -> str:
     return line if line.isprintable() else "".join(c if c.isprintable() else "�" for c in line)
 
 
+def as_typed(text: str) -> str:
+    """`text` character for character as it is drawn where it is edited: what is not safe to draw is a mark.
+
+    >>> as_typed("a\x1b[2Jb")
+    'a�[2Jb'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if clean(c) == c else "�" for c in text)
+
+
 def says(text: str, role: str = "text") -> Line:
     """A line of one span."""
     return ((text, role),)
@@ -53,10 +64,17 @@ def width(line: Line) -> int:
     return sum(cell_len(text) for text, _ in line)
 
 
+def _head(text: str, cells: int) -> str:
+    """As much of a long `text` as decides what is seen of it in `cells` cells; the rest need not be measured."""
+    head = text[: 4 * cells]
+    return head if len(head) < len(text) and cell_len(head) > cells else text
+
+
 def clip(text: str, cells: int) -> str:
     """`text` cut to at most `cells` cells, the cut marked by an ellipsis."""
     if cells <= 0:
         return ""
+    text = _head(text, cells)
     if cell_len(text) <= cells:
         return text
     if cells == 1:
@@ -74,6 +92,7 @@ def fit(text: str, cells: int, align: str = "left") -> str:
 
 def clip_line(line: Line, cells: int) -> Line:
     """`line` cut to at most `cells` cells, the cut marked by an ellipsis."""
+    line = tuple((_head(text, cells), role) for text, role in line)
     if width(line) <= cells:
         return line
     kept: list[Span] = []
@@ -213,9 +232,20 @@ def beside(left: Sequence[Line], right: Sequence[Line], left_cells: int, gap: in
     ]
 
 
+def _parts(word: str, cells: int) -> list[str]:
+    """A word in pieces that have room on a line."""
+    parts = []
+    while cell_len(word) > cells:
+        size = next((n for n in range(cells, 1, -1) if cell_len(word[:n]) <= cells), 1)
+        parts.append(word[:size])
+        word = word[size:]
+    return [*parts, word]
+
+
 def wrap(text: str, cells: int, role: str = "text", limit: int = 12) -> list[Line]:
-    """`text` folded at spaces into lines of at most `cells` cells; at most `limit` lines, the last clipped."""
-    words, lines, current = clean(text).split(), [], ""
+    """`text` in at most `limit` lines of at most `cells` cells, folded at spaces if it can be; the last is clipped."""
+    words = [part for word in clean(text).split() for part in _parts(word, max(1, cells))]
+    lines, current = [], ""
     for position, word in enumerate(words):
         candidate = f"{current} {word}" if current else word
         if cell_len(candidate) <= cells or not current:

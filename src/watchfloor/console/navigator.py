@@ -14,6 +14,8 @@ from textual.timer import Timer
 
 from watchfloor.console.memory import Kept, Memory
 from watchfloor.console.screens.alert import AlertRoom
+from watchfloor.console.screens.job import JobRoom
+from watchfloor.console.screens.maintenance import MaintenanceRoom
 from watchfloor.console.screens.room import Room
 from watchfloor.console.screens.run import RunRoom
 from watchfloor.console.screens.service import ServiceRoom
@@ -28,7 +30,13 @@ KEEP_S = 1.0
 LEAVE_S = 0.25
 """So long leaving waits for what is not written yet; a database that is away keeps nobody."""
 
-OPENERS: Mapping[str, Callable[[int], Room]] = {"service": ServiceRoom, "alert": AlertRoom, "run": RunRoom}
+OPENERS: Mapping[str, Callable[[int], Room]] = {
+    "service": ServiceRoom,
+    "alert": AlertRoom,
+    "run": RunRoom,
+    "job": JobRoom,
+    "maintenance": lambda _: MaintenanceRoom(),
+}
 """What can be opened again by its key."""
 
 

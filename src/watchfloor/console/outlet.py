@@ -78,6 +78,7 @@ class Outlet:
         self._apart: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self._writing = False
+        self._stuck_at = inf
         self._lost = False
         self._link = (False, False)
         self.key_at = -inf
@@ -94,6 +95,12 @@ class Outlet:
     def is_thin(self) -> bool:
         """Whether each byte counts on this line."""
         return self._flow.thin
+
+    async def answer_first(self) -> None:
+        """On a thin line, wait while what changes counts as the answer to a key: news would go before it."""
+        rest = self.key_at + ANSWER_S - self._clock()
+        if self.is_thin and rest > 0:
+            await asyncio.sleep(rest)
 
     def write(self, data: str) -> None:
         """Send what belongs to no frame, in order and before the next frame."""
@@ -182,6 +189,7 @@ class Outlet:
         while self._pending and not self._lost:
             try:
                 self._pending = self._pending[os.write(self._terminal.fd, self._pending) :]
+                self._stuck_at = self._clock()
             except BlockingIOError:
                 self._wait_for_room()
                 return
@@ -194,30 +202,34 @@ class Outlet:
     def _wait_for_room(self) -> None:
         if not self._writing:
             self._loop.add_writer(self._terminal.fd, self._has_room)
-            self._writing = True
+            self._writing, self._stuck_at = True, self._clock()
 
     def _has_room(self) -> None:
         self._push()
         if not self._pending:
             self.poke()
 
-    def close(self, patience: float) -> bool:
-        """Send what is left, at most for `patience` seconds; False where the terminal did not take all of it."""
+    @property
+    def stuck_s(self) -> float:
+        """For how many seconds the terminal has taken nothing of what is waiting for it; 0: it takes what there is."""
+        return self._clock() - self._stuck_at if self._writing else 0.0
+
+    def drain(self, until: float) -> bool:
+        """Send what is left, waiting at most until the clock says `until`; False: the terminal did not take all."""
+        self._pending, self._apart = self._pending + b"".join(self._apart), []
+        while self._pending and not self._lost:
+            self._push()
+            rest = until - self._clock()
+            if self._pending and (rest <= 0 or not select.select([], [self._terminal.fd], [], rest)[1]):
+                return False
+        return not self._pending
+
+    def close(self) -> None:
+        """Give the terminal back; what it did not take is forgotten."""
         if self._timer is not None:
             self._timer.cancel()
         if self._writing:
             self._loop.remove_writer(self._terminal.fd)
             self._writing = False
-        left = self._pending + b"".join(self._apart)
-        deadline = self._clock() + patience
-        while left and not self._lost and (rest := deadline - self._clock()) > 0:
-            select.select([], [self._terminal.fd], [], rest)
-            try:
-                left = left[os.write(self._terminal.fd, left) :]
-            except BlockingIOError:
-                continue
-            except OSError:
-                self._lost = True
         self._terminal.close()
         self._lost = True
-        return not left

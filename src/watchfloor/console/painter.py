@@ -22,9 +22,14 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
+from watchfloor.console.shift import Shift, shift_of
+
 GAP = 3
 """So many unchanged cells between two changed ones are sent again: a movement of the cursor costs as much."""
 PENS_KEPT = 4_096
+SINGLES_KEPT = 10_000
+ODD_KEPT = 256
+"""So many texts with wide or combining characters are remembered cell by cell; no more: they change all the time."""
 
 _ATTRIBUTES = (
     ("bold", "1"),
@@ -36,6 +41,9 @@ _ATTRIBUTES = (
     ("conceal", "8"),
     ("strike", "9"),
 )
+_ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "8": "28", "9": "29"}
+"""What takes each attribute back."""
+_WEIGHTS = {"1", "2"}
 _SEEN_ON_BLANKS = {"4", "7", "9"}
 
 
@@ -61,27 +69,47 @@ def change(before: Pen | None, after: Pen) -> str:
 
     >>> change(PLAIN, Pen(("1",), "31", "49"))
     '\\x1b[1;31m'
+    >>> change(Pen(("1",), "31", "44"), Pen((), "31", "44"))
+    '\\x1b[22m'
     >>> change(Pen(("1",), "31", "49"), PLAIN)
     '\\x1b[m'
     """
-    if before is not None and set(before.attributes) <= set(after.attributes):
-        codes = [code for code in after.attributes if code not in before.attributes]
-        codes += [after.front] if after.front != before.front else []
-        codes += [after.back] if after.back != before.back else []
-        return f"\x1b[{';'.join(codes)}m" if codes else ""
     codes = [*after.attributes, *(c for c, d in ((after.front, "39"), (after.back, "49")) if c != d)]
-    return f"\x1b[0;{';'.join(codes)}m" if codes else "\x1b[m"
+    anew = f"\x1b[0;{';'.join(codes)}m" if codes else "\x1b[m"
+    if before is None:
+        return anew
+    ends = list(dict.fromkeys(_ENDS[code] for code in before.attributes if code not in after.attributes))
+    if "22" in ends and not _WEIGHTS.isdisjoint(after.attributes):
+        return anew  # it ends both weights
+    codes = [*ends, *(code for code in after.attributes if code not in before.attributes)]
+    codes += [after.front] if after.front != before.front else []
+    codes += [after.back] if after.back != before.back else []
+    onwards = f"\x1b[{';'.join(codes)}m" if codes else ""
+    return min(onwards, anew, key=len)
 
 
-@lru_cache(PENS_KEPT)
-def cells_of(text: str) -> tuple[str, ...]:
+def cells_of(text: str) -> Sequence[str]:
     """A text cell by cell: what takes no cell of its own goes with the one before, the second of a wide one is empty.
 
     Control characters never pass.
 
-    >>> cells_of("a好e\\u0301")
+    >>> cells_of("a好e\u0301")
     ('a', '好', '', 'é')
     """
+    if not _SINGLE.issuperset(text):
+        cells = _told_apart(text)
+        if cells != tuple(text) or len(_SINGLE) > SINGLES_KEPT:
+            return cells
+        _SINGLE.update(cells)
+    return text
+
+
+_SINGLE: set[str] = set()
+"""Characters that were found to take one cell: a text of nothing else is its own list of cells."""
+
+
+@lru_cache(ODD_KEPT)
+def _told_apart(text: str) -> tuple[str, ...]:
     cells: list[str] = []
     for character in text:
         size = get_character_cell_size(character)
@@ -221,6 +249,9 @@ class Painter:
         With `limit`, about so many characters of it; the rest waits for the next frame.
         """
         sheet = _Sheet(self._pen, inf if limit is None else limit)
+        shift = shift_of(self._wanted, self._shown, (*self._hot, *self._dirty))
+        if shift is not None:
+            self._move_lines(shift, sheet)
         for lines in (self._hot, self._dirty):
             while lines and sheet.room > 0:
                 y = next(iter(lines))
@@ -229,6 +260,22 @@ class Painter:
                     self._dirty.pop(y, None)
         self._pen = sheet.pen
         return "".join(sheet.parts)
+
+    def _move_lines(self, shift: Shift, sheet: _Sheet) -> None:
+        """Have the terminal move lines by itself; what comes into view there is drawn like everything else."""
+        first, end, by = shift
+        shown = self._shown
+        new = [Row(self.width, pen=None) for _ in range(abs(by))]
+        if by < 0:
+            shown[first:end] = [*shown[first - by : end], *new]
+            step = f"\x1b[{end}H" + "\x1bD" * -by
+        else:
+            shown[first:end] = [*new, *shown[first : end - by]]
+            step = f"\x1b[{first + 1}H" + "\x1bM" * by
+        sheet.write(f"\x1b[{first + 1};{end}r{step}\x1b[r")
+        for y in range(first, end):
+            if y not in self._hot:
+                self._dirty[y] = None
 
     def _line(self, y: int, sheet: _Sheet) -> bool:
         """Write what differs in a line; False where the sheet is full before the end."""

@@ -8,27 +8,45 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
 
+from watchfloor.config.forms import Form
+from watchfloor.config.problems import Problem
+from watchfloor.domain.alert_stats import AlertStats
+from watchfloor.domain.backfill import Again
 from watchfloor.domain.boards import (
     AlertDetail,
     AlertRow,
+    ChannelRow,
     ComponentRow,
     ConfigFileRow,
     HealthRow,
-    JobRow,
     Kept,
     LogRow,
     NodeRow,
-    RunDetail,
-    RunLine,
-    RunRow,
+    SentRow,
     ServiceDetail,
     SettingRow,
+    SilenceRow,
     StatusLine,
     TaskRunRow,
 )
+from watchfloor.domain.calendar import CalendarFire
+from watchfloor.domain.duty_boards import DutyRow, PersonRow
+from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import History
+from watchfloor.domain.job_boards import JobRow, QueuePoint, QueueRow, RunDetail, RunLine, RunRow, WorkerRow
+from watchfloor.domain.planner import Slot
+from watchfloor.domain.rehearsal import Rehearsal
+from watchfloor.domain.rule_boards import RuleRow
+from watchfloor.domain.trial import Trial
+from watchfloor.operations.backfill import Backfill
+from watchfloor.operations.dead_letters import Settled
+from watchfloor.operations.silences import Reach, Wish
+from watchfloor.store.dead_letters import Selection
+from watchfloor.store.deliveries import DeliveryFilter
 from watchfloor.store.logs import LogFilter
 
 
@@ -63,6 +81,12 @@ class Reader(Boards, Protocol):
     async def history(self, service_id: int, start: datetime, end: datetime) -> History:
         """What was measured of a service from `start` to `end`, of now or of the past."""
 
+    async def post_mortem(self, alert_id: int, directory: Path) -> Path:
+        """Write the incident of an alert to a file of Markdown. Raises `Refused`, `OSError`."""
+
+    async def export(self, wanted: Wanted, format_: str, path: Path) -> int:
+        """Write an export to a file; returns how many rows. Raises `Refused`, `OSError`."""
+
     def past(self, at: datetime) -> Boards:
         """The boards as they were at `at`."""
 
@@ -72,14 +96,49 @@ class Reader(Boards, Protocol):
     async def jobs(self) -> Sequence[JobRow]:
         """Every job, by name."""
 
-    async def runs(self, job: str | None) -> Sequence[RunRow]:
-        """The latest runs, of one job or of all, newest first."""
+    async def runs(
+        self, job: str | None, *, dead: bool = False, before: int | None = None
+    ) -> Sequence[RunRow]:
+        """A page of runs, of one job or of all, newest first: the latest, or those before the run `before`; only open
+        dead letters if asked."""
+
+    async def backfill_plan(self, job: str, since: datetime, until: datetime, again: Again) -> Backfill:
+        """What a backfill would make; nothing is changed."""
+
+    async def left_behind(self, job: str) -> str:
+        """What starts a job and cannot once it is gone; empty where nothing does."""
+
+    async def job_calendar(self, length: timedelta) -> Sequence[CalendarFire]:
+        """What fires within `length` from now, soonest first."""
+
+    async def workers(self) -> Sequence[WorkerRow]:
+        """What nodes do for jobs."""
+
+    async def queues(self) -> Sequence[QueueRow]:
+        """How queues stand."""
+
+    async def queue_course(self, queue: str, since: datetime) -> Sequence[QueuePoint]:
+        """How a queue stood, minute by minute."""
 
     async def run(self, run_id: int) -> RunDetail | None:
         """One run with its attempts; None when it is gone."""
 
     async def run_log(self, run_id: int, after: tuple[int, int]) -> Sequence[RunLine]:
         """A page of the lines of a run's log, later than the (attempt, number) `after`."""
+
+    async def form(self, what: str, name: str, kind: str) -> Form | None:
+        """The form of a thing by its name, or of a new one of a kind; with a kind, as if it were of that kind."""
+
+    async def judge(
+        self, what: str, values: Mapping[str, Any], was: str = ""
+    ) -> tuple[Sequence[Problem], Sequence[str]]:
+        """What is wrong with what was filled in, and what is worth knowing; ``was`` is the name it is saved under."""
+
+    async def slots(self) -> Sequence[Slot]:
+        """When maintenance windows are, will be and were open."""
+
+    async def trial(self, trial_id: UUID) -> tuple[Trial | None, datetime]:
+        """A check of a service that is not saved yet (None when it is gone), and the time."""
 
     async def logs(
         self,
@@ -90,6 +149,41 @@ class Reader(Boards, Protocol):
         after: tuple[datetime, int] | None = None,
     ) -> Sequence[LogRow]:
         """Records newest first, next older than the key `before` or next newer than the key `after`."""
+
+    async def alerts_over(self, before: tuple[datetime, int] | None) -> Sequence[AlertRow]:
+        """A page of alerts that are over, the latest first: those before this end and number."""
+
+    async def suggested_notes(self, alert_ids: Sequence[int]) -> Sequence[str]:
+        """Notes with which alerts like these were acknowledged lately, those of this operator and rule first."""
+
+    async def people(self) -> Sequence[PersonRow]:
+        """Everybody who can be told, who is on call now first."""
+
+    async def duty(self) -> Sequence[DutyRow]:
+        """Who is on call, which chains run, what quiet hours hold."""
+
+    async def alert_stats(self, over: timedelta) -> AlertStats:
+        """Statistics of the alerts that fired in the time up to now; days and hours are UTC."""
+
+    async def channels(self) -> Sequence[ChannelRow]:
+        """Every channel, and how it does."""
+
+    async def rules(self) -> Sequence[RuleRow]:
+        """Every rule, in the order in which they are asked."""
+
+    async def rehearse(self, rule: str, over: timedelta) -> Rehearsal:
+        """What a rule would have done in the time up to now, given what is stored. Raises `Refused`."""
+
+    async def silences(self, *, over: bool = False, before: int | None = None) -> Sequence[SilenceRow]:
+        """A page of silences in force or to come (``over``: all), the newest first."""
+
+    async def silence_reach(self, matchers: Sequence[str]) -> Reach:
+        """What a silence with these matchers would keep quiet now. Raises `Refused`."""
+
+    async def deliveries(
+        self, wanted: DeliveryFilter, before: tuple[datetime, UUID] | None = None, limit: int = 200
+    ) -> Sequence[SentRow]:
+        """A page of messages that were sent or wait, the newest first."""
 
     async def settings(self) -> Sequence[SettingRow]:
         """Every product setting."""
@@ -124,7 +218,37 @@ class Operator(Protocol):
     async def resolve(self, alert_ids: Sequence[int], note: str) -> None:
         """Close alerts by hand."""
 
-    async def set_paused(self, service_id: int, paused: bool) -> None:
+    async def hand_over(self, alert_ids: Sequence[int], person: str, note: str = "") -> Sequence[int]:
+        """Make alerts the matter of a person; the ids of those that changed."""
+
+    async def look(self, alert_ids: Sequence[int]) -> None:
+        """Keep that this operator has seen these alerts as they are now."""
+
+    async def add_note(self, alert_id: int, note: str) -> None:
+        """Write something into the history of an alert."""
+
+    async def add_silence(self, wish: Wish) -> int:
+        """Tell nobody of what matches; the number of the silence."""
+
+    async def change_silence(self, silence: int, wish: Wish) -> int:
+        """Put another silence in the place of one; its number."""
+
+    async def expire_silences(self, ids: Sequence[int]) -> Sequence[int]:
+        """End silences now."""
+
+    async def reinstate_silence(self, silence: int, ends_at: datetime | None) -> int:
+        """Take the end of a silence back; the number of the one that takes its place."""
+
+    async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> int:
+        """Queue dead letters again; how many."""
+
+    async def try_channel(self, name: str) -> UUID:
+        """Send a message marked as a test; its id."""
+
+    async def test_rule(self, name: str) -> Sequence[str]:
+        """Send a message marked as a test to whom a rule would tell; the channels."""
+
+    async def set_paused(self, service_id: int, paused: bool) -> bool:
         """Stop watching a service, or watch it again."""
 
     async def check_now(self, service_id: int) -> None:
@@ -135,6 +259,45 @@ class Operator(Protocol):
 
     async def reset_setting(self, key: str) -> None:
         """Go back to the default of a setting."""
+
+    async def run_now(self, job: str, key: UUID, parameters: Mapping[str, Any] | None = None) -> int:
+        """Run a job out of turn, once for each key, with other settings if given; the run's id."""
+
+    async def set_job_paused(self, job: str, paused: bool) -> bool:
+        """Let the schedules of a job rest, or go on."""
+
+    async def cancel_run(self, run_id: int) -> None:
+        """End a run, or never begin it."""
+
+    async def kill_run(self, run_id: int) -> None:
+        """End a run at once."""
+
+    async def backfill(
+        self,
+        job: str,
+        since: datetime,
+        until: datetime,
+        again: Again,
+    ) -> Backfill:
+        """Make runs for fires of the past."""
+
+    async def settle_letters(self, selection: Selection, *, discard: bool) -> Settled:
+        """Requeue or discard dead letters."""
+
+    async def save_form(self, what: str, values: Mapping[str, Any], was: str, version: int) -> str:
+        """Save what was filled in, as a new thing or as of a version; its name. Raises `Invalid`, `Overtaken`."""
+
+    async def end_window(self, window_id: int) -> None:
+        """Close a maintenance window that is open."""
+
+    async def reopen_window(self, window_id: int) -> None:
+        """Open one again that was ended before its time."""
+
+    async def try_service(self, values: Mapping[str, Any]) -> UUID:
+        """Ask an engine to check a service before it is saved; the id of the trial. Raises `Invalid`."""
+
+    async def delete_thing(self, what: str, name: str) -> None:
+        """Delete something that the console owns."""
 
     async def save_preference(self, key: str, value: object) -> None:
         """Remember something for this operator."""

@@ -2,7 +2,8 @@
 
 The cursor stands on a key, not on a number: whatever comes, goes or moves, it stays on the row a person
 chose. Only where a list follows its newest row does it stay at the top. Nothing here is done for each row when the
-cursor moves; a filter looks through texts that are made once for each reading, and only when a filter is asked for.
+cursor moves; a filter looks through texts that are made once for each row, a slice at a time if whoever asks wants, and
+only when a filter is asked for.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ class Rows(Generic[R]):
         self.newest_held = True  # else the first row is not the newest there is, and nothing follows it
         self._marks: set[Hashable] = set()
         self._marked: list[R] | None = None  # None: to be looked for
+        self._weave: Callable[[Sequence[R]], Sequence[R]] | None = None
+        self.matching = 0
+        """How many rows pass the filter, woven in ones not counted."""
         self._anchor: tuple[Hashable, int] | None = None
 
     @property
@@ -74,11 +78,26 @@ class Rows(Generic[R]):
 
     def set_fields(self, fields: Callable[[R], Fields], names: Iterable[str]) -> None:
         """What a filter looks through: the fields of a row, of those `names`."""
-        self._fields, self._names, self._texts = fields, tuple(sorted(names)), None
+        known = tuple(sorted(names))
+        if (fields, known) != (self._fields, self._names):
+            self._fields, self._names, self._texts = fields, known, None
+
+    def prepare(self, most: int | None = None) -> bool:
+        """Make ready what a filter looks through, of `most` rows more; whether all of it is ready."""
+        texts = [] if self._texts is None else self._texts
+        end = len(self._sorted) if most is None else len(texts) + most
+        texts += [searchable(self._fields(row), self._names) for row in self._sorted[len(texts) : end]]
+        self._texts = texts
+        return len(texts) == len(self._sorted)
 
     def set_filter(self, query: Query = NOTHING, keep: Callable[[R], bool] | None = None) -> None:
         """Show only the rows that meet `query` and that `keep` accepts."""
         self._query, self._keep = query, keep
+        self._arrange()
+
+    def set_weave(self, weave: Callable[[Sequence[R]], Sequence[R]] | None) -> None:
+        """Let `weave` put rows of its own between those that pass the filter, and leave out what is folded."""
+        self._weave = weave
         self._arrange()
 
     def set_order(self, order: Callable[[R], Any] | None, *, reverse: bool = False) -> None:
@@ -157,18 +176,25 @@ class Rows(Generic[R]):
 
     def _sort(self) -> None:
         order = self._order
+        before, texts = self._sorted, self._texts
         self._sorted = self._all if order is None else sorted(self._all, key=order, reverse=self._reverse)
         self._texts = None
+        if texts and self._query.terms:  # most rows are those of the last reading
+            ready = {id(row): text for row, text in zip(before, texts, strict=False)}
+            self._texts = [
+                ready.get(id(row)) or searchable(self._fields(row), self._names) for row in self._sorted
+            ]
         self._arrange()
 
     def _arrange(self) -> None:
         shown = self._sorted
         if self._query.terms:
-            if self._texts is None:
-                self._texts = [searchable(self._fields(row), self._names) for row in self._sorted]
-            shown = [self._sorted[place] for place in self._query.sift(self._texts, self._names)]
+            self.prepare()
+            shown = [self._sorted[place] for place in self._query.sift(self._texts or [], self._names)]
         keep = self._keep
-        self._shown = shown if keep is None else [row for row in shown if keep(row)]
+        shown = shown if keep is None else [row for row in shown if keep(row)]
+        self.matching = len(shown)
+        self._shown = shown if self._weave is None else self._weave(shown)
         self._stand()
 
     def _stand(self) -> None:

@@ -38,7 +38,7 @@ ACT_S = 1.0
 ESCAPE_S = 0.05
 """After an escape the rest of a sequence is looked for so often."""
 PATIENCE_S = 0.25
-"""So long the terminal may take for its last output and its last answers."""
+"""So long the terminal may take for its last output and its last answers, both together."""
 
 
 def terminal_fd() -> int | None:
@@ -100,6 +100,7 @@ class ConsoleDriver(LinuxDriver):
         self._answers: deque[tuple[float, int]] = deque()
         self.painter = Painter(app.console._color_system)
         self.outlet: Outlet | None = None
+        self._patient_until = 0.0
 
     def start_application_mode(self) -> None:
         """Take the terminal over."""
@@ -150,15 +151,19 @@ class ConsoleDriver(LinuxDriver):
         """Everything is on its way already."""
 
     def stop_application_mode(self) -> None:
-        """Give the terminal back; its last answers must not reach whoever reads from it next."""
+        """Give the terminal back; its last answers must not reach whoever reads from it next.
+
+        A terminal that took nothing for so long already is not waited for once more.
+        """
         if self.outlet is not None:
             self.outlet.write("\x1b[m")
-            self._hear_out(self.outlet)
+            self._patient_until = monotonic() + max(0.0, PATIENCE_S - self.outlet.stuck_s)
+            if self.outlet.drain(self._patient_until):
+                self._hear_out(self.outlet)
         super().stop_application_mode()
 
     def _hear_out(self, outlet: Outlet) -> None:
-        deadline = monotonic() + PATIENCE_S
-        while outlet.open_questions > len(self._answers) and (rest := deadline - monotonic()) > 0:
+        while outlet.open_questions > len(self._answers) and (rest := self._patient_until - monotonic()) > 0:
             self._heard.wait(rest)
             self._heard.clear()
 
@@ -166,8 +171,11 @@ class ConsoleDriver(LinuxDriver):
         """Send what is left, as far as the terminal takes it."""
         super().close()
         outlet, self.outlet = self.outlet, None
-        if outlet is not None and not outlet.close(PATIENCE_S) and self._exits is not None:
+        if outlet is None:
+            return
+        if not outlet.drain(self._patient_until) and self._exits is not None:
             self._exits.drop_output()
+        outlet.close()
 
     def process_message(self, message: Message) -> None:
         """Called in the input thread. Answers of the terminal go to the outlet, everything else to the application."""

@@ -11,6 +11,8 @@ The first minutes of every world, whatever its seed:
 * The invoices fail for a second now and then: a soft state that recovers before anybody is woken.
 * The profile API flaps for a minute, the status API answers 200 with a body that says otherwise, the images
   become slow, the reports stop answering at all. The search is as fast as its day allows.
+* The job that syncs the stock, which reports itself (`watchfloor.demo.reporter`), falls silent after 20 to 25 seconds
+  and is down ten seconds later, for the best part of a minute.
 
 The seed moves every begin, every length and every latency, within these bounds. `fault` is a pure function
 of seed, server and time: the same seed is the same world, and a test may ask about any moment. It must never

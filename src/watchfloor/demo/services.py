@@ -1,4 +1,4 @@
-"""What the demo's team watches: a whole ``config.yaml``, as a team of that size would write it.
+"""What the demo's team watches and runs: a whole ``config.yaml``, as a team of that size would write it.
 
 It names each server of the cast, this machine and the demo's own database. It must be a configuration that
 the program takes as it is, without a mistake and without a secret in it.
@@ -12,6 +12,9 @@ from typing import Any
 
 import yaml
 
+from watchfloor.demo.jobs import jobs
+from watchfloor.demo.people import on_call
+from watchfloor.demo.reporter import NAME
 from watchfloor.demo.servers import ADDRESS
 
 _HEADING = """\
@@ -43,6 +46,8 @@ def config_text(ports: Mapping[str, int], authority: Path) -> str:
             for group, services in groups.items()
             for service in services
         ],
+        "jobs": jobs(),
+        **on_call(),
     }
     return _HEADING + yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True, width=110)
 
@@ -78,6 +83,13 @@ def _back_office(ports: Mapping[str, int], trust: str) -> list[Service]:
         _http("invoices", ports, "/health") | {"body_json": [{"path": "unsent", "below": 100}]},
         _http("reports", ports, "/", body_contains="Reports"),
         _https("archive", ports, "/", trust, every="10s"),
+        {
+            "name": NAME,
+            "kind": "heartbeat",
+            "period": "5s",
+            "grace": "5s",
+            "description": "Brings the stock up to date and reports itself. When it hangs, nobody hears of it.",
+        },
         {
             "name": "partner-feed",
             "kind": "http",

@@ -21,6 +21,9 @@ from watchfloor.domain.severity import Severity
 SYSTEM = "watchfloor"
 """The actor of what no person did."""
 
+WARNING = timedelta(minutes=15)
+"""So long before an acknowledgement runs out this is said."""
+
 
 class AlertState(StrEnum):
     """Where an alert is in its life; stored as this word."""
@@ -51,6 +54,7 @@ class EventKind(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     UNACKNOWLEDGED = "unacknowledged"
     ACK_EXPIRED = "ack_expired"
+    ACK_WARNED = "ack_warned"
     ACK_BROKEN = "ack_broken"
     SEVERITY_CHANGED = "severity_changed"
     RESOLVED = "resolved"
@@ -59,6 +63,11 @@ class EventKind(StrEnum):
     REOPENED = "reopened"
     SUPPRESSION_CHANGED = "suppression_changed"
     REWORDED = "reworded"
+    REMINDED = "reminded"
+    ESCALATED = "escalated"
+    HANDED_OVER = "handed_over"
+    NOTED = "noted"
+    REACTED = "reacted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,8 @@ class Alert:
     ``active_at`` is when its condition became true, ``fired_at`` when it first fired (None: it never did),
     ``ended_at`` when the condition was last known to be true, ``resolved_at`` when that was noticed.
     ``held``: a person resolved it, so it stays resolved until one evaluation found the condition false.
-    ``acked_by``, ``acked_until`` (None: no expiry), ``note`` and ``sticky`` belong to the acknowledgement.
+    ``acked_by``, ``acked_until`` (None: no expiry), ``note`` and ``sticky`` belong to the acknowledgement;
+    ``warn_at`` is when it is said that it will run out (None: that is not, or was, said).
     """
 
     state: AlertState
@@ -95,6 +105,7 @@ class Alert:
     reopen_count: int = 0
     held: bool = False
     suppressed: frozenset[Suppression] = frozenset()
+    warn_at: datetime | None = None
 
     @property
     def dropped(self) -> bool:
@@ -161,6 +172,35 @@ def expire_acknowledgement(alert: Alert, now: datetime) -> Transition:
     return alert, ()
 
 
+def warn_of_expiry(alert: Alert, now: datetime) -> Transition:
+    """Say that an acknowledgement will run out soon, once."""
+    warn_at = alert.warn_at
+    if alert.state is AlertState.ACKNOWLEDGED and warn_at is not None and warn_at <= now:
+        until = alert.acked_until
+        note = "" if until is None else f"The acknowledgement by {alert.acked_by} ends at {_clock(until)}."
+        return _after(alert, Event(EventKind.ACK_WARNED, now, note=note))
+    return alert, ()
+
+
+def remind(alert: Alert, now: datetime) -> Transition:
+    """Say once more that an alert fires and nobody has taken charge of it."""
+    if alert.state is not AlertState.FIRING or alert.suppressed:
+        return alert, ()
+    return _after(alert, Event(EventKind.REMINDED, now))
+
+
+def escalate(alert: Alert, now: datetime, note: str, data: Mapping[str, object]) -> Transition:
+    """Note that a step of a chain was taken: ``data`` says which one, and who was told."""
+    return _after(alert, Event(EventKind.ESCALATED, now, note=note, data=data))
+
+
+def hand_over(alert: Alert, actor: str, to: str, now: datetime, note: str = "") -> Transition:
+    """Make an alert the matter of somebody else, who has yet to take charge of it. Raises `NotPossible`."""
+    if alert.state not in (AlertState.FIRING, AlertState.ACKNOWLEDGED):
+        raise NotPossible(f"The alert is {alert.state}: there is nothing to hand over.")
+    return _after(alert, Event(EventKind.HANDED_OVER, now, actor, note, {"to": to}))
+
+
 def change_severity(alert: Alert, severity: Severity, now: datetime) -> Transition:
     """Give an open alert another severity; a rise ends an acknowledgement that is not sticky."""
     if alert.state is AlertState.RESOLVED or severity is alert.severity:
@@ -211,17 +251,24 @@ def resolve_by_hand(alert: Alert, actor: str, now: datetime, note: str = "") -> 
     return _after(alert, Event(EventKind.RESOLVED_BY_HAND, now, actor, note))
 
 
-def suppress(alert: Alert, reasons: Iterable[Suppression], now: datetime) -> Transition:
-    """Set the reasons why nobody is told; an empty set lifts the suppression."""
+def suppress(alert: Alert, reasons: Iterable[Suppression], now: datetime, note: str = "") -> Transition:
+    """Set the reasons why nobody is told; an empty set lifts the suppression. ``note`` says more about why."""
     wanted = frozenset(reasons)
     if wanted == alert.suppressed:
         return alert, ()
-    return _after(alert, Event(EventKind.SUPPRESSION_CHANGED, now, data={"reasons": sorted(wanted)}))
+    return _after(
+        alert, Event(EventKind.SUPPRESSION_CHANGED, now, note=note, data={"reasons": sorted(wanted)})
+    )
 
 
 def reword(alert: Alert, now: datetime) -> Transition:
     """What the alert says is no longer what it said: its history shows when that became so."""
     return _after(alert, Event(EventKind.REWORDED, now))
+
+
+def take_note(alert: Alert, actor: str, now: datetime, note: str) -> Transition:
+    """Write something into the history; the alert stays as it is."""
+    return _after(alert, Event(EventKind.NOTED, now, actor, note))
 
 
 def replay(events: Iterable[Event]) -> Alert:
@@ -252,10 +299,11 @@ def apply(alert: Alert | None, event: Event) -> Alert:
                 state=AlertState.ACKNOWLEDGED,
                 acked_by=event.actor,
                 acked_until=until,
+                warn_at=_warning(event.at, until),
                 note=event.note,
                 sticky=bool(data["sticky"]),
             )
-        case EventKind.UNACKNOWLEDGED | EventKind.ACK_EXPIRED | EventKind.ACK_BROKEN:
+        case EventKind.UNACKNOWLEDGED | EventKind.ACK_EXPIRED | EventKind.ACK_BROKEN | EventKind.HANDED_OVER:
             return _unacked(alert, AlertState.FIRING)
         case EventKind.SEVERITY_CHANGED:
             return replace(alert, severity=_severity(data))
@@ -273,7 +321,15 @@ def apply(alert: Alert | None, event: Event) -> Alert:
                 resolved_at=None,
                 reopen_count=alert.reopen_count + 1,
             )
-        case EventKind.REWORDED:
+        case EventKind.ACK_WARNED:
+            return replace(alert, warn_at=None)
+        case (
+            EventKind.REWORDED
+            | EventKind.REMINDED
+            | EventKind.ESCALATED
+            | EventKind.NOTED
+            | EventKind.REACTED
+        ):
             return alert
         case _:  # SUPPRESSION_CHANGED, the only kind left
             reasons = cast("Iterable[str]", data["reasons"])
@@ -289,12 +345,25 @@ def _after(alert: Alert, *events: Event) -> Transition:
 def _resolved(alert: Alert, at: datetime, ended_at: datetime) -> Alert:
     """What was said when it was acknowledged stays readable, but binds nobody any more."""
     return replace(
-        alert, state=AlertState.RESOLVED, resolved_at=at, ended_at=ended_at, acked_until=None, sticky=False
+        alert,
+        state=AlertState.RESOLVED,
+        resolved_at=at,
+        ended_at=ended_at,
+        acked_until=None,
+        warn_at=None,
+        sticky=False,
     )
 
 
 def _unacked(alert: Alert, state: AlertState) -> Alert:
-    return replace(alert, state=state, acked_by="", acked_until=None, note="", sticky=False)
+    return replace(alert, state=state, acked_by="", acked_until=None, warn_at=None, note="", sticky=False)
+
+
+def _warning(since: datetime, until: datetime | None) -> datetime | None:
+    """When to say that an acknowledgement ends; never for one that is not twice as long as the warning."""
+    if until is None or until - since < 2 * WARNING:
+        return None
+    return until - WARNING
 
 
 def _why_not_acknowledged(alert: Alert) -> str:

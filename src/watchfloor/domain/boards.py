@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from watchfloor.domain.alert_boards import AlertStory
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.severity import Severity
+from watchfloor.domain.spans import Uptime
+from watchfloor.domain.tree import Tree
+from watchfloor.domain.why import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,12 @@ class HealthRow:
     summary: str
     alert_id: int | None  # the open alert about it, if any
     acknowledged: bool
+    root: str = ""  # the service whose failure puts it out of reach
+    planned: bool = False  # inside a maintenance window
+    flapping: bool = False
+    environment: str = ""
+    owner: str = "file"  # file, console, system
+    origin: str = ""  # where it stands in a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,58 @@ class ServiceDetail:
     incidents: tuple[IncidentRow, ...]  # newest first
     facts: Mapping[str, object]  # latest known detail: certificate, disks, …
     metrics: Mapping[str, float]  # latest metrics by name
-    uptime: Mapping[str, float | None]  # "24h", "7d", "30d" -> 0..1
+    uptime: Mapping[str, float | None]  # "24h", "7d", "30d", "90d", "365d" -> 0..1
+    spent: Mapping[str, Uptime] = field(default_factory=dict)  # the same windows: how the time was spent
+    objectives: tuple[ObjectiveRow, ...] = ()
+    certificates: tuple[CertificateRow, ...] = ()  # every one it ever showed, the newest change first
+    why: tuple[Reason, ...] = ()  # why it is not ok; empty while it is
+    tree: Tree = field(default_factory=Tree)  # what it needs, and what needs it
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveRow:
+    """How one service stands with one objective; its key is both. Times in seconds."""
+
+    objective: str
+    promise: str  # "99.9 % of 30d"
+    service_id: int
+    service: str
+    target: float  # 0..1
+    ratio: float | None  # what it came to; None: nothing observed
+    left: float | None  # of the budget: 1 untouched, 0 used up, below overdrawn
+    allowed_s: float
+    bad_s: float
+    burns: Mapping[str, float | None]  # "1h" -> how many times faster than allowed
+    burning: tuple[str, ...]  # the policies it exceeds: "1h", "6h", "1d", "3d"
+    urgent: bool  # one of them is worth waking somebody
+
+
+@dataclass(frozen=True, slots=True)
+class UptimeRow:
+    """One service on the uptime board; its key is ``service_id``. By window: ratio, and the observed seconds."""
+
+    service_id: int
+    service: str
+    group: str
+    uptime: Mapping[str, float | None]
+    observed_s: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRow:
+    """One certificate that a service showed; its key is ``(service_id, fingerprint)``."""
+
+    service_id: int
+    service: str
+    fingerprint: str
+    subject: str
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+    first_seen: datetime
+    last_seen: datetime
+    current: bool  # the one it shows now
+    changed_at: datetime  # when it was last put in the place of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +162,7 @@ class AlertRow:
     acked_until: datetime | None
     note: str
     reopened: int
+    unread: bool = False  # changed since this operator looked at it last
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +188,44 @@ class DeliveryRow:
     attempts: int
     created_at: datetime
     last_error: str
+    person: str = ""  # whom it is for; empty: everybody on the channel
+    delivered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentRow:
+    """One message of the delivery history; its key is ``(created_at, id)``."""
+
+    id: str
+    channel: str
+    kind: str
+    reason: str  # why it was sent: first, repeat, new_alerts, …
+    state: str  # queued, leased, delivered, dead, cancelled
+    alert_id: int | None
+    title: str  # of its alert; of a group how many alerts it told of
+    attempts: int
+    created_at: datetime
+    delivered_at: datetime | None
+    next_try_at: datetime | None
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceRow:
+    """One silence; its key is ``id``."""
+
+    id: int
+    state: str  # planned, active, over
+    matchers: tuple[str, ...]
+    starts_at: datetime
+    ends_at: datetime | None  # None: when nothing that matches is open any more
+    until_resolved: bool
+    author: str
+    comment: str
+    created_at: datetime
+    ended_by: str  # who ended it before its time
+    replaces: int | None
+    quiet: int  # alerts that it keeps quiet now
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +272,7 @@ class AlertDetail:
     labels: Mapping[str, str]
     events: tuple[AlertEventRow, ...]  # oldest first
     deliveries: tuple[DeliveryRow, ...]
+    story: AlertStory = field(default_factory=AlertStory)  # not kept for the past
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,89 +294,6 @@ class TaskRunRow:
     outcome: str  # ok, failed, skipped
     error: str
     next_run_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """One job; its key is ``id``."""
-
-    id: int
-    name: str
-    kind: str
-    contact: str
-    description: str
-    paused: bool
-    schedules: tuple[str, ...]  # in words
-    next_fire_at: datetime | None
-    broken: str  # why a schedule of it is out of service
-    last_run: int | None  # the latest run that was carried out to its end
-    last_state: str  # succeeded, cancelled, dead; empty: none yet
-    last_at: datetime | None
-    last_took: float | None
-    last_error: str
-    recent: tuple[str, ...]  # states of its latest finished runs, oldest first
-    running: int
-    waiting: int
-
-
-FINAL_STATES = frozenset({"succeeded", "cancelled", "dead", "skipped", "missed"})
-"""States that a run never leaves."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One run of a job; its key is ``id``."""
-
-    id: int
-    job: str
-    kind: str
-    origin: str  # schedule, manual, requeue
-    asked_by: str  # empty for a schedule
-    state: str  # waiting, ready, running, or one of FINAL_STATES
-    scheduled_for: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    attempt: int
-    exit_code: int | None
-    signal: int | None
-    error_class: str
-    error: str
-    node: str
-    reason: str  # of a dead letter
-    open_letter: bool  # a dead letter that nobody settled
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
-    """One attempt of a run."""
-
-    attempt: int
-    node: str
-    started_at: datetime
-    finished_at: datetime | None
-    exit_code: int | None
-    signal: int | None
-    error_class: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunDetail:
-    """A run with its attempts, oldest first."""
-
-    row: RunRow
-    attempts: tuple[AttemptRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RunLine:
-    """One line that an attempt printed; its key is ``(attempt, seq)``."""
-
-    attempt: int
-    seq: int
-    at: datetime
-    stream: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

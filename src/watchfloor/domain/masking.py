@@ -1,6 +1,7 @@
 """Hides secrets in output before anybody keeps it, also where one is cut in two by the way it arrives.
 
-Each secret is hidden as it is and in the forms in which programs print it: base64, percent-encoded, inside JSON.
+Each secret is hidden as it is and in the forms in which programs print it: base64, percent-encoded, inside JSON,
+in UTF-16 as programs from Windows write it.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def _forms(secret: str) -> set[bytes]:
         json.dumps(secret)[1:-1].encode(),
         json.dumps(secret, ensure_ascii=False)[1:-1].encode(errors="replace"),
     }
+    forms |= {secret.encode(encoding, errors="replace") for encoding in ("utf-16-le", "utf-16-be")}
     for shift in range(3):  # wherever it lies in a longer text: only what does not depend on its neighbours
         body = base64.b64encode(b"\0" * shift + raw)
         start = (0, 2, 3)[shift]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from watchfloor.domain.durations import compact_duration
@@ -17,14 +17,18 @@ from watchfloor.domain.text import clean, one_line
 TEST = "channel.test"
 """The type of the message that only tries a channel; it tells of no alert."""
 
+ALIVE = "watchdog.alive"
+"""The type of the message that only says that everything works."""
+
 TITLE = 300
 SUMMARY = 1000
 LABELS = 50
+LISTED = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What happened to an alert, and how the alert stands after it."""
+    """What happened to an alert, or to a group of them, and how it stands after that."""
 
     type: str
     at: datetime
@@ -40,6 +44,9 @@ class Notice:
     resolved_at: datetime | None
     actor: str
     note: str
+    reason: str = ""
+    alerts: tuple[Mapping[str, str], ...] = field(default=())  # of a group: those that are named
+    more: int = 0  # and so many that are not
 
     @property
     def event(self) -> str:
@@ -78,11 +85,30 @@ def read(payload: bytes) -> Notice:
         resolved_at=_moment(data.get("resolved_at")),
         actor=one_line(str(data.get("actor") or ""), 100),
         note=clean(str(data.get("note") or ""), SUMMARY),
+        reason=one_line(str(data.get("reason") or ""), 50),
+        alerts=_alerts(data.get("alerts")),
+        more=more if isinstance(more := data.get("more"), int) else 0,
     )
 
 
-def trial_message(uuid: str, channel: str, actor: str, now: datetime) -> bytes:
-    """The message that tries a channel, in the form of every other."""
+def _alerts(found: object) -> tuple[Mapping[str, str], ...]:
+    listed = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return tuple(
+        {
+            "mark": "RESOLVED"
+            if each.get("state") == "resolved"
+            else one_line(str(each.get("severity")), 20).upper(),
+            **{
+                name: one_line(str(each.get(name) or ""), TITLE)
+                for name in ("id", "uuid", "state", "severity", "title")
+            },
+        }
+        for each in listed[:LISTED]
+    )
+
+
+def trial_message(uuid: str, what: str, labels: Mapping[str, str], actor: str, now: datetime) -> bytes:
+    """The message that tries something, such as ``channel ops``, in the form of every other."""
     moment = now.isoformat().replace("+00:00", "Z")
     body = {
         "type": TEST,
@@ -92,9 +118,9 @@ def trial_message(uuid: str, channel: str, actor: str, now: datetime) -> bytes:
             "uuid": uuid,
             "state": "test",
             "severity": "info",
-            "title": f"Test of channel {channel}",
-            "summary": "This message only shows that the channel works. Nothing is wrong.",
-            "labels": {"channel": channel},
+            "title": f"Test of {what}",
+            "summary": "This message only shows that it would arrive. Nothing is wrong.",
+            "labels": dict(labels),
             "active_at": moment,
             "fired_at": moment,
             "resolved_at": None,
@@ -102,6 +128,12 @@ def trial_message(uuid: str, channel: str, actor: str, now: datetime) -> bytes:
             "note": "",
         },
     }
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def alive_message(uuid: str, node: str, now: datetime) -> bytes:
+    """The message that says that everything works."""
+    body = {"type": ALIVE, "timestamp": written(now), "data": {"uuid": uuid, "state": "alive", "node": node}}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -121,6 +153,9 @@ VARIABLES: Mapping[str, str] = {
     "uuid": "the alert's id that is unique everywhere",
     "at": "when it happened, as in 2031-03-01T07:02:11Z",
     "since": "when the alert began, likewise",
+    "reason": "why it is told, such as first, repeat or new_alerts",
+    "alerts": "of a group, the alerts that are named: {% for each in alerts %} with each.mark, each.title, each.id",
+    "more": "how many alerts of the group are not named",
 }
 """What a template may name, and what each stands for."""
 
@@ -143,6 +178,9 @@ def facts(notice: Notice) -> dict[str, object]:
         "uuid": notice.uuid,
         "at": written(notice.at),
         "since": written(notice.active_at),
+        "reason": notice.reason,
+        "alerts": notice.alerts,
+        "more": notice.more,
     }
 
 
@@ -207,5 +245,25 @@ def samples() -> tuple[Notice, ...]:
         notice("alert.acknowledged", "acknowledged", at=later, actor="ann", note='restarting "it"'),
         notice("alert.severity_changed", "firing", at=later, severity="emergency"),
         notice("alert.resolved", "resolved", at=later, resolved_at=later),
+        notice(
+            "alerts.firing",
+            "firing",
+            title="27 alerts: group web",
+            labels={"group": "web"},
+            reason="new_alerts",
+            summary="website is failing; shop is failing; and 25 more",
+            more=25,
+            alerts=tuple(
+                {
+                    "mark": "CRITICAL",
+                    "id": str(42 + at),
+                    "uuid": f"{at}",
+                    "state": "firing",
+                    "severity": "critical",
+                    "title": f"{name} is failing",
+                }
+                for at, name in enumerate(("website", "shop"))
+            ),
+        ),
         notice(TEST, "test", severity="info", labels={"channel": "phone"}, summary=""),
     )

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
 from itertools import islice
 
+from watchfloor.domain.calendars import calendar_of
 from watchfloor.domain.cron import Cron, parse_cron
 from watchfloor.domain.zones import Span, spans, zone
 
@@ -36,8 +36,8 @@ class Dst(StrEnum):
 class Schedule:
     """One schedule. ``expr`` is a cron expression, or seconds for ``interval``, or empty for ``once``.
 
-    ``anchor`` is the moment intervals count from, and the moment of a one-off. ``excluded`` days (dates as
-    ``2026-12-25``, or ``12-25`` for every year) are those of ``tz``.
+    ``anchor`` is the moment intervals count from, and the moment of a one-off. ``excluded`` days (as
+    `watchfloor.domain.calendars` reads them) are those of ``tz``.
     """
 
     kind: str  # cron, interval, once
@@ -147,13 +147,8 @@ def _excluded_until(schedule: Schedule, at: datetime) -> datetime | None:
     """The last moment of the local day of ``at`` where that day is excluded."""
     tz = zone(schedule.tz)
     day = at.astimezone(tz).date()
-    if not _is_excluded(schedule.excluded, day):
+    if not calendar_of(schedule.excluded).holds(day):
         return None
     following = day + timedelta(days=1)
     midnight = datetime(following.year, following.month, following.day, tzinfo=tz)
     return max(at, midnight.astimezone(UTC) - timedelta(microseconds=1))
-
-
-@lru_cache(maxsize=4096)
-def _is_excluded(excluded: frozenset[str], day: date) -> bool:
-    return day.isoformat() in excluded or f"{day:%m-%d}" in excluded

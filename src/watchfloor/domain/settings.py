@@ -212,6 +212,10 @@ def _percentages(name: str, warning: float, critical: float, what: str) -> tuple
     )
 
 
+def _share(key: str, default: float, text: str) -> Setting:
+    return _make(SettingKind.PERCENT, key, default, text, minimum=1, maximum=100, unit="%")
+
+
 _MINUTE, _HOUR, _DAY = 60.0, 3_600.0, 86_400.0
 
 SETTINGS: tuple[Setting, ...] = (
@@ -219,9 +223,19 @@ SETTINGS: tuple[Setting, ...] = (
     _int("jobs.max_concurrent_runs", 32, 1, 1_000, "runs", "Runs of jobs that go on at once on a node"),
     _seconds("jobs.drain", 15.0, 0, 300, "How long running jobs may go on when a node is told to stop"),
     _seconds("alerts.reopen_window", 5 * _MINUTE, 0, _DAY, "True again within this time is the same alert"),
+    _int(
+        "alerts.rule_limit",
+        500,
+        1,
+        10_000,
+        "alerts",
+        "A rule that fires for more is told as one alert",
+    ),
     _seconds(
         "alerts.ack_expiry", 4 * _HOUR, _MINUTE, 30 * _DAY, "How long an acknowledgement lasts by default"
     ),
+    _share("flapping.start", 30.0, "A service flaps when it changed more than this; 100% for never"),
+    _share("flapping.stop", 25.0, "It no longer does when it changed no more than this"),
     _make(SettingKind.BOOL, "alerts.ack_note_required", False, "Whether an acknowledgement needs a note"),
     *_percentages("connections", 70.0, 90.0, "connections of a database in use, at least"),
     *_percentages("memory", 80.0, 95.0, "memory in use, at least"),
@@ -232,11 +246,23 @@ SETTINGS: tuple[Setting, ...] = (
     _seconds("thresholds.replication_lag.critical", 30.0, 0, _DAY, "Critical: replication lag, at least"),
     _int("thresholds.slow_queries.warning", 10, 0, 10**6, "per minute", "Warning: slow queries, at least"),
     _int("thresholds.slow_queries.critical", 50, 0, 10**6, "per minute", "Critical: slow queries, at least"),
-    _int("retention.check_results", 30, 1, 3_650, "days", "How long results of single checks are kept"),
+    _int(
+        "retention.check_results", 7, 2, 3_650, "days", "How long results of single checks are kept in full"
+    ),
+    _int(
+        "retention.packed", 90, 2, 3_650, "days", "How long their status, time and latency are kept, packed"
+    ),
+    _int("retention.minutes", 3, 2, 3_650, "days", "How long results and metrics are kept by the minute"),
+    _int("retention.hours", 120, 31, 3_650, "days", "How long results and metrics are kept by the hour"),
+    _int("retention.days", 730, 31, 36_500, "days", "How long results and metrics are kept by the day"),
     _int("retention.metrics", 30, 1, 3_650, "days", "How long single metric values are kept"),
     _int("retention.logs", 14, 1, 3_650, "days", "How long log records are kept"),
     _int("retention.task_runs", 30, 1, 3_650, "days", "How long runs of internal tasks are kept"),
     _int("retention.runs", 90, 1, 3_650, "days", "How long runs of jobs and settled dead letters are kept"),
+    _int(
+        "retention.runs_live", 14, 1, 3_650, "days", "How long runs that ended stay before they are archived"
+    ),
+    _int("retention.job_figures", 400, 1, 3_650, "days", "How long the hourly figures of jobs are kept"),
     _int("retention.run_logs", 30, 1, 3_650, "days", "How long the output of runs is kept"),
     _int("retention.alerts", 365, 7, 36_500, "days", "How long resolved alerts and their history are kept"),
     _int("retention.incidents", 365, 7, 36_500, "days", "How long closed incidents are kept"),

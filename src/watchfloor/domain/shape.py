@@ -1,10 +1,10 @@
-"""Boards as plain JSON-able values, for scripts: enums become words, moments ISO 8601, bytes hexadecimal."""
+"""Boards as plain JSON-able values, for scripts: enums are words, moments ISO 8601, times seconds, bytes hex."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 
 
@@ -14,6 +14,8 @@ def plain(value: object) -> object:
         return value.name.lower()
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, bytes):
         return value.hex()
     if is_dataclass(value) and not isinstance(value, type):

@@ -6,7 +6,7 @@ goes, only the services it gains or held move. This module must never know wheth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2b
 
 
@@ -19,6 +19,27 @@ def owner(service_uuid: str, node_ids: Iterable[int]) -> int | None:
     True
     """
     return max(node_ids, key=lambda node_id: (_weight(service_uuid, node_id), node_id), default=None)
+
+
+def watchers(
+    service_uuid: str, nodes: Mapping[int, Collection[str]], wanted: Collection[str] = (), quorum: int = 1
+) -> tuple[int, ...]:
+    """The nodes that check a service, the one that books it first; ``nodes`` are their tags by id.
+
+    Only nodes with all ``wanted`` tags do; without a quorum it is one, with a quorum so many that it is their
+    majority, as far as there are.
+
+    >>> watchers("a", {1: ["eu"], 2: [], 3: ["eu", "dmz"]}, ["dmz"])
+    (3,)
+    >>> len(watchers("a", dict.fromkeys(range(9), ()), quorum=2))
+    3
+    """
+    able = [node_id for node_id, tags in nodes.items() if all(tag in tags for tag in wanted)]
+    if quorum == 1:
+        first = owner(service_uuid, able)
+        return () if first is None else (first,)
+    able.sort(key=lambda node_id: (_weight(service_uuid, node_id), node_id), reverse=True)
+    return tuple(able[: 2 * quorum - 1])
 
 
 def _weight(service_uuid: str, node_id: int) -> bytes:

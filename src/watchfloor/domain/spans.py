@@ -7,7 +7,7 @@ ratio, never added to either side. This module must never count results.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -102,17 +102,25 @@ def uptime(
             spent[span.state] += (end - start) // _MICROSECOND
         limit = min(limit, span.start)
     whole = max(0, (window_end - window_start) // _MICROSECOND)
-    spent[SpanState.UNKNOWN] += whole - sum(spent.values())
-    up = spent[SpanState.UP] + spent[SpanState.DEGRADED]
-    down = spent[SpanState.DOWN]
-    observed = up + down + (spent[SpanState.UNREACHABLE] if unreachable_is_down else 0)
+    return uptime_of(spent, whole, unreachable_is_down=unreachable_is_down)
+
+
+def uptime_of(spent: Mapping[SpanState, int], whole: int, *, unreachable_is_down: bool = False) -> Uptime:
+    """How a window of ``whole`` microseconds was spent, from the microseconds in each state.
+
+    Time in no state was not observed: it is unknown.
+    """
+    up = spent.get(SpanState.UP, 0) + spent.get(SpanState.DEGRADED, 0)
+    down, unreachable = spent.get(SpanState.DOWN, 0), spent.get(SpanState.UNREACHABLE, 0)
+    planned = spent.get(SpanState.PLANNED, 0)
+    observed = up + down + (unreachable if unreachable_is_down else 0)
     return Uptime(
         up_s=up / 1e6,
         down_s=down / 1e6,
-        unknown_s=spent[SpanState.UNKNOWN] / 1e6,
-        planned_s=spent[SpanState.PLANNED] / 1e6,
+        unknown_s=(whole - up - down - unreachable - planned) / 1e6,
+        planned_s=planned / 1e6,
         ratio=up / observed if observed else None,
-        unreachable_s=spent[SpanState.UNREACHABLE] / 1e6,
+        unreachable_s=unreachable / 1e6,
     )
 
 

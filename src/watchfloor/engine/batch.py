@@ -12,13 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from watchfloor.domain import spark
-from watchfloor.domain.check_state import Change, ChangeKind, CheckState, Policy, advance
+from watchfloor.domain.check_state import Change, ChangeKind, CheckState, Policy, Step, advance
+from watchfloor.domain.cover import after_silence, book
+from watchfloor.domain.flapping import START, STOP, observe
 from watchfloor.domain.outcome import PHASES, Status
 from watchfloor.domain.rules import Subject
-from watchfloor.domain.spans import SpanState, booking, gap_after, span_state
+from watchfloor.domain.spans import gap_after, span_state
 from watchfloor.engine.prober import Finding
+from watchfloor.store.certificates import SeenCertificate
 from watchfloor.store.results import (
-    CertificateRow,
     IncidentChange,
     IncidentEnd,
     ResultRow,
@@ -42,6 +44,27 @@ class Confirmed:
     status: Status
     at: datetime  # from when the new status is booked
     summary: str
+    before: Status | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flapped:
+    """A service that began or ceased to flap."""
+
+    service_id: int
+    subject: Subject
+    status: Status
+    percent: float
+    active: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Between which shares of changes a service flaps, in percent."""
+
+    start: float = START
+    stop: float = STOP
 
 
 @dataclass(slots=True)
@@ -52,12 +75,13 @@ class Batch:
     results: list[ResultRow] = field(default_factory=list)
     metrics: list[tuple[int, datetime, str, float]] = field(default_factory=list)
     facts: list[tuple[int, datetime, Mapping[str, object], Mapping[str, float]]] = field(default_factory=list)
-    certificates: list[CertificateRow] = field(default_factory=list)
-    gaps: list[SpanStart] = field(default_factory=list)
+    certificates: list[SeenCertificate] = field(default_factory=list)
     spans: list[SpanStart] = field(default_factory=list)
     problems: list[IncidentChange] = field(default_factory=list)
     recovered: list[IncidentEnd] = field(default_factory=list)
     confirmed: list[Confirmed] = field(default_factory=list)
+    flapped: list[Flapped] = field(default_factory=list)
+    suspects: dict[int, datetime] = field(default_factory=dict)  # new failures and when they began
     discarded: int = 0
 
 
@@ -84,18 +108,25 @@ def judge(
     services: Mapping[int, Service],
     node_id: int,
     now: datetime,
+    limits: Limits = Limits(),
 ) -> Batch:
     """Advance every service of a batch by its finding; what belongs to no stored service is left out."""
     batch = Batch()
     for finding in findings:
         found = stored.get(finding.service_id)
         if found is not None:
-            _judge_one(batch, services[finding.service_id], finding, found, node_id, now)
+            _judge_one(batch, services[finding.service_id], finding, found, node_id, now, limits)
     return batch
 
 
 def _judge_one(
-    batch: Batch, service: Service, finding: Finding, stored: Stored, node_id: int, now: datetime
+    batch: Batch,
+    service: Service,
+    finding: Finding,
+    stored: Stored,
+    node_id: int,
+    now: datetime,
+    limits: Limits,
 ) -> None:
     outcome = finding.outcome
     policy = Policy(service.max_attempts, service.recover_attempts)
@@ -106,8 +137,20 @@ def _judge_one(
     batch.results.append(_result(finding, node_id))
     _book_detail(batch, finding)
     _book_spans(batch, service, step.state, stored, finding)
-    if step.change is not None and step.change.kind in HARD:
-        _book_change(batch, service, step.change, finding)
+    if step.change is not None:
+        _book_change(batch, service, step, step.change, finding)
+    flapping = observe(stored.flapping, outcome.status, start=limits.start, stop=limits.stop)
+    if flapping.active is not stored.flapping.active:
+        batch.flapped.append(
+            Flapped(
+                service.id,
+                subject_of(service),
+                outcome.status,
+                flapping.percent,
+                flapping.active,
+                finding.ended,
+            )
+        )
     batch.states.append(
         StateRow(
             service_id=service.id,
@@ -116,8 +159,14 @@ def _judge_one(
             latency_us=_microseconds(outcome.latency),
             summary=outcome.summary,
             recent=bytes((spark.encode(outcome.status, outcome.latency),)),
+            flapping=flapping,
         )
     )
+
+
+def subject_of(service: Service) -> Subject:
+    """A service as rules see it."""
+    return Subject(service.name, service.kind, service.group_name, frozenset(service.tags))
 
 
 def _result(finding: Finding, node_id: int) -> ResultRow:
@@ -152,10 +201,10 @@ def _book_detail(batch: Batch, finding: Finding) -> None:
         batch.certificates.append(row)
 
 
-def _certificate(service_id: int, seen_at: datetime, facts: Mapping[str, Any]) -> CertificateRow | None:
+def _certificate(service_id: int, seen_at: datetime, facts: Mapping[str, Any]) -> SeenCertificate | None:
     """A row of the certificate log; None where the certificate could not be read."""
     try:
-        return CertificateRow(
+        return SeenCertificate(
             service_id=service_id,
             seen_at=seen_at,
             fingerprint=str(facts["fingerprint_sha256"]),
@@ -170,25 +219,28 @@ def _certificate(service_id: int, seen_at: datetime, facts: Mapping[str, Any]) -
 
 
 def _book_spans(batch: Batch, service: Service, after: CheckState, stored: Stored, finding: Finding) -> None:
-    if stored.last_ended is not None:
+    if stored.last_ended is not None and not finding.seamless:
         silent_from = gap_after(stored.last_ended, service.every_ms / 1000, service.timeout_ms / 1000)
         if silent_from < finding.started:
-            batch.gaps.append(SpanStart(service.id, silent_from, SpanState.UNKNOWN))
-            batch.spans.append(SpanStart(service.id, finding.started, span_state(after)))
+            booked = after_silence(stored.cover, silent_from, span_state(after), finding.started)
+            batch.spans += [SpanStart(service.id, at, state) for at, state in booked]
             return
-    booked = booking(stored.state, after)
-    if booked is not None:
-        batch.spans.append(SpanStart(service.id, *booked))
+    batch.spans += [SpanStart(service.id, at, state) for at, state in book(stored.state, after, stored.cover)]
 
 
-def _book_change(batch: Batch, service: Service, change: Change, finding: Finding) -> None:
+def _book_change(batch: Batch, service: Service, step: Step, change: Change, finding: Finding) -> None:
+    if step.state.first_bad is not None and change.kind in (ChangeKind.SOFT_PROBLEM, ChangeKind.HARD_PROBLEM):
+        batch.suspects[service.id] = step.state.first_bad
+    if change.kind not in HARD:
+        return
     batch.confirmed.append(
         Confirmed(
             service_id=service.id,
-            subject=Subject(service.name, service.kind, service.group_name, frozenset(service.tags)),
+            subject=subject_of(service),
             status=change.to_status,
             at=change.at,
             summary=finding.outcome.summary,
+            before=change.from_status,
         )
     )
     if change.kind is ChangeKind.RECOVERY:

@@ -22,9 +22,10 @@ from watchfloor.domain.masking import Masker
 from watchfloor.domain.retry import LOST, Ending, judge
 from watchfloor.domain.text import one_line
 from watchfloor.engine.node import Node
+from watchfloor.engine.provisions import Provisions
 from watchfloor.engine.run_log import RunLog
 from watchfloor.engine.worker import Worker
-from watchfloor.payloads.contract import Attempt, PayloadError
+from watchfloor.payloads.contract import Attempt, Grants, PayloadError
 from watchfloor.store.jobs import retry_of
 from watchfloor.store.runs import Claimed, Finished
 from watchfloor.store.workers import Orphan
@@ -43,6 +44,7 @@ async def carry_out(
     worker: Worker,
     kinds: Mapping[str, Kind],
     base_dir: Path,
+    grants: Grants,
     why_cancelled: Callable[[], Ending | None],
 ) -> Ending:
     """Do the work of one attempt and tell how it ended.
@@ -58,7 +60,19 @@ async def carry_out(
         return Ending("config.settings", one_line(f"this node cannot run it: {error}", 500))
     masker = Masker(secrets)
     lines = RunLog(node, run, worker, masker)
-    attempt = Attempt(run.id, run.uuid, run.attempt, run.job, run.scheduled_for, lines.output, worker.leash)
+    provisions = Provisions(node, run, worker)
+    attempt = Attempt(
+        run_id=run.id,
+        uuid=run.uuid,
+        attempt=run.attempt,
+        job=run.job,
+        scheduled_for=run.scheduled_for,
+        output=lines.output,
+        leash=worker.leash,
+        grants=grants,
+        checkpoint=provisions,
+        read=provisions.read,
+    )
     ending = await _within_time(
         kind, settings, attempt, _limit_s(run, node.clock.now()), masker, why_cancelled
     )

@@ -2,73 +2,92 @@
 
 from __future__ import annotations
 
-from watchfloor.config.model import ChannelConfig, Configuration, JobConfig, RuleConfig, ServiceConfig
+from watchfloor.config.model import ChannelConfig, Configuration, RuleConfig
+from watchfloor.domain.default_rules import DEFAULT_RULES, DefaultRule
+from watchfloor.operations.definitions import job_definition, service_definition
 from watchfloor.store.jobs import JobDefinition
+from watchfloor.store.maintenance import WindowDefinition
+from watchfloor.store.objectives import ObjectiveDefinition
 from watchfloor.store.rules import ChannelDefinition, RuleDefinition
 from watchfloor.store.services import Definition
+from watchfloor.store.watchdog import CHANNEL as WATCHDOG
 
 BUILT_IN = "built-in configuration"
 
 
 def services(configuration: Configuration) -> list[Definition]:
     """The services of a configuration."""
-    return [_service(service, _origin(configuration, service.line)) for service in configuration.services]
+    environment = configuration.node.environment
+    return [
+        service_definition(service, origin(configuration, service.line), environment)
+        for service in configuration.services
+    ]
 
 
 def rules(configuration: Configuration) -> list[RuleDefinition]:
-    """The rules of a configuration, in its order."""
-    return [_rule(rule, _origin(configuration, rule.line)) for rule in configuration.rules]
+    """The rules of a configuration, in its order, and after them those that come with the product.
+
+    A rule of the file takes the place of one that comes with the product and has the same name.
+    """
+    taken = {rule.name for rule in configuration.rules}
+    return [
+        *(_rule(rule, origin(configuration, rule.line)) for rule in configuration.rules),
+        *(
+            _default_rule(rule, rule.name in configuration.default_rules)
+            for rule in DEFAULT_RULES
+            if rule.name not in taken
+        ),
+    ]
 
 
 def channels(configuration: Configuration) -> list[ChannelDefinition]:
-    """The channels of a configuration."""
-    return [_channel(channel, _origin(configuration, channel.line)) for channel in configuration.channels]
+    """The channels of a configuration, with the one to the dead man's switch outside."""
+    found = [_channel(channel, origin(configuration, channel.line)) for channel in configuration.channels]
+    if configuration.watchdog is not None:
+        file = BUILT_IN if configuration.path is None else configuration.path.name
+        found.append(ChannelDefinition(WATCHDOG, "webhook", configuration.watchdog, True, file))
+    return found
 
 
 def jobs(configuration: Configuration) -> list[JobDefinition]:
     """The jobs of a configuration."""
-    return [_job(job, _origin(configuration, job.line)) for job in configuration.jobs]
+    return [job_definition(job, origin(configuration, job.line)) for job in configuration.jobs]
 
 
-def _job(job: JobConfig, origin: str) -> JobDefinition:
-    return JobDefinition(
-        name=job.name,
-        kind=job.kind,
-        settings=job.raw,
-        priority=job.priority,
-        overlap=job.overlap,
-        slots=job.slots,
-        at_most_once=job.at_most_once,
-        timeout_ms=round(job.timeout_s * 1000),
-        deadline_ms=None if job.deadline_s is None else round(job.deadline_s * 1000),
-        retry=job.retry,
-        contact=job.contact,
-        description=job.description,
-        runbook=job.runbook,
-        origin=origin,
-        paused=job.paused,
-        schedules=job.schedules,
-    )
+def objectives(configuration: Configuration) -> list[ObjectiveDefinition]:
+    """The objectives of a configuration, in its order."""
+    return [
+        ObjectiveDefinition(
+            name=objective.name,
+            target=objective.target,
+            window_ms=round(objective.window_s * 1000),
+            planned_counts=objective.planned_counts,
+            unreachable_counts=objective.unreachable_counts,
+            selector={
+                "services": list(objective.services),
+                "groups": list(objective.groups),
+                "kinds": sorted(objective.kinds),
+                "tags": sorted(objective.tags),
+            },
+            origin=origin(configuration, objective.line),
+        )
+        for objective in configuration.objectives
+    ]
 
 
-def _service(service: ServiceConfig, origin: str) -> Definition:
-    return Definition(
-        name=service.name,
-        kind=service.kind,
-        settings=service.raw,
-        every_ms=round(service.every_s * 1000),
-        retry_every_ms=round(service.retry_every_s * 1000),
-        timeout_ms=round(service.timeout_s * 1000),
-        max_attempts=service.attempts,
-        recover_attempts=service.recover_attempts,
-        group_name=service.group,
-        tags=service.tags,
-        description=service.description,
-        runbook=service.runbook,
-        depends_on=service.depends_on,
-        origin=origin,
-        paused=service.paused,
-    )
+def windows(configuration: Configuration) -> list[WindowDefinition]:
+    """The maintenance windows of a configuration."""
+    return [
+        WindowDefinition(
+            window.name,
+            window.covers,
+            window.spec,
+            window.opens_with,
+            window.note,
+            origin(configuration, window.line),
+        )
+        for window in configuration.maintenance
+    ]
 
 
 def _rule(rule: RuleConfig, origin: str) -> RuleDefinition:
@@ -84,8 +103,27 @@ def _rule(rule: RuleConfig, origin: str) -> RuleDefinition:
         for_ms=round(rule.for_s * 1000),
         severity=None if rule.severity is None else int(rule.severity),
         channels=rule.channels,
+        cooldown_ms=round(rule.cooldown_s * 1000),
         enabled=rule.enabled,
         origin=origin,
+        kind="state" if rule.condition is None else rule.condition.asks.kind,
+        condition=None if rule.condition is None else rule.condition.spec(),
+        labels=rule.labels,
+    )
+
+
+def _default_rule(rule: DefaultRule, enabled: bool) -> RuleDefinition:
+    return RuleDefinition(
+        name=rule.name,
+        selector={"kinds": list(rule.kinds)},
+        for_ms=round(rule.condition.threshold.for_s * 1000),
+        severity=None,
+        channels=(),
+        enabled=enabled,
+        origin="",
+        kind=rule.condition.asks.kind,
+        condition=rule.condition.spec(),
+        owner="system",
     )
 
 
@@ -93,5 +131,6 @@ def _channel(channel: ChannelConfig, origin: str) -> ChannelDefinition:
     return ChannelDefinition(channel.name, channel.kind, channel.raw, channel.enabled, origin)
 
 
-def _origin(configuration: Configuration, line: int) -> str:
+def origin(configuration: Configuration, line: int) -> str:
+    """Where something is defined, as people are told."""
     return BUILT_IN if configuration.path is None else f"{configuration.path.name}:{line}"

@@ -13,11 +13,16 @@ from typing import Any, TypeVar, cast
 from watchfloor.config.kinds import Kinds
 from watchfloor.config.model import Configuration
 from watchfloor.domain.boards import ComponentRow
+from watchfloor.domain.lanes import Serves
 from watchfloor.domain.text import one_line
 from watchfloor.engine import ager, listener
+from watchfloor.engine.alive import Alive
 from watchfloor.engine.courier import Courier
+from watchfloor.engine.escalator import Escalator
+from watchfloor.engine.evaluator import Evaluator
 from watchfloor.engine.firer import Firer
 from watchfloor.engine.heart import Heart
+from watchfloor.engine.heartbeats import Heartbeats
 from watchfloor.engine.housekeeper import Housekeeper
 from watchfloor.engine.intake import Intake, LogBuffer
 from watchfloor.engine.node import Node
@@ -25,11 +30,16 @@ from watchfloor.engine.prober import Finding, Prober
 from watchfloor.engine.reaper import Reaper
 from watchfloor.engine.recorder import Recorder
 from watchfloor.engine.registration import NameLock, register
+from watchfloor.engine.roller import Roller
 from watchfloor.engine.runner import Runner
+from watchfloor.engine.sentry import Sentry
 from watchfloor.engine.share import Share
 from watchfloor.engine.steward import Steward
 from watchfloor.engine.supervisor import Component, Supervisor
+from watchfloor.engine.trier import Trier
 from watchfloor.engine.upkeep import TASKS
+from watchfloor.engine.warden import Warden
+from watchfloor.payloads.contract import Grants
 from watchfloor.store import nodes, outbox
 from watchfloor.store.database import Database
 from watchfloor.store.errors import explain, is_away
@@ -164,7 +174,8 @@ class Engine:
         recorder = Recorder(node, findings, prober.judged)
         path = self._plan.configuration.path
         base_dir = Path.cwd() if path is None else path.absolute().parent
-        share = Share(node, self._plan.probes, base_dir, prober, recorder)
+        share = Share(node, self._plan.probes, base_dir, prober, recorder, Heartbeats(node, recorder))
+        recorder.look_at = share.look_at
         heart = Heart(node, entry, lock, lambda: _stats(node, prober), share.shared_anew)
         steward = Steward(
             node,
@@ -175,8 +186,12 @@ class Engine:
             lambda: share.reload(anew=True),
         )
         courier = Courier(node, self._plan.channels, base_dir)
-        runner = Runner(node, self._plan.payloads, base_dir)
-        firer = Firer(node, runner.wake)
+        node.outbox_filled = courier.hint
+        me = self._plan.configuration.node
+        serves = Serves(frozenset(me.queues), frozenset(me.tags))
+        grants = Grants(me.run_as, me.roots)
+        runner = Runner(node, self._plan.payloads, base_dir, serves, me.at_once, grants)
+        firer = Firer(node, runner)
         try:
             await self._insist(lambda: heart.once("starting"))
             await self._insist(steward.apply)
@@ -218,22 +233,48 @@ class Engine:
         runner: Runner,
         firer: Firer,
     ) -> list[Component]:
+        sentry = Sentry(node, self._plan.configuration.node.sentinels)
+        prober.cut_off = sentry.cut_off
+
+        trier = Trier(node, self._plan.probes, share.base_dir)
+        escalator = Escalator(node)
+
+        async def checks_asked() -> None:
+            await share.take_requests()
+            await trier.look()
+
         async def runs_changed() -> None:
             firer.wake()
             runner.look()
 
+        async def run_ready() -> None:  # nothing else changed: neither schedules nor what goes on
+            runner.wake()
+
         on = {
             "services": share.reload,
             "settings": share.reload,
-            "checks": share.take_requests,
+            "checks": checks_asked,
             "outbox": courier.wake,
+            "alerts": escalator.wake,
             "runs": runs_changed,
+            "ready": run_ready,
+            "pings": share.heartbeats.wake,
+            "nodes": heart.look,
         }
-        return [
+        components: list[Component] = []
+        alive = Alive(node, lambda: [each.name for each in components], lambda: steward.told_outside)
+        components += [
             Component("heart", heart.run),
             Component("prober", prober.run),
+            Component("trier", trier.run),
             Component("recorder", recorder.run),
+            Component("heartbeats", share.heartbeats.run),
             Component("ager", lambda beat: ager.run(node, beat)),
+            Component("warden", Warden(node, recorder).run),
+            Component("stalls", prober.stalls.run),
+            Component("sentry", sentry.run),
+            Component("evaluator", Evaluator(node).run),
+            Component("escalator", escalator.run),
             Component("courier", courier.run),
             Component("firer", firer.run),
             Component("runner", runner.run),
@@ -244,7 +285,10 @@ class Engine:
             Component("pulse", node.pulse.run),
             Component("intake", Intake(node, self._plan.buffer).run),
             Component("housekeeper", Housekeeper(node, TASKS).run),
+            Component("roller", Roller(node).run),
+            Component("watchdog", alive.run),
         ]
+        return components
 
     async def _until_stopped(self, supervisor: Supervisor, steward: Steward, recorder: Recorder) -> None:
         running = asyncio.create_task(supervisor.run())

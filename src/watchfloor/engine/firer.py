@@ -10,35 +10,37 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from watchfloor.domain.backfill import fire_key, microseconds
 from watchfloor.domain.catchup import COUNTED, Due, due
 from watchfloor.domain.ids import uuid7
 from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
 from watchfloor.engine.node import Node
+from watchfloor.engine.runner import Runner
 from watchfloor.engine.supervisor import Beat
 from watchfloor.store import fires
 from watchfloor.store.database import Connection
 from watchfloor.store.fires import DueSchedule, NewRun
-from watchfloor.store.jobs import policy_of, schedule_of
+from watchfloor.store.jobs import break_schedule, policy_of, schedule_of
 from watchfloor.store.runs import promote_jobs
 
 log = logging.getLogger(__name__)
 
 LONGEST_SLEEP_S = 1.0
+SHORTEST_SLEEP_S = 0.001
 BATCH = 100
 
 
 class Firer:
     """Fires for one node."""
 
-    def __init__(self, node: Node, made: Callable[[], None]) -> None:
-        """``made`` hears that there are new runs."""
+    def __init__(self, node: Node, runner: Runner) -> None:
+        """``runner`` takes what is ready at once, in the transaction that records it."""
         self._node = node
-        self._made = made
+        self._runner = runner
         self._wake = asyncio.Event()
         self._random = random.Random()  # noqa: S311 - spreads starts, guards nothing
 
@@ -59,17 +61,24 @@ class Firer:
 
     async def once(self) -> float:
         """Fire what is due; returns how long to sleep."""
-        async with self._node.database.transaction() as connection:
-            schedules = await fires.due_schedules(connection, BATCH)
-            new = await self._fire(connection, schedules) if schedules else 0
-            ahead = None if len(schedules) == BATCH else await fires.until_next_s(connection)
+        new = 0
+        with self._runner.taking() as taking:
+            async with self._node.database.transaction() as connection:
+                schedules = await fires.due_schedules(connection, BATCH)
+                if schedules:
+                    new = await self._fire(connection, schedules)
+                    await taking.take(connection, new)
+                coming = None if len(schedules) == BATCH else await fires.next_due(connection)
         if new:
             self._node.count("runs_fired", new)
-            self._made()
+            if new > len(taking.runs):
+                self._runner.wake()
             self._node.pulse.mark("runs", "jobs")
         if len(schedules) == BATCH:
             return 0.0
-        return LONGEST_SLEEP_S if ahead is None else min(LONGEST_SLEEP_S, max(0.002, ahead))
+        if coming is None:
+            return LONGEST_SLEEP_S
+        return min(LONGEST_SLEEP_S, max(SHORTEST_SLEEP_S, (coming - self._node.clock.now()).total_seconds()))
 
     async def _fire(self, connection: Connection, schedules: list[DueSchedule]) -> int:
         made: list[NewRun] = []
@@ -85,24 +94,24 @@ class Firer:
                 )
             except ValueError as error:  # a zone that this machine does not know: no guess, no endless loop
                 log.error("schedule %d is taken out of service: %s", schedule.id, error)
-                await fires.break_schedule(connection, schedule.id, one_line(str(error)))
+                await break_schedule(connection, schedule.id, one_line(str(error)))
                 continue
             made += self._runs(schedule, found)
             ids.append(schedule.id)
             following.append(found.following)
-        new = await fires.record(connection, made)
         await fires.advance(connection, ids, following)
+        new = await fires.record(connection, made)
         await promote_jobs(connection, sorted({run.job_id for run in made if run.capped}))
         return len(new)
 
     def _runs(self, schedule: DueSchedule, found: Due) -> list[NewRun]:
-        made = [self._run(schedule, at, f"s:{schedule.id}:{_us(at)}") for at in found.runs]
+        made = [self._run(schedule, at, fire_key(schedule.id, at)) for at in found.runs]
         if found.missed and found.first_missed is not None:
             self._node.count("fires_missed", found.missed)
             more = " or more" if found.missed == COUNTED else ""
             words = f"{count(found.missed, 'fire')}{more} missed while no engine was there, {len(found.runs)} made"
             first = found.first_missed
-            summary = self._run(schedule, first, f"g:{schedule.id}:{_us(first)}")
+            summary = self._run(schedule, first, f"g:{schedule.id}:{microseconds(first)}")
             made.append(_missed(summary, found.missed, words))
         return made
 
@@ -125,8 +134,3 @@ class Firer:
 
 def _missed(run: NewRun, missed: int, words: str) -> NewRun:
     return replace(run, state="missed", missed=missed, error=words)
-
-
-def _us(at: datetime) -> int:
-    """Microseconds since 1970: what names the moment of a fire."""
-    return round(at.timestamp() * 1_000_000)

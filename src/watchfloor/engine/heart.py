@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
+from watchfloor.domain.alert import SYSTEM
+from watchfloor.domain.guards import JUMP_S
 from watchfloor.engine.node import Node, steady_ns
 from watchfloor.engine.registration import NameLock
 from watchfloor.engine.supervisor import Beat
+from watchfloor.store import audit
 from watchfloor.store import nodes as store
 from watchfloor.store.errors import StoreError
 from watchfloor.store.nodes import Entry
@@ -16,7 +20,6 @@ from watchfloor.store.nodes import Entry
 log = logging.getLogger(__name__)
 
 BEAT_S = 2.0
-JUMP_S = 2.0
 
 
 class Heart:
@@ -52,14 +55,30 @@ class Heart:
         async with self._node.database.transaction() as connection:
             database_now = await store.beat(connection, self._entry, state, self._stats())
             answered = steady_ns()
-            live = tuple(await store.live_node_ids(connection))
+            live = await store.live_nodes(connection)
         if database_now is None:
             raise StoreError(f"another engine runs as node {self._node.name} now; this one gives way")
         self._node.clock.measured(database_now, asked, answered)
         jump = (database_now - believed).total_seconds()
         if abs(jump) > JUMP_S + (answered - asked) / 1e9:
             self._node.count("clock_jumps")
+            await self._tell_jump(jump, database_now)
             log.warning("the database's clock jumped by %.1f s; following it", jump)
-        if live != self._node.live_ids:
-            self._node.live_ids = live
+        self._follow(live)
+
+    async def look(self) -> None:
+        """A node came or is about to go: see who shares the work now, without waiting for the next beat."""
+        async with self._node.database.connection() as connection:
+            self._follow(await store.live_nodes(connection))
+
+    def _follow(self, live: Mapping[int, tuple[str, ...]]) -> None:
+        if live != self._node.live:
+            self._node.live = live
             self._shared_anew()
+
+    async def _tell_jump(self, jump: float, now: datetime) -> None:
+        """Note in the audit that the clock by which everything is booked jumped: times before it may be wrong."""
+        after = {"seconds": round(jump, 3), "clock": now.isoformat()}
+        line = audit.Line(SYSTEM, "clock_jumped", "node", str(self._node.id), None, after)
+        async with self._node.database.transaction() as connection:
+            await audit.record(connection, [line])

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from watchfloor.domain.ids import TimeOrderedIds
+from watchfloor.domain.sharing import owner, watchers
 from watchfloor.store.database import Database
 from watchfloor.store.pulse import Pulse
+from watchfloor.store.services import Service
 
 
 def steady_ns() -> int:
@@ -66,7 +68,27 @@ class Node:
     clock: Clock = field(default_factory=Clock)
     ids: TimeOrderedIds = field(default_factory=TimeOrderedIds)
     counters: Counter[str] = field(default_factory=Counter)
-    live_ids: tuple[int, ...] = ()
+    live: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # tags of the nodes that share the work
+    outbox_filled: Callable[[], None] = lambda: None
+    """Wakes this node's courier at once; the pulse, which other nodes hear, takes turns."""
+
+    @property
+    def live_ids(self) -> tuple[int, ...]:
+        """The nodes that share the work."""
+        return tuple(self.live)
+
+    def watchers(self, service: Service) -> tuple[int, ...]:
+        """The nodes that check a service, the one that books it first; none where no node may."""
+        return watchers(str(service.uuid), self._sharing, service.on_nodes, service.quorum)
+
+    def speaks_for(self, service: Service) -> bool:
+        """Whether this node books what becomes of a service, be it only that nobody may check it."""
+        found = self.watchers(service)
+        return (found[0] if found else owner(str(service.uuid), self._sharing)) == self.id
+
+    @property
+    def _sharing(self) -> Mapping[int, tuple[str, ...]]:
+        return self.live or {self.id: ()}
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a counter that is shown to people: nothing is dropped, skipped or missed in silence."""

@@ -18,11 +18,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from watchfloor.config.base import Settings
+from watchfloor.domain.guards import STALL_SHARE, Circumstances, excused, suspicious
 from watchfloor.domain.harmless import harmless
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.domain.slots import missed, next_slot, phase
 from watchfloor.engine.node import Node, steady_ns
+from watchfloor.engine.stalls import Stalls
 from watchfloor.engine.supervisor import Beat
+from watchfloor.probes.resolve import Waits, current, note_waits
 from watchfloor.store.services import Service
 
 log = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ class Finding:
     ended: datetime
     lag_s: float
     outcome: Outcome
+    seamless: bool = False  # nothing can have been missed since the one before
 
 
 @dataclass(slots=True, eq=False)
@@ -91,6 +95,8 @@ class Prober:
         self._sweep_at = 0.0
         self._latest_ns = 0
         self.lags: deque[float] = deque(maxlen=LAGS_KEPT)
+        self.stalls = Stalls()
+        self.cut_off: Callable[[int], Awaitable[bool]] = _never_cut_off
 
     def assign(self, watches: Iterable[Watch], new: Collection[int] = ()) -> None:
         """Watch exactly these services from now on; a service whose rhythm did not change keeps it.
@@ -254,15 +260,32 @@ class Prober:
         self.lags.append(max(0.0, (started_ns - slot_ns) / NS))
         task, began_ns = asyncio.current_task(), steady_ns()
         try:
+            waits = note_waits()
             outcome = harmless(await self._probe(watch), watch.service.kind)
             watch.deadline = math.inf  # what follows may wait for the recorder as long as it takes
+            ended_ns = started_ns + steady_ns() - began_ns
+            outcome = await self._believed(watch.service, outcome, began_ns, waits)
             if watch.task is task:
-                ended_ns = started_ns + steady_ns() - began_ns
                 await self._findings.put(_finding(watch, slot_ns, started_ns, ended_ns, outcome))
                 self._node.count("checks")
         finally:
             if watch.task is task:
                 self._release(watch)
+
+    async def _believed(self, service: Service, outcome: Outcome, began_ns: int, waits: Waits) -> Outcome:
+        """What a check found, unless this node is the likelier cause of it."""
+        if outcome.status in (Status.OK, Status.UNKNOWN):
+            return outcome
+        stalled_s, timeout_s = self.stalls.since(began_ns), service.timeout_ms / 1000
+        during = Circumstances(stalled_s)
+        if suspicious(outcome, service.kind) and stalled_s <= STALL_SHARE * timeout_s:
+            offline = await self.cut_off(began_ns)
+            nameless = waits.for_name and not offline and not await current().alive()
+            during = Circumstances(self.stalls.since(began_ns), offline, nameless)
+        believed = excused(outcome, service.kind, timeout_s, during)
+        if believed is not outcome:
+            self._node.count(str(believed.facts["reason"]))
+        return believed
 
     def _release(self, watch: Watch) -> None:
         watch.task = None
@@ -333,6 +356,11 @@ def _finding(watch: Watch, slot_ns: int, started_ns: int, ended_ns: int, outcome
 
 def _overdue(watch: Watch) -> Outcome:
     return Outcome(Status.UNKNOWN, f"the {watch.service.kind} probe did not end in time and was stopped")
+
+
+async def _never_cut_off(_: int) -> bool:
+    """The answer where no sentinels are configured."""
+    return False
 
 
 def _being_cancelled() -> bool:

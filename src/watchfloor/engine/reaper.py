@@ -57,8 +57,10 @@ class Reaper:
             now = self._node.clock.now()
             if orphans:
                 await runs.finish(connection, [lost(orphan, now) for orphan in orphans])
+            overdue = await runs.end_overdue(connection)
             await runs.promote_due(connection)
             await runs.age(connection, AGE_S)
+        self._node.count("runs_overdue", overdue)
         if orphans:
             self._node.count("runs_taken_over", len(orphans))
             self._node.pulse.mark("jobs", "runs")

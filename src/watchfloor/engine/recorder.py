@@ -9,24 +9,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import cast
 
+from watchfloor.domain.outcome import Status
+from watchfloor.domain.reach import Graph
 from watchfloor.domain.rules import Rule
-from watchfloor.engine.batch import Batch, judge, rounds
+from watchfloor.engine.batch import Batch, Limits, judge, rounds
 from watchfloor.engine.days import Days
 from watchfloor.engine.node import Node
 from watchfloor.engine.prober import Finding
 from watchfloor.engine.supervisor import Beat
-from watchfloor.operations.raising import raise_and_resolve
+from watchfloor.engine.voting import with_votes
+from watchfloor.operations.consequences import Consequences, News, bring_about, look_above
+from watchfloor.operations.planning import open_flexible
+from watchfloor.store import reach
 from watchfloor.store import results as store
+from watchfloor.store.certificates import save_certificates
 from watchfloor.store.database import Connection
 from watchfloor.store.errors import explain, is_away
-from watchfloor.store.services import Service
+from watchfloor.store.results import Stored
+from watchfloor.store.rollups import LATE, mark_late
+from watchfloor.store.services import Service, request_checks
 
 log = logging.getLogger(__name__)
 
 GATHER_S = 0.25
+LOOK_S = 0.02
+"""So often it is looked whether what has come may wait for more."""
+
 BATCH = 2000
 AWAY_PAUSE_S = 1.0
 IDLE_S = 2.0
@@ -43,11 +56,16 @@ class Recorder:
         self._findings = findings
         self._judged = judged
         self._held: list[Finding] = []
+        self._looked = 0  # so many of those held were looked at for news
+        self._confirmed: dict[int, Status] = {}
         self._series: dict[str, int] = {}
         self._days = Days(node, "retention.check_results")
         self._trouble = ""
         self.services: Mapping[int, Service] = {}
         self.rules: Sequence[Rule] = ()
+        self.graph = Graph({})
+        self.flexible: Mapping[int, Collection[int]] = {}  # windows that wait for a failure, by service
+        self.look_at: Callable[[Collection[int]], None] = lambda _: None
 
     async def run(self, beat: Beat) -> None:
         """Record for ever."""
@@ -59,21 +77,42 @@ class Recorder:
 
     async def _gather(self) -> None:
         if not self._held:
+            self._looked = 0
             try:
                 async with asyncio.timeout(IDLE_S):
                     self._held.append(await self._findings.get())
             except TimeoutError:
                 return
-            if self._findings.qsize() < BATCH // 2:
-                await asyncio.sleep(GATHER_S)
+            waited = 0.0
+            while waited < GATHER_S and not self._enough():
+                await asyncio.sleep(LOOK_S)
+                waited += LOOK_S
+                self._take()
+        self._take()
+
+    def _take(self) -> None:
         while len(self._held) < BATCH and not self._findings.empty():
             self._held.append(self._findings.get_nowait())
+
+    def _enough(self) -> bool:
+        """Whether to store now: there is much, or something that people may have to hear of waits for nobody."""
+        looked, self._looked = self._looked, len(self._held)
+        many = len(self._held) + self._findings.qsize() >= BATCH // 2
+        return many or any(self._is_news(finding) for finding in self._held[looked:])
+
+    def _is_news(self, finding: Finding) -> bool:
+        """Whether a result is another one than is confirmed of its service."""
+        return finding.outcome.status is not self._confirmed.get(finding.service_id, Status.OK)
 
     async def flush(self) -> None:
         """Record everything that is queued; raises when the database is away."""
         while self._held or not self._findings.empty():
             await self._gather()
             await self._store_held(lambda: None)
+
+    async def record(self, findings: Sequence[Finding]) -> None:
+        """Store findings at once, past the queue; raises when the database is away or refuses them."""
+        await self._record(findings, lambda: None)
 
     async def _record_held(self, beat: Beat) -> None:
         """Record what is held, however long the database is away."""
@@ -99,7 +138,7 @@ class Recorder:
     async def _store_held(self, beat: Beat) -> None:
         """Store the batch; where it is refused, result by result without those that are refused."""
         try:
-            await self._record(self._held)
+            await self._record(self._held, beat)
             self._held = []
         except Exception as error:
             if is_away(error):
@@ -108,7 +147,7 @@ class Recorder:
         while self._held:
             beat()
             try:
-                await self._record(self._held[:1])
+                await self._record(self._held[:1], beat)
             except Exception as error:
                 if is_away(error):
                     raise
@@ -116,47 +155,87 @@ class Recorder:
                 log.exception("a result of service #%d was dropped", self._held[0].service_id)
             del self._held[0]
 
-    async def _record(self, findings: Sequence[Finding]) -> None:
-        """Store findings; what was stored before, because a commit's answer was lost, is recognised and skipped."""
+    async def _record(self, findings: Sequence[Finding], beat: Beat) -> None:
+        """Store findings; what was stored before, because a commit's answer was lost, is recognised and skipped.
+
+        After a time without a database there are many rounds: each is a sign of life.
+        """
         await self._days.ensure(finding.started for finding in findings)
         watched = [finding for finding in findings if finding.service_id in self.services]
         for batch in rounds(watched):
+            beat()
             await self._record_round(batch)
 
     async def _record_round(self, findings: Sequence[Finding]) -> None:
         async with self._node.database.transaction() as connection:
+            findings = await with_votes(connection, self._node, self.services, findings)
             stored = await store.lock_states(connection, [finding.service_id for finding in findings])
-            batch = judge(findings, stored, self.services, self._node.id, self._node.clock.now())
-            alerts_changed = await self._write(connection, batch)
+            batch = self._judge(findings, stored)
+            waiting = [each for each in batch.suspects if each in self.flexible]
+            if batch.confirmed or batch.flapped or waiting:
+                await reach.lock(connection)
+                if waiting:
+                    await self._open_flexible(connection, batch, waiting)
+                batch = self._judge(findings, await _as_covered_now(connection, stored))
+            follows = await self._write(connection, batch)
+            foreign = [each for each in follows.look_at if not self._is_mine(each)]
+            if foreign:
+                await request_checks(connection, foreign, "watchfloor")
         for row in batch.states:
             self._judged(row.service_id, row.state.soft, row.last_ended)
+            if row.state.hard is not None:
+                self._confirmed[row.service_id] = row.state.hard
+        if follows.alerts:
+            self._node.outbox_filled()
+        if follows.look_at:
+            self.look_at(follows.look_at)
         self._node.count("results", len(batch.results))
         self._node.count("results_late", batch.discarded)
-        self._node.pulse.mark("health", *(("alerts", "outbox") if alerts_changed else ()))
+        self._node.pulse.mark("health", *(("alerts", "outbox") if follows.alerts else ()))
+        if foreign:
+            self._node.pulse.mark("checks")
 
-    async def _write(self, connection: Connection, batch: Batch) -> bool:
+    def _judge(self, findings: Sequence[Finding], stored: Mapping[int, Stored]) -> Batch:
+        start, stop = (cast(float, self._node.settings[f"flapping.{end}"]) for end in ("start", "stop"))
+        limits = Limits(start, min(start, stop))
+        return judge(findings, stored, self.services, self._node.id, self._node.clock.now(), limits)
+
+    def _is_mine(self, service_id: int) -> bool:
+        service = self.services.get(service_id)
+        return service is None or self._node.speaks_for(service)
+
+    async def _open_flexible(self, connection: Connection, batch: Batch, waiting: Sequence[int]) -> None:
+        """A failure opens the windows that wait for one, before anything of it is told."""
+        opens = {window: batch.suspects[each] for each in waiting for window in self.flexible[each]}
+        await open_flexible(connection, self.graph, opens, self.services, self._node.clock.now())
+
+    async def _write(self, connection: Connection, batch: Batch) -> Consequences:
         if not batch.states:
-            return False
+            return Consequences()
         await store.save_states(connection, batch.states)
         await store.copy_results(connection, batch.results)
+        oldest = self._node.clock.now() - LATE
+        late = [(row.service_id, row.ts) for row in batch.results if row.ts < oldest]
+        if late:
+            await mark_late(connection, late)
         if batch.metrics:
             await self._write_metrics(connection, batch)
         if batch.facts:
             await store.save_facts(connection, batch.facts)
         if batch.certificates:
-            await store.save_certificates(connection, batch.certificates)
-        if batch.gaps:
-            await store.switch_spans(connection, batch.gaps)
+            await save_certificates(connection, batch.certificates)
         if batch.spans:
             await store.switch_spans(connection, batch.spans)
         if batch.recovered:
             await store.close_incidents(connection, batch.recovered)
         incidents = await store.open_incidents(connection, batch.problems) if batch.problems else {}
-        if not batch.confirmed:
-            return False
-        return await raise_and_resolve(
-            connection, batch.confirmed, incidents, self.rules, self._node.settings, self._node.clock.now()
-        )
+        if batch.confirmed or batch.flapped:
+            news = News(batch.confirmed, batch.flapped, batch.suspects)
+            settings, now = self._node.settings, self._node.clock.now()
+            return await bring_about(connection, self.graph, news, incidents, self.rules, settings, now)
+        if batch.suspects:
+            return Consequences(look_at=await look_above(connection, self.graph, batch.suspects))
+        return Consequences()
 
     async def _write_metrics(self, connection: Connection, batch: Batch) -> None:
         unknown = {name for _, _, name, _ in batch.metrics} - self._series.keys()
@@ -166,3 +245,9 @@ class Recorder:
             connection,
             ((service_id, self._series[name], ts, value) for service_id, ts, name, value in batch.metrics),
         )
+
+
+async def _as_covered_now(connection: Connection, stored: Mapping[int, Stored]) -> dict[int, Stored]:
+    """The states with what lies over them now that nobody else can change that."""
+    covers = await reach.covers(connection, stored.keys())
+    return {each: replace(found, cover=covers[each]) for each, found in stored.items()}

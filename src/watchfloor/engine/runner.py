@@ -10,20 +10,24 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
 from watchfloor.config.kinds import Kind
 from watchfloor.domain.alert import SYSTEM
+from watchfloor.domain.lanes import Serves
 from watchfloor.domain.retry import LOST, SHUTDOWN, Ending
 from watchfloor.engine.carrying import carry_out, finished, lost
 from watchfloor.engine.node import Node
 from watchfloor.engine.supervisor import Beat
 from watchfloor.engine.worker import Worker
+from watchfloor.payloads.contract import Grants
 from watchfloor.store import audit, runs, workers
+from watchfloor.store.database import Connection
 from watchfloor.store.errors import explain, is_away
-from watchfloor.store.runs import Claimed, Finished
+from watchfloor.store.runs import Claimed, Finished, Wish
+from watchfloor.store.workers import EVERYTHING
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ BACKLOG = 500
 
 LAST_S = 10.0
 
+NO_GRANTS = Grants()
 CANCELLED = Ending("cancelled", "cancelled by an operator", cancelled=True)
 STOPPED = Ending(SHUTDOWN, "its node was stopped")
 UNTRUSTED = Ending(LOST, "its node was not heard of for too long")
@@ -42,17 +47,32 @@ UNTRUSTED = Ending(LOST, "its node was not heard of for too long")
 class Runner:
     """Runs jobs for one node; nodes share the runs by row locks."""
 
-    def __init__(self, node: Node, kinds: Mapping[str, Kind], base_dir: Path) -> None:
-        """``base_dir`` is where relative references to files start."""
+    def __init__(
+        self,
+        node: Node,
+        kinds: Mapping[str, Kind],
+        base_dir: Path,
+        serves: Serves = EVERYTHING,
+        at_once: int | None = None,
+        grants: Grants = NO_GRANTS,
+    ) -> None:
+        """``base_dir`` is where relative references to files start; ``at_once`` bounds the runs of this node, and
+        ``grants`` what they may do."""
         self._node = node
         self._kinds = kinds
         self._base_dir = base_dir
+        self._grants = grants
         self._wake = asyncio.Event()
         self._worker: Worker | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._why: dict[int, Ending] = {}
+        self._killed: set[int] = set()
         self._ended: list[Finished] = []
         self._looked_at = 0.0
+        self._serves, self._at_once = serves, at_once
+        self._lanes: list[str] = []
+        self._takings: set[Taking] = set()
+        self._suspects: dict[int, frozenset[Taking]] = {}
 
     def wake(self) -> None:
         """There may be something to start."""
@@ -71,7 +91,7 @@ class Runner:
             try:
                 worker = await self._trusted_worker()
                 more = await self._exchange(worker, self._free())
-                await self._look_after(worker)
+                more |= await self._look_after(worker)
             except Exception as error:
                 if not is_away(error):
                     raise
@@ -82,8 +102,32 @@ class Runner:
                 await self._rest()
 
     def _free(self) -> int:
-        most = cast(int, self._node.settings["jobs.max_concurrent_runs"])
-        return max(0, most - len(self._tasks)) if len(self._ended) < BACKLOG else 0
+        most = self._at_once or cast(int, self._node.settings["jobs.max_concurrent_runs"])
+        busy = len(self._tasks) + sum(taking.most for taking in self._takings)
+        return max(0, most - busy) if len(self._ended) < BACKLOG else 0
+
+    @contextlib.contextmanager
+    def taking(self) -> Iterator[Taking]:
+        """Take runs in a transaction of the caller's, inside the block; they start when it ends, if it does well."""
+        taking = Taking(self)
+        self._takings.add(taking)
+        try:
+            yield taking
+            if taking.runs and taking.worker is self._worker and taking.worker is not None:
+                for run in taking.runs:
+                    self._start(run, taking.worker)
+        finally:
+            self._takings.discard(taking)
+
+    async def take(self, connection: Connection, taking: Taking, most: int) -> None:
+        """Claim up to ``most`` runs for a block of `taking`, where this node has room and is trusted."""
+        worker = self._worker
+        free = min(most, self._free())
+        if worker is None or worker.lost or not worker.leash.holds or free <= 0:
+            return
+        taking.most, taking.worker = free, worker
+        taking.runs = await runs.claim(connection, worker.id, free, self._lanes)
+        taking.most = len(taking.runs)
 
     async def _trusted_worker(self) -> Worker:
         """The worker of this node; a new one where the old one was lost, after everything it ran has ended."""
@@ -98,7 +142,10 @@ class Runner:
             self._end_all(UNTRUSTED)
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             worker.end()
-        self._worker = await Worker.register(self._node.database, self._node.id)
+        self._looked_at = 0.0
+        async with self._node.database.transaction() as connection:
+            self._lanes = await runs.lanes(connection, self._serves)
+        self._worker = await Worker.register(self._node.database, self._node.id, self._serves, self._at_once)
         return self._worker
 
     async def _exchange(self, worker: Worker, free: int) -> bool:
@@ -106,12 +153,14 @@ class Runner:
         ended = list(self._ended)
         if not ended and not free:
             return False
-        async with self._node.database.transaction() as connection:
+        database = self._node.database
+        # A claim alone is one statement, and so a transaction by itself.
+        async with database.transaction() if ended else database.connection() as connection:
             if ended:
                 taken = await runs.finish(connection, ended)
                 if refused := [_refused(each) for each in ended if each.id not in taken]:
                     await audit.record(connection, refused)
-            claimed = await runs.claim(connection, worker.id, free) if free else []
+            claimed = await runs.claim(connection, worker.id, free, self._lanes) if free else []
         if ended:
             self._node.count("runs_finished", len(taken))
             self._node.count("fenced_writes", len(ended) - len(taken))
@@ -129,35 +178,67 @@ class Runner:
     async def _carry(self, run: Claimed, worker: Worker) -> None:
         try:
             ending = await carry_out(
-                self._node, run, worker, self._kinds, self._base_dir, lambda: self._why.get(run.id)
+                self._node,
+                run,
+                worker,
+                self._kinds,
+                self._base_dir,
+                self._grants,
+                lambda: self._why.get(run.id),
             )
             self._ended.append(finished(run, worker.id, ending, self._node.clock.now()))
         finally:
             self._tasks.pop(run.id, None)
             self._why.pop(run.id, None)
+            self._killed.discard(run.id)
             self._wake.set()
 
-    async def _look_after(self, worker: Worker) -> None:
-        """Once in a while: end what somebody wants cancelled, find what was claimed without our hearing of it."""
-        if time.monotonic() - self._looked_at < POLL_S:
-            return
+    async def _look_after(self, worker: Worker) -> bool:
+        """Once in a while: end what somebody wants cancelled, find what was claimed without our hearing of it.
+
+        True where there are lanes that were not known before.
+        """
+        began = time.monotonic()
+        if began - self._looked_at < POLL_S:
+            return False
         async with self._node.database.transaction() as connection:
+            lanes = await runs.lanes(connection, self._serves)
             own = await runs.own(connection, worker.id)
-            known = {*self._tasks, *(each.id for each in self._ended)}
-            unknown = [run for run in own if run not in known]
-            if unknown:
+            unheard = self._unheard(own)
+            if unheard:
                 now = self._node.clock.now()
-                strays = await workers.strays(connection, worker.id, unknown)
+                strays = await workers.strays(connection, worker.id, unheard)
                 await runs.finish(connection, [lost(stray, now) for stray in strays])
-        self._looked_at = time.monotonic()
-        for run, cancel in own.items():
-            if cancel:
+        self._looked_at = began
+        for run, wish in own.items():
+            if wish is Wish.KILL and run in self._why:
+                self._tell_again(run)
+            elif wish is not Wish.NONE:
                 self._end_task(run, CANCELLED)
+                if wish is Wish.KILL:
+                    self.look()  # told to end first, then at once
+        new, self._lanes = not set(lanes) <= set(self._lanes), lanes
+        return new
+
+    def _unheard(self, own: Iterable[int]) -> list[int]:
+        """Runs claimed for this node whose claim it will hear nothing of: every taking that was under way when they
+        were first seen is over, and they still do not go on."""
+        known = {*self._tasks, *(each.id for each in self._ended)}
+        takings = frozenset(self._takings)
+        self._suspects = {run: self._suspects.get(run, takings) for run in own if run not in known}
+        return [run for run, under_way in self._suspects.items() if not under_way & takings]
 
     def _end_task(self, run_id: int, why: Ending) -> None:
         task = self._tasks.get(run_id)
         if task is not None and run_id not in self._why:
             self._why[run_id] = why
+            task.cancel()
+
+    def _tell_again(self, run_id: int) -> None:
+        """Whoever is cancelled a second time ends at once."""
+        task = self._tasks.get(run_id)
+        if task is not None and run_id not in self._killed:
+            self._killed.add(run_id)
             task.cancel()
 
     def _end_all(self, why: Ending) -> None:
@@ -211,6 +292,20 @@ class Runner:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         if worker is not None:
             worker.end()
+
+
+class Taking:
+    """One block of `Runner.taking`: what it took, and room for how many it holds until then."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.worker: Worker | None = None
+        self.runs: list[Claimed] = []
+        self.most = 0
+
+    async def take(self, connection: Connection, most: int) -> None:
+        """Claim up to ``most`` ready runs, the most urgent first."""
+        await self._runner.take(connection, self, most)
 
 
 def _refused(end: Finished) -> audit.Line:

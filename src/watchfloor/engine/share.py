@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from watchfloor.config.kinds import Kind
-from watchfloor.domain.sharing import owner
+from watchfloor.domain.heartbeats import KIND
+from watchfloor.engine.heartbeats import Heartbeats
 from watchfloor.engine.node import Node
-from watchfloor.engine.prober import Prober, Watch
+from watchfloor.engine.prober import Prober, Watch, make_watch
 from watchfloor.engine.recorder import Recorder
 from watchfloor.engine.supervisor import Beat
+from watchfloor.engine.warden import graph_of
 from watchfloor.engine.watches import watch_of
 from watchfloor.store import settings
 from watchfloor.store.rules import load_rules
@@ -31,14 +33,21 @@ class Share:
     """What one node watches."""
 
     def __init__(
-        self, node: Node, probes: Mapping[str, Kind], base_dir: Path, prober: Prober, recorder: Recorder
+        self,
+        node: Node,
+        probes: Mapping[str, Kind],
+        base_dir: Path,
+        prober: Prober,
+        recorder: Recorder,
+        heartbeats: Heartbeats,
     ) -> None:
         """``base_dir`` is where relative references to files start."""
         self._node = node
         self._probes = probes
-        self._base_dir = base_dir
+        self.base_dir = base_dir
         self._prober = prober
         self._recorder = recorder
+        self.heartbeats = heartbeats
         self._watches: dict[int, Watch] = {}
         self._values: Mapping[str, object] = {}
         self._one_at_a_time = asyncio.Lock()
@@ -81,26 +90,49 @@ class Share:
             new = await never_checked(connection)
         if anew or values != self._values:
             self._watches = {}
-        sharing = node.live_ids or (node.id,)
         mine: list[Watch] = []
         for number, service in enumerate(services):
-            if owner(str(service.uuid), sharing) == node.id:
+            watchers = node.watchers(service)
+            if node.id in watchers:
                 mine.append(self._watch(service, values))
+            elif not watchers and node.speaks_for(service):
+                mine.append(make_watch(service, None, None, _nobody_may(service)))
             if number % CHUNK == CHUNK - 1:
                 await asyncio.sleep(0)
         self._watches = {watch.service.id: watch for watch in mine}
         self._values = node.settings = values
         self._recorder.rules = rules
-        self._recorder.services = {service.id: service for service in services}
-        self._prober.assign(mine, new)
+        by_id = {service.id: service for service in services}
+        self._recorder.graph = graph_of(by_id)
+        self._recorder.services = by_id
+        self._prober.assign([watch for watch in mine if not _reports_itself(watch)], new)
+        self.heartbeats.assign(filter(_reports_itself, mine))
 
     def _watch(self, service: Service, values: Mapping[str, object]) -> Watch:
         known = self._watches.get(service.id)
         if known is not None and known.service == service and not known.broken:
             return known
-        return watch_of(service, self._probes, self._base_dir, values)
+        return watch_of(service, self._probes, self.base_dir, values)
 
     async def take_requests(self) -> None:
         """Check at once what operators asked for."""
         async with self._node.database.transaction() as connection:
-            self._prober.check_now(await take_check_requests(connection, self._prober.service_ids))
+            mine = [*self._prober.service_ids, *self.heartbeats.service_ids]
+            wanted = await take_check_requests(connection, mine)
+        self.look_at(wanted)
+
+    def look_at(self, service_ids: Collection[int]) -> None:
+        """Look at these at once, as far as they are this node's."""
+        self._prober.check_now(service_ids)
+        self.heartbeats.check_now(service_ids)
+
+
+def _nobody_may(service: Service) -> str:
+    return (
+        f"no live node has the tags {', '.join(service.on_nodes)}, which on_nodes asks for: nobody checks it"
+    )
+
+
+def _reports_itself(watch: Watch) -> bool:
+    """Whether it is a heartbeat; one whose settings are no good here is left to the prober, which says so."""
+    return watch.service.kind == KIND and watch.settings is not None

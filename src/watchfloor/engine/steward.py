@@ -26,10 +26,15 @@ from watchfloor.operations.retiring import end_services
 from watchfloor.store import audit
 from watchfloor.store.channels import try_soon
 from watchfloor.store.database import Connection
+from watchfloor.store.duty import apply_oncall
 from watchfloor.store.health import clock
 from watchfloor.store.jobs import apply_jobs
-from watchfloor.store.nodes import save_config_file
+from watchfloor.store.maintenance import apply_windows
+from watchfloor.store.nodes import save_config_file, tags_of_nodes
+from watchfloor.store.objectives import apply_objectives
+from watchfloor.store.policy import apply_routing
 from watchfloor.store.pulse import pulse
+from watchfloor.store.reactions import apply_reactions
 from watchfloor.store.rules import apply_channels, apply_rules
 from watchfloor.store.services import apply_definitions, file_in_force, lock_definitions
 
@@ -67,6 +72,11 @@ class Steward:
         """Where relative ``${file:…}`` references start."""
         path = self._configuration.path
         return Path.cwd() if path is None else path.parent
+
+    @property
+    def told_outside(self) -> bool:
+        """Whether somebody outside is told every minute that all is well."""
+        return self._configuration.watchdog is not None
 
     def reread(self) -> None:
         """Read the file again now, changed or not."""
@@ -126,19 +136,42 @@ class Steward:
             )
         await self._applied()
 
+    async def _warn_of_tags(self, connection: Connection) -> None:
+        """Say which services no node may check; a node that has the tags may come yet, so it is no mistake."""
+        known = await tags_of_nodes(connection) | set(self._configuration.node.tags)
+        for service in self._configuration.services:
+            unknown = [tag for tag in service.on_nodes if tag not in known]
+            if unknown:
+                log.warning(
+                    "%s: service %s asks for nodes with the tags %s, which no node has; known ones: %s",
+                    definitions.origin(self._configuration, service.line),
+                    service.name,
+                    ", ".join(unknown),
+                    ", ".join(sorted(known)) or "none",
+                )
+
     async def _define(self, connection: Connection, built_in: bool) -> None:
         configuration = self._configuration
         changed, retired = await apply_definitions(
             connection, definitions.services(configuration), built_in=built_in
         )
+        await self._warn_of_tags(connection)
         await apply_channels(connection, definitions.channels(configuration))
         await try_soon(connection)
         now = await clock(connection)
         jobs_changed, jobs_retired = (
-            ([], []) if built_in else await apply_jobs(connection, definitions.jobs(configuration), now)
+            ([], [])
+            if built_in
+            else await apply_jobs(connection, definitions.jobs(configuration), now, configuration.calendars)
         )
         told = [channel.name for channel in configuration.channels if channel.enabled]
         await apply_rules(connection, definitions.rules(configuration), told)
+        await apply_objectives(connection, definitions.objectives(configuration))
+        if not built_in:
+            await apply_windows(connection, definitions.windows(configuration))
+        await apply_routing(connection, configuration.routes, configuration.inhibitions)
+        await apply_oncall(connection, configuration.oncall)
+        await apply_reactions(connection, configuration.reactions)
         if retired:
             await end_services(connection, retired, now)
         if changed or retired or jobs_changed or jobs_retired:

@@ -32,6 +32,9 @@ WATCH_EVERY_S = 1.0
 TOLERANCE_S = 8.0
 """Seconds without a beat after which a component counts as stuck and is restarted."""
 
+ANSWER_S = 2.0
+"""A database that takes longer to say anything is away, and whoever is silent may be waiting for it."""
+
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 AWAY_PAUSE_S = 1.0
@@ -78,6 +81,7 @@ class Supervisor:
         self._components = components
         self._report_now = asyncio.Event()
         self._since = node.clock.now()
+        self._excused_at = 0.0  # when the database was last seen not to answer
 
     async def run(self) -> None:
         """Run every component for ever."""
@@ -139,16 +143,29 @@ class Supervisor:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
-            for component in self._components:
-                silent = time.monotonic() - component.beat_at
-                if component.state == "running" and silent > TOLERANCE_S and component.task is not None:
-                    component.last_error = f"no sign of life for {silent:.0f} s"
-                    log.error(
-                        "component %s is stuck: %s; restarting it", component.name, component.last_error
-                    )
-                    self._enter(component, "stuck")
-                    component.failures = max(component.failures, PATIENCE + 1)  # no hiccup: told at once
-                    component.task.cancel()
+            silent = [component for component in self._components if self._is_silent(component)]
+            if not silent:
+                continue
+            if not await self._node.database.answers(ANSWER_S):
+                self._excused_at = time.monotonic()
+                continue
+            for component in silent:
+                if self._is_silent(component):
+                    self._restart(component)
+
+    def _is_silent(self, component: Component) -> bool:
+        """Whether it gave no sign of life for too long, although the database would have answered it."""
+        silent = time.monotonic() - max(component.beat_at, self._excused_at)
+        return component.state == "running" and component.task is not None and silent > TOLERANCE_S
+
+    def _restart(self, component: Component) -> None:
+        silent = time.monotonic() - component.beat_at
+        component.last_error = f"no sign of life for {silent:.0f} s"
+        log.error("component %s is stuck: %s; restarting it", component.name, component.last_error)
+        self._enter(component, "stuck")
+        component.failures = max(component.failures, PATIENCE + 1)  # no hiccup: told at once
+        if component.task is not None:
+            component.task.cancel()
 
     async def _report(self) -> None:
         while True:

@@ -26,12 +26,18 @@ def watch_of(
     kind = probes.get(service.kind)
     if kind is None:
         return make_watch(service, None, None, f"this node has no probe of kind {service.kind}")
-    raw = {**_thresholds(kind.settings, values), **service.settings}
     try:
-        built = build_settings(kind.settings, raw, os.environ, base_dir)
+        built = settings_of(kind, service.settings, base_dir, values)
     except ConfigError as error:
         return make_watch(service, None, None, one_line(f"this node cannot check it: {error}"))
     return make_watch(service, kind.run, built)
+
+
+def settings_of(
+    kind: Kind, raw: Mapping[str, object], base_dir: Path, values: Mapping[str, object]
+) -> Settings:
+    """Settings as they are written, ready to probe with on this node. Raises `ConfigError`."""
+    return build_settings(kind.settings, {**_thresholds(kind.settings, values), **raw}, os.environ, base_dir)
 
 
 def _thresholds(model: type[Settings], values: Mapping[str, object]) -> dict[str, object]:

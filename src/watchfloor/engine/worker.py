@@ -16,10 +16,11 @@ from pathlib import Path
 
 import psycopg
 
+from watchfloor.domain.lanes import Serves
 from watchfloor.payloads.leash import Leash, moment
 from watchfloor.store import workers
 from watchfloor.store.database import Database
-from watchfloor.store.workers import BEAT, LEASE_S
+from watchfloor.store.workers import BEAT, EVERYTHING, LEASE_S
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +65,16 @@ class Worker:
         self._thread.start()
 
     @classmethod
-    async def register(cls, database: Database, node_id: int) -> Worker:
+    async def register(
+        cls, database: Database, node_id: int, serves: Serves = EVERYTHING, at_once: int | None = None
+    ) -> Worker:
         """A new worker. Raises when the database is away."""
         place, birth = process_place()
         asked = moment()
         async with database.transaction() as connection:
-            worker_id = await workers.register(connection, node_id, place, os.getpid(), birth)
+            worker_id = await workers.register(
+                connection, node_id, place, os.getpid(), birth, serves, at_once
+            )
         return cls(worker_id, database.conninfo, asked)
 
     def tick(self) -> None:

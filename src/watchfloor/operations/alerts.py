@@ -1,4 +1,4 @@
-"""What a person can do to alerts: acknowledge, take that back, resolve.
+"""What a person can do to alerts: acknowledge, take that back, resolve, write a note.
 
 One transaction each, audited, with the pulse sent at its commit.
 """
@@ -13,8 +13,8 @@ from watchfloor.domain.alert import Alert, NotPossible, Transition
 from watchfloor.domain.text import one_line
 from watchfloor.operations.actor import Actor, Refused, may_change
 from watchfloor.operations.transitions import carry_out
+from watchfloor.store import alert_rooms, settings
 from watchfloor.store import alerts as store
-from watchfloor.store import settings
 from watchfloor.store.alerts import ChangedAlert
 from watchfloor.store.database import Database
 from watchfloor.store.health import clock
@@ -45,7 +45,7 @@ async def acknowledge(
     def step(alert: Alert, now: datetime) -> Transition:
         return life.acknowledge(alert, actor.name, text, None if lasts is None else now + lasts, sticky, now)
 
-    return await _change(database, actor, "acknowledge", alert_ids, step)
+    return await change(database, actor, "acknowledge", alert_ids, step)
 
 
 async def _note_required(database: Database) -> bool:
@@ -55,7 +55,7 @@ async def _note_required(database: Database) -> bool:
 
 async def unacknowledge(database: Database, actor: Actor, alert_ids: Sequence[int]) -> list[int]:
     """Take acknowledgements back: the alerts fire again. Raises `Refused`."""
-    return await _change(
+    return await change(
         database,
         actor,
         "unacknowledge",
@@ -67,12 +67,29 @@ async def unacknowledge(database: Database, actor: Actor, alert_ids: Sequence[in
 async def resolve(database: Database, actor: Actor, alert_ids: Sequence[int], note: str) -> list[int]:
     """Declare alerts over; they come back only after their condition was false once. Raises `Refused`."""
     text = one_line(note, NOTE_LIMIT)
-    return await _change(
+    return await change(
         database,
         actor,
         "resolve",
         alert_ids,
         lambda alert, now: life.resolve_by_hand(alert, actor.name, now, text),
+    )
+
+
+async def look(database: Database, actor: Actor, alert_ids: Sequence[int]) -> None:
+    """Keep that this operator has seen alerts as they are now; that is no change, so read-only sessions may."""
+    async with database.transaction() as connection:
+        await alert_rooms.look(connection, actor.name, alert_ids)
+
+
+async def add_note(database: Database, actor: Actor, alert_id: int, note: str) -> None:
+    """Write something into the history of an alert, open or not; nobody is told. Raises `Refused`."""
+    may_change(actor)
+    text = one_line(note, NOTE_LIMIT)
+    if not text:
+        raise Refused("A note needs words.")
+    await change(
+        database, actor, "note", [alert_id], lambda alert, now: life.take_note(alert, actor.name, now, text)
     )
 
 
@@ -83,7 +100,7 @@ def _together(refusals: Sequence[str]) -> str:
     return " ".join(shown) or "No alert was given."
 
 
-async def _change(
+async def change(
     database: Database,
     actor: Actor,
     action: str,
@@ -108,5 +125,6 @@ async def _change(
         if not changed:
             raise Refused(_together(refusals))
         await carry_out(connection, (), changed, now, action)
+        await alert_rooms.look(connection, actor.name, [c.stored.id for c in changed])
         await pulse(connection, "alerts", "health", "outbox")
     return [c.stored.id for c in changed]

@@ -9,13 +9,14 @@ from uuid import uuid4
 from watchfloor.domain.alert import condition_false, condition_true_again, raise_alert
 from watchfloor.domain.boards import ComponentRow
 from watchfloor.domain.component import ComponentState
+from watchfloor.domain.rules import COMPONENT_RULE
 from watchfloor.domain.severity import Severity
 from watchfloor.operations.transitions import carry_out, with_words
 from watchfloor.store import alerts as store
 from watchfloor.store.alerts import ChangedAlert, NewAlert, StoredAlert
 from watchfloor.store.database import Connection
 from watchfloor.store.nodes import save_components
-from watchfloor.store.rules import COMPONENT_RULE, rule_id
+from watchfloor.store.rules import rule_id
 
 REOPEN_S = 300.0
 

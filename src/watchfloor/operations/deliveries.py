@@ -13,17 +13,18 @@ from uuid import UUID, uuid4
 from watchfloor.domain import circuit as breaker
 from watchfloor.domain.alert import condition_false, condition_true_again, raise_alert
 from watchfloor.domain.notice import TEST, trial_message
+from watchfloor.domain.rules import CHANNEL_RULE
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.text import one_line
 from watchfloor.operations.actor import Actor, Refused, may_change
 from watchfloor.operations.transitions import carry_out
-from watchfloor.store import alerts, audit, channels, outbox
+from watchfloor.store import alerts, audit, channels, groups, outbox
 from watchfloor.store.alerts import ChangedAlert, NewAlert, StoredAlert
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.health import clock
 from watchfloor.store.outbox import Leased
 from watchfloor.store.pulse import pulse
-from watchfloor.store.rules import CHANNEL_RULE, rule_id
+from watchfloor.store.rules import rule_id
 
 REOPEN_S = 300.0
 
@@ -44,7 +45,12 @@ class Failure:
 
 async def book_deliveries(connection: Connection, messages: Sequence[Leased], now: datetime) -> None:
     """Receivers took messages; a channel that had failed works again."""
+    grouped = [message.id for message in messages if message.grouped]
+    if grouped:
+        await groups.lock_of(connection, grouped)
     await outbox.delivered(connection, messages)
+    if grouped:
+        await groups.settle(connection, grouped, delivered=True)
     again = await channels.recovered(connection, list({message.channel for message in messages}))
     if again:
         known = await _known(connection, again, now)
@@ -56,8 +62,12 @@ async def book_failure(
     connection: Connection, message: Leased, failure: Failure, now: datetime, pause: breaker.Pause
 ) -> None:
     """An attempt failed. A channel that fails again and again is spared, and so told of through the others."""
+    if message.grouped:
+        await groups.lock_of(connection, [message.id])
     if not await outbox.failed(connection, message, failure.reason, failure.retry_in_s):
         return
+    if message.grouped and failure.retry_in_s is None:
+        await groups.settle(connection, [message.id], delivered=False)
     if not failure.blames:
         return
     channel = message.channel
@@ -131,7 +141,7 @@ async def try_channel(database: Database, actor: Actor, channel: str) -> UUID:
         if not await channels.exists(connection, channel):
             raise Refused(f"There is no channel {one_line(channel, 100)} that is switched on.")
         now, made = await clock(connection), uuid4()
-        payload = trial_message(str(made), channel, actor.name, now)
+        payload = trial_message(str(made), f"channel {channel}", {"channel": channel}, actor.name, now)
         await outbox.put(connection, [outbox.Message(made, None, 0, channel, TEST, payload, now)])
         await audit.record(connection, [audit.Line(actor.name, "test", "channel", channel)])
         await pulse(connection, "outbox")

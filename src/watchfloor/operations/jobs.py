@@ -1,13 +1,18 @@
-"""What a person can do to jobs and runs: run now, cancel, pause, requeue and discard dead letters."""
+"""What a person can do to jobs and runs: run now, cancel, kill, pause, requeue and discard dead letters."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
+from watchfloor.config.entries import key_names
+from watchfloor.config.problems import suggest
 from watchfloor.domain.ids import uuid7
 from watchfloor.domain.text import one_line
 from watchfloor.operations.actor import Actor, Refused, may_change
+from watchfloor.operations.editing import Judge
 from watchfloor.store import audit, dead_letters, fires, runs
 from watchfloor.store import jobs as store
 from watchfloor.store.database import Connection, Database
@@ -15,26 +20,59 @@ from watchfloor.store.fires import NewRun
 from watchfloor.store.health import clock
 from watchfloor.store.jobs import Job
 from watchfloor.store.pulse import pulse
+from watchfloor.store.written import find_written
 
 
-async def run_now(database: Database, actor: Actor, name: str, key: UUID) -> int:
+async def run_now(
+    database: Database,
+    actor: Actor,
+    name: str,
+    key: UUID,
+    parameters: Mapping[str, Any] | None = None,
+    judge: Judge | None = None,
+) -> int:
     """Run a job out of turn and return the run's id; asked twice with the same ``key`` it runs once.
 
-    Raises `Refused`.
+    ``parameters`` are settings of its kind that hold for this run only, None for one that it goes without; ``judge``
+    is needed for them. Raises `Invalid` or `Refused`.
     """
     may_change(actor)
+    changed = dict(parameters or {})
     async with database.transaction() as connection:
         job = await _job(connection, name)
         if job.paused:
             raise Refused(f"{job.name} is paused; resume it first.")
-        made = await _record(connection, job, "manual", f"m:{key}", actor)
+        if changed:
+            await _judge_parameters(connection, job, changed, judge)
+        made = await _record(connection, job, "manual", f"m:{key}", actor, changed)
         if made is None:
             return await runs.by_fire_key(connection, job.id, f"m:{key}")
-        await audit.record(connection, [audit.Line(actor.name, "run", "job", job.name, None, {"run": made})])
+        after = {"run": made, **({"parameters": changed} if changed else {})}
+        await audit.record(connection, [audit.Line(actor.name, "run", "job", job.name, None, after)])
     return made
 
 
-async def _record(connection: Connection, job: Job, origin: str, key: str, actor: Actor) -> int | None:
+async def _judge_parameters(
+    connection: Connection, job: Job, changed: Mapping[str, Any], judge: Judge | None
+) -> None:
+    """Raises `Invalid` where the job could not run like that, `Refused` for what is no setting of its kind."""
+    found = await find_written(connection, "jobs", job.name)
+    if judge is None or found is None or found.kind not in judge.kinds:
+        raise Refused(f"What {job.name} may be given is not known here.")
+    own = key_names(judge.kinds[found.kind])
+    for key in changed:
+        if key not in own:
+            raise Refused(
+                f"{one_line(key, 60)} is no setting of kind {found.kind}. {suggest(key, own)} "
+                f"It has {', '.join(own)}."
+            )
+    kept = {key: value for key, value in found.written.items() if key not in changed}
+    judge.job({**kept, **{key: value for key, value in changed.items() if value is not None}})
+
+
+async def _record(
+    connection: Connection, job: Job, origin: str, key: str, actor: Actor, parameters: Mapping[str, Any]
+) -> int | None:
     now = await clock(connection)
     run = NewRun(
         uuid=uuid7(time.time_ns()),
@@ -47,11 +85,12 @@ async def _record(connection: Connection, job: Job, origin: str, key: str, actor
         capped=job.capped,
         asked_by=actor.name,
         deadline_at=job.deadline_after(now),
+        parameters=parameters,
     )
     made = await fires.record(connection, [run])
     if job.capped:
         await runs.promote_jobs(connection, [job.id])
-    await pulse(connection, "runs", "jobs")
+    await pulse(connection, "runs" if job.capped else "ready", "jobs")
     return made[0] if made else None
 
 
@@ -83,13 +122,26 @@ async def cancel(database: Database, actor: Actor, run_id: int) -> None:
         await pulse(connection, "runs", "jobs")
 
 
+async def kill(database: Database, actor: Actor, run_id: int) -> None:
+    """End a run at once, without the time to clean up that `cancel` gives it. Raises `Refused`."""
+    may_change(actor)
+    async with database.transaction() as connection:
+        before = await runs.cancel(connection, run_id, actor.name, at_once=True)
+        if before is None:
+            raise Refused(f"There is no run #{run_id}, or it has ended already.")
+        line = audit.Line(actor.name, "kill", "run", str(run_id), {"state": before})
+        await audit.record(connection, [line])
+        await pulse(connection, "runs", "jobs")
+
+
 async def requeue(database: Database, actor: Actor, run_id: int) -> int:
     """Run a dead letter once more, as a new run whose id is returned. Raises `Refused`."""
     may_change(actor)
     async with database.transaction() as connection:
         name = await _dead(connection, run_id)
         job = await _job(connection, name)
-        made = await _record(connection, job, "requeue", f"r:{run_id}", actor)
+        parameters = await runs.parameters(connection, run_id)
+        made = await _record(connection, job, "requeue", f"r:{run_id}", actor, parameters)
         if made is None:
             raise Refused(f"Run #{run_id} was requeued already.")
         await dead_letters.settle(connection, run_id, actor.name, made)

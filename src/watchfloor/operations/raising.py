@@ -10,10 +10,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Protocol
 from uuid import uuid4
 
 from watchfloor.domain.alert import (
+    Transition,
     change_severity,
     condition_false,
     condition_true_again,
@@ -21,6 +23,7 @@ from watchfloor.domain.alert import (
 )
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.rules import Rule, Subject, first_match
+from watchfloor.domain.suppression import NO_CAUSES, Causes, before_recovery, put_in
 from watchfloor.operations.transitions import carry_out, with_words
 from watchfloor.store import alerts as store
 from watchfloor.store.alerts import ChangedAlert, NewAlert, StoredAlert
@@ -53,6 +56,11 @@ class _Plan:
 
     new: list[NewAlert]
     changed: list[ChangedAlert]
+    causes: Mapping[int, Causes]
+
+    def of(self, service_id: int) -> Causes:
+        """Why a service is not spoken of now."""
+        return self.causes.get(service_id, NO_CAUSES)
 
     def change(self, change: ChangedAlert) -> None:
         if change.events:
@@ -66,17 +74,19 @@ async def raise_and_resolve(
     rules: Sequence[Rule],
     settings: Mapping[str, object],
     now: datetime,
+    causes: Mapping[int, Causes] = MappingProxyType({}),
 ) -> bool:
     """Raise, change and resolve alerts for services whose hard status changed; True if anything was.
 
-    ``incidents`` holds the open incident of each service that has one.
+    ``incidents`` holds the open incident of each service that has one, ``causes`` why some are not spoken of: an
+    alert of such a service has its reasons from the first.
     """
     window = float(settings["alerts.reopen_window"])  # type: ignore[arg-type]
     known: dict[str, list[StoredAlert]] = defaultdict(list)
     subjects = [subject_key(c.service_id) for c in confirmed]
     for stored in await store.lock_by_subject(connection, subjects, now - timedelta(seconds=window)):
         known[stored.subject].append(stored)
-    plan = _Plan([], [])
+    plan = _Plan([], [], causes)
     for state in confirmed:
         _consider(plan, state, known[subject_key(state.service_id)], incidents, rules, window, now)
     return await carry_out(connection, plan.new, plan.changed, now)
@@ -98,11 +108,18 @@ def _consider(
         if stored.fingerprint == fingerprint:
             current = stored  # the newest of its kind: rows come oldest first
         else:
-            plan.change(ChangedAlert(stored, *condition_false(stored.alert, now, ended_at=state.at)))
+            plan.change(ChangedAlert(stored, *_over(plan, stored, state, now)))
     if rule is None:
         return
     if current is None or not _again(plan, current, rule, state, window, now):
-        plan.new.append(_new(rule, state, fingerprint, incidents.get(state.service_id), now))
+        incident = incidents.get(state.service_id)
+        plan.new.append(_new(rule, state, fingerprint, incident, plan.of(state.service_id), now))
+
+
+def _over(plan: _Plan, stored: StoredAlert, state: ConfirmedState, now: datetime) -> Transition:
+    alert, first = before_recovery(stored.alert, plan.of(state.service_id), now)
+    alert, events = condition_false(alert, now, ended_at=state.at)
+    return (alert, (*first, *events)) if events else (stored.alert, ())
 
 
 def _again(
@@ -115,16 +132,23 @@ def _again(
         return False
     alert, events = transition
     alert, more = change_severity(alert, severity, now)
-    plan.change(with_words(current, (alert, (*events, *more)), _title(state), state.summary, now))
+    alert, reasons = put_in(alert, plan.of(state.service_id), now)
+    plan.change(with_words(current, (alert, (*events, *more, *reasons)), _title(state), state.summary, now))
     return True
 
 
 def _new(
-    rule: Rule, state: ConfirmedState, fingerprint: str, incident_id: int | None, now: datetime
+    rule: Rule,
+    state: ConfirmedState,
+    fingerprint: str,
+    incident_id: int | None,
+    causes: Causes,
+    now: datetime,
 ) -> NewAlert:
     active_at = min(state.at, now)
     # ``for`` counts from the confirmation: what came before is what made it certain.
     alert, events = raise_alert(rule.severity_for(state.status), now, rule.for_s)
+    alert, reasons = put_in(alert, causes, now)
     return NewAlert(
         uuid=uuid4(),
         subject=subject_key(state.service_id),
@@ -135,6 +159,7 @@ def _new(
         title=_title(state),
         summary=state.summary,
         labels={
+            **rule.labels,
             "service": state.subject.name,
             "kind": state.subject.kind,
             "group": state.subject.group,
@@ -142,7 +167,8 @@ def _new(
         },
         fire_at=alert.active_at + timedelta(seconds=rule.for_s),
         alert=alert,
-        events=events,
+        events=(*events, *reasons),
+        root_id=causes.root,
     )
 
 

@@ -7,10 +7,12 @@ from datetime import datetime
 
 from watchfloor.domain.alert import condition_false
 from watchfloor.operations.raising import subject_key
+from watchfloor.operations.suppressing import flapping_key
 from watchfloor.operations.transitions import carry_out
-from watchfloor.store import alerts, results
+from watchfloor.store import alerts, reach, results
 from watchfloor.store.alerts import ChangedAlert
 from watchfloor.store.database import Connection
+from watchfloor.store.flapping import end_flapping
 from watchfloor.store.results import IncidentEnd
 
 
@@ -20,7 +22,8 @@ async def end_services(connection: Connection, service_ids: Sequence[int], now: 
     A service that is defined again begins like a new one, so that a problem it still has is raised anew.
     """
     await results.lock_states(connection, service_ids)
-    subjects = [subject_key(service_id) for service_id in service_ids]
+    await reach.lock(connection)
+    subjects = [key(service_id) for service_id in service_ids for key in (subject_key, flapping_key)]
     changed = [
         ChangedAlert(stored, *condition_false(stored.alert, now))
         for stored in await alerts.lock_by_subject(connection, subjects, now)
@@ -29,3 +32,4 @@ async def end_services(connection: Connection, service_ids: Sequence[int], now: 
     ends = [IncidentEnd(service_id, now, now, "retired") for service_id in service_ids]
     await results.close_incidents(connection, ends)
     await results.forget_states(connection, service_ids, now)
+    await end_flapping(connection, service_ids, now)

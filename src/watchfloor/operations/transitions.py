@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from uuid import uuid4
 
-from watchfloor.domain.alert import Alert, Event, Transition, reword
-from watchfloor.domain.circuit import subject
-from watchfloor.domain.message import TOLD, compose, told
+from watchfloor.domain.alert import EventKind, Transition, reword
+from watchfloor.operations.escalating import end_chains, follow
+from watchfloor.operations.moved import Moved
+from watchfloor.operations.muting import put_in
+from watchfloor.operations.notifying import notify
+from watchfloor.operations.reacting import react
 from watchfloor.store import alerts as store
-from watchfloor.store import audit, outbox
+from watchfloor.store import audit, policy, telling
 from watchfloor.store.alerts import ChangedAlert, NewAlert, StoredAlert
 from watchfloor.store.database import Connection
-from watchfloor.store.rules import channels_by_rule
-
-
-@dataclass(frozen=True, slots=True)
-class _Moved:
-    """An alert as it became, the events that led there, and the number of the first of them."""
-
-    stored: StoredAlert
-    before: str
-    alert: Alert
-    events: Sequence[Event]
-    first_seq: int
-    title: str
-    summary: str
 
 
 def with_words(
@@ -52,55 +39,41 @@ async def carry_out(
     ``action`` is what the audit calls it; empty: the last event's own word. Changes without events only correct
     the summary of an alert.
     """
+    if not new and not any(change.events for change in changed):
+        await store.update(connection, changed)
+        return bool(changed)
+    in_force = await policy.load(connection, now)
+    new, changed, silenced, silenced_new = await put_in(connection, in_force, new, changed, now)
     await store.update(connection, changed)
     inserted = await store.insert(connection, new)
+    silenced |= {stored.id: by for stored, by in zip(inserted, silenced_new, strict=True) if by}
+    if silenced:
+        await telling.set_silenced_by(connection, silenced)
     moved = [
-        _Moved(s, "", n.alert, n.events, 0, n.title, n.summary) for s, n in zip(inserted, new, strict=True)
+        Moved(s, "", n.alert, n.events, 0, n.title, n.summary) for s, n in zip(inserted, new, strict=True)
     ]
     moved += [_after(change) for change in changed if change.events]
-    if moved:
-        await _enqueue(connection, moved, now)
-        await audit.record(connection, [_line(each, action) for each in moved])
-    return bool(new or changed)
+    await end_chains(connection, moved)
+    await notify(connection, in_force, moved, now)
+    await follow(connection, in_force, moved, now)
+    await react(connection, in_force, moved, now)
+    await audit.record(connection, [_line(each, action) for each in moved])
+    return True
 
 
-def _after(change: ChangedAlert) -> _Moved:
+def _after(change: ChangedAlert) -> Moved:
     stored = change.stored
     title = stored.title if change.title is None else change.title
     summary = stored.summary if change.summary is None else change.summary
-    before = str(stored.alert.state)
-    return _Moved(stored, before, change.alert, change.events, stored.seq, title, summary)
+    return Moved(stored, str(stored.alert.state), change.alert, change.events, stored.seq, title, summary)
 
 
-async def _enqueue(connection: Connection, moved: Sequence[_Moved], now: datetime) -> None:
-    """Queue one message per alert that people are told of, and channel of its rule.
-
-    Of several told events in one step only the last is sent: it carries the state in which the alert is now.
-    """
-    channels = await channels_by_rule(connection)
-    messages = []
-    for each in moved:
-        stored = each.stored
-        numbered = [
-            (each.first_seq + n, event) for n, event in enumerate(each.events) if told(event, each.alert)
-        ]
-        if not numbered:
-            continue
-        seq, event = numbered[-1]
-        payload = compose(
-            event, each.alert, stored.id, str(stored.uuid), each.title, each.summary, stored.labels
-        )
-        messages += [
-            outbox.Message(uuid4(), stored.id, seq, channel, TOLD[event.kind], payload, now)
-            for channel in channels.get(stored.rule_id, ())
-            if subject(channel) != stored.subject  # a channel that fails cannot say so itself
-        ]
-    if messages:
-        await outbox.put(connection, messages)
-
-
-def _line(each: _Moved, action: str) -> audit.Line:
-    last, alert = each.events[-1], each.alert
+def _line(each: Moved, action: str) -> audit.Line:
+    alert = each.alert
+    last = next(
+        (event for event in reversed(each.events) if event.kind is not EventKind.SUPPRESSION_CHANGED),
+        each.events[-1],
+    )
     return audit.Line(
         actor=last.actor,
         action=action or str(last.kind),

@@ -11,6 +11,8 @@ from watchfloor.config import base
 from watchfloor.config.fields import DurationField, Seconds
 from watchfloor.payloads.contract import Attempt, PayloadError
 
+ERRORS = {"*": "whatever fail_with says"}
+
 
 class Settings(base.Settings):
     """Settings of a dummy job."""

@@ -6,22 +6,30 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
+from uuid import uuid4
 
 from watchfloor.payloads.leash import Leash
 
 KEEPER = Path(__file__).with_name("keeper.py")
+SCRATCH = "\0"
 CHUNK = 65536
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """What to start. ``limits`` by name: memory and file_size in bytes, cpu in seconds, open_files."""
+    """What to start. ``limits`` by name: memory and file_size in bytes, cpu in seconds, open_files.
+
+    ``processes``: how many may come of it; 0: any number. ``files``: names and texts for a scratch directory that
+    the keeper makes and removes; `SCRATCH` stands for its path in arguments, environment and directory.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
@@ -30,30 +38,74 @@ class ProcessSpec:
     umask: int = 0o077
     nice: int = 0
     limits: Mapping[str, int] = field(default_factory=dict)
+    processes: int = 0
+    user: RunAs | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
-    def line(self, trust: float) -> bytes:
+    def line(self, trust: float, scratch: str) -> bytes:
         """As the keeper reads it."""
         values = {name: getattr(self, name) for name in ProcessSpec.__slots__}
-        return json.dumps({**values, "trust": min(trust, 1e15)}).encode() + b"\n"
+        user = None if self.user is None else asdict(self.user)
+        return (
+            json.dumps({**values, "user": user, "scratch": scratch, "trust": min(trust, 1e15)}).encode()
+            + b"\n"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunAs:
+    """Another user as whom a process runs; only root can do that."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a process ended: by an exit code, by a signal, or it never began. ``cut``: trust in this node ran out."""
+    """How a process ended: by an exit code, by a signal, or it never began. ``cut``: trust in this node ran out;
+    ``limit``: the limit for which it was ended."""
 
     exit: int | None = None
     signal: int | None = None
     spawn: str = ""
     cut: bool = False
+    limit: str = ""
 
 
 async def run_process(
     spec: ProcessSpec, leash: Leash, output: Callable[[str, bytes], Awaitable[None]], grace_s: float
 ) -> Ended:
-    """Run it to its end. Cancelled, it is told to end, killed after ``grace_s`` seconds, and gone when this returns."""
+    """Run it to its end. Cancelled, it is told to end, killed after ``grace_s`` seconds, and gone when this returns.
+
+    Cancelled once more, it is killed at once.
+    """
+    scratch = f"{tempfile.gettempdir()}/watchfloor-run-{uuid4().hex}" if SCRATCH in spec.directory else ""
+    try:
+        ended = await _run(spec, leash, output, grace_s, scratch)
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(_remove, scratch))
+        raise
+    await asyncio.to_thread(_remove, scratch)
+    return ended
+
+
+def _remove(scratch: str) -> None:
+    """Where the keeper itself was killed its directory is left to us."""
+    if scratch and os.path.lexists(scratch):
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+async def _run(
+    spec: ProcessSpec,
+    leash: Leash,
+    output: Callable[[str, bytes], Awaitable[None]],
+    grace_s: float,
+    scratch: str,
+) -> Ended:
     status, ours = os.pipe()
     try:
-        starting = asyncio.ensure_future(asyncio.to_thread(_start, spec, leash, ours))
+        starting = asyncio.ensure_future(asyncio.to_thread(_start, spec.line(leash.until, scratch), ours))
         try:
             keeper = await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -71,17 +123,17 @@ async def run_process(
     os.set_blocking(control, False)
     leash.hold(control)
     told = bytearray()
-    pumps = asyncio.gather(
-        _pump(stdout, lambda chunk: output("stdout", chunk)),
-        _pump(stderr, lambda chunk: output("stderr", chunk)),
-        _pump(os.fdopen(status, "rb", buffering=0), lambda chunk: _collect(told, chunk)),
-    )
+    pumps = [
+        asyncio.ensure_future(_pump(stdout, lambda chunk: output("stdout", chunk))),
+        asyncio.ensure_future(_pump(stderr, lambda chunk: output("stderr", chunk))),
+        asyncio.ensure_future(
+            _pump(os.fdopen(status, "rb", buffering=0), lambda chunk: _collect(told, chunk))
+        ),
+    ]
     try:
-        await asyncio.shield(pumps)
-    except asyncio.CancelledError:
-        with contextlib.suppress(BrokenPipeError, BlockingIOError):
-            os.write(control, f"end {grace_s:.3f}\n".encode())
-        await pumps
+        await asyncio.shield(asyncio.gather(*pumps))
+    except BaseException:  # cancelled, or whoever takes the output has had enough
+        await _end(control, grace_s, pumps)
         raise
     finally:
         leash.release(control)
@@ -91,7 +143,18 @@ async def run_process(
     )  # its keeper was killed, and it with its keeper
 
 
-def _start(spec: ProcessSpec, leash: Leash, status: int) -> subprocess.Popen[bytes]:
+async def _end(control: int, grace_s: float, pumps: Sequence[asyncio.Future[None]]) -> None:
+    """Have the keeper end it, and wait until it is gone; whoever is cancelled meanwhile wants that at once."""
+    while not all(pump.done() for pump in pumps):
+        with contextlib.suppress(BrokenPipeError, BlockingIOError):
+            os.write(control, f"end {grace_s:.3f}\n".encode())
+        try:
+            await asyncio.wait(pumps)
+        except asyncio.CancelledError:
+            grace_s = 0.0
+
+
+def _start(line: bytes, status: int) -> subprocess.Popen[bytes]:
     keeper = subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-I", "-S", str(KEEPER), str(status)],
         stdin=subprocess.PIPE,
@@ -103,7 +166,7 @@ def _start(spec: ProcessSpec, leash: Leash, status: int) -> subprocess.Popen[byt
         bufsize=0,
     )
     with contextlib.suppress(BrokenPipeError):
-        data = memoryview(spec.line(leash.until))
+        data = memoryview(line)
         while data:
             data = data[os.write(_pipes(keeper)[0].fileno(), data) :]
     return keeper

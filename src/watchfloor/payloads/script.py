@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import tempfile
-from pathlib import Path
+import pwd
+import signal
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from pydantic import Field, SecretStr, model_validator
@@ -18,22 +18,39 @@ from pydantic import Field, SecretStr, model_validator
 from watchfloor.config import base
 from watchfloor.config.fields import DurationField, Seconds
 from watchfloor.domain.text import one_line
-from watchfloor.payloads.contract import Attempt, PayloadError
-from watchfloor.payloads.process import Ended, ProcessSpec, run_process
+from watchfloor.payloads.contract import Attempt, Grants, PayloadError
+from watchfloor.payloads.process import SCRATCH, Ended, ProcessSpec, RunAs, run_process
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MIB = 2**20
+
+ERRORS = {
+    "script.exit.*": "it ended with that exit code",
+    "script.signal": "it was killed by a signal that is not one of the limits'",
+    "script.spawn": "it could not be started: no such program or directory, or no right to it",
+    "script.limit.processes": "more processes came of it than it may have",
+    "script.limit.cpu": "it used more CPU time than it may",
+    "script.limit.file_size": "it wrote a larger file than it may",
+    "script.limit.output": "it printed more than it may",
+}
+_LIMIT_SIGNALS = {signal.SIGXCPU: "cpu", signal.SIGXFSZ: "file_size"}
 
 Text = Annotated[str, Field(min_length=1, max_length=100_000)]
 
 
 class Limits(base.Settings):
-    """What one process of the job may use."""
+    """What the job may use; memory, cpu, open_files and file_size are for each of its processes."""
 
     memory: Annotated[int, Field(ge=1)] | None = Field(None, description="Address space in MiB.")
     cpu: Annotated[int, Field(ge=1)] | None = Field(None, description="CPU time in seconds.")
     open_files: Annotated[int, Field(ge=16)] | None = Field(None, description="Files open at the same time.")
     file_size: Annotated[int, Field(ge=1)] | None = Field(None, description="The largest file in MiB.")
+    processes: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        512, description="Processes at the same time, whoever forked them."
+    )
+    output: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="What it may print in MiB; of more than 1 MiB the log keeps head and tail anyway."
+    )
 
 
 class Settings(base.Settings):
@@ -52,7 +69,10 @@ class Settings(base.Settings):
     directory: str | None = Field(
         None, description="Where it runs; an empty directory that is removed afterwards."
     )
-    stdin: Annotated[str, Field(max_length=60_000)] = Field("", description="What it can read.")
+    user: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        None, description="As whom it runs; the node must run as root and name the user in node.run_as."
+    )
+    stdin: Annotated[str, Field(max_length=1_000_000)] = Field("", description="What it can read.")
     success_codes: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
         (0,), description="Exit codes that mean success."
     )
@@ -71,46 +91,70 @@ class Settings(base.Settings):
 
 async def run(settings: Settings, attempt: Attempt) -> None:
     """Run it to its end. Raises `PayloadError` where it fails."""
-    scratch = Path(tempfile.mkdtemp(prefix="watchfloor-run-"))
-    try:
-        spec = await asyncio.to_thread(_spec, settings, attempt, scratch)
-        ended = await run_process(spec, attempt.leash, attempt.output, float(settings.kill_grace))
-    finally:
-        await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
-    _judge(ended, settings)
+    attempt.must_hold()
+    spec = await asyncio.to_thread(_spec, settings, attempt)
+    output = _counted(attempt, settings.limits.output)
+    _judge(await run_process(spec, attempt.leash, output, float(settings.kill_grace)), settings)
 
 
-def _spec(settings: Settings, attempt: Attempt, scratch: Path) -> ProcessSpec:
-    if settings.script is not None:
-        file = scratch / "script"
-        file.touch(mode=0o600)
-        file.write_text(settings.script, encoding="utf-8")
-        argv: tuple[str, ...] = (*settings.interpreter, str(file))
-    else:
-        argv = settings.run or ()
-    directory = scratch / "work"
-    directory.mkdir()
-    limits = settings.limits
+def _counted(attempt: Attempt, most: int | None) -> Callable[[str, bytes], Awaitable[None]]:
+    """Where the output goes; with a limit, what goes beyond it ends the process."""
+    left = None if most is None else most * _MIB
+
+    async def take(stream: str, chunk: bytes) -> None:
+        nonlocal left
+        if left is not None:
+            await attempt.output(stream, chunk[:left])
+            left -= len(chunk)
+            if left < 0:
+                raise PayloadError("script.limit.output", f"it printed more than {most} MiB")
+        else:
+            await attempt.output(stream, chunk)
+
+    return take
+
+
+def _spec(settings: Settings, attempt: Attempt) -> ProcessSpec:
+    limits, user = settings.limits, None
+    if settings.user is not None:
+        user = run_as(settings.user, attempt.grants)
     chosen = {
         "memory": limits.memory and limits.memory * _MIB,
         "cpu": limits.cpu,
         "open_files": limits.open_files,
         "file_size": limits.file_size and limits.file_size * _MIB,
     }
+    scripted = settings.script is not None
     return ProcessSpec(
-        argv=argv,
+        argv=(*settings.interpreter, f"{SCRATCH}/script") if scripted else settings.run or (),
         env=_environment(settings, attempt),
-        directory=settings.directory or str(directory),
+        directory=settings.directory or f"{SCRATCH}/work",
         stdin=settings.stdin,
         nice=settings.nice,
         limits={name: value for name, value in chosen.items() if value},
+        processes=limits.processes,
+        user=user,
+        files={"script": settings.script} if settings.script is not None else {},
     )
+
+
+def run_as(name: str, grants: Grants) -> RunAs:
+    """Another user as whom a job may run. Raises `PayloadError` where this node does not let it."""
+    if name not in grants.run_as:
+        raise PayloadError("config.run_as", f"node.run_as of this node does not name the user {name!r}")
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise PayloadError("config.run_as", f"this machine has no user {name!r}") from None
+    if os.geteuid() != 0 and entry.pw_uid != os.geteuid():
+        raise PayloadError("config.run_as", "only a node that runs as root can run jobs as another user")
+    return RunAs(entry.pw_uid, entry.pw_gid, tuple(os.getgrouplist(name, entry.pw_gid)))
 
 
 def _environment(settings: Settings, attempt: Attempt) -> dict[str, str]:
     return {
         "PATH": PATH,
-        "HOME": os.path.expanduser("~"),
+        "HOME": os.path.expanduser(f"~{settings.user or ''}"),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
         "TZ": os.environ.get("TZ", "UTC"),
         **{name: value.get_secret_value() for name, value in settings.env.items()},
@@ -127,6 +171,11 @@ def _judge(ended: Ended, settings: Settings) -> None:
         raise PayloadError("script.spawn", f"it cannot be started: {one_line(ended.spawn)}")
     if ended.cut:
         raise PayloadError("worker.lost", "ended because this node lost the database")
+    if ended.limit:
+        raise PayloadError(f"script.limit.{ended.limit}", f"it had more {ended.limit} than it may")
+    if ended.signal in _LIMIT_SIGNALS:
+        limit = _LIMIT_SIGNALS[signal.Signals(ended.signal)]
+        raise PayloadError(f"script.limit.{limit}", f"it met its limit of {limit}", signal=ended.signal)
     if ended.signal is not None:
         raise PayloadError("script.signal", f"killed by signal {ended.signal}", signal=ended.signal)
     if ended.exit not in settings.success_codes:

@@ -118,6 +118,11 @@ class Foreign:
         import sqlalchemy
 
         oracle = self._make.extra == "oracle"
+        if oracle:
+            import oracledb
+
+            # Else every first connection waits until another has shown the mode, which a silent server never does.
+            oracledb.enable_thin_mode()  # type: ignore[no-untyped-call]
         seconds = max(1, round(timeout))
         options: dict[str, Any] = (
             {"tcp_connect_timeout": timeout} if oracle else {"login_timeout": seconds, "timeout": seconds}

@@ -1,250 +1,26 @@
-"""Regular expressions that always finish: patterns of settings against text of strangers.
-
-Python's own engine backtracks; an innocent ``a.*b.*c`` on a page made for the purpose holds the whole event
-loop for minutes, and cannot be interrupted. Here a pattern becomes an automaton whose states are worked out
-as the text is read (Thompson's construction, determinised lazily). The time is proportional to the text, the
-memory is bounded, and long searches let other tasks run. Backreferences and look-around cannot be had that
-way and are refused when the settings are read. This module must never search with ``re`` itself, except one
-character at a time.
-"""
+"""Patterns of settings against text of strangers, in searches that let other tasks run."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable
 from time import perf_counter
-from typing import NamedTuple
 
-PATTERN_LIMIT = 1000
-"""The longest pattern, in characters."""
-STATE_LIMIT = 2000
-"""How large a pattern may become when its counted repetitions are written out."""
+from watchfloor.domain import automaton
+
 _TURN = 0.002
 """After this many seconds other tasks get their turn."""
-_STRETCH = 4096
-"""How many characters are read at most between two looks at the clock."""
-_REMEMBERED = 10_000
-"""How many transitions are kept before all are forgotten and worked out again."""
-
-# What stands before or after a position.
-_EDGE, _LAST_NEWLINE, _NEWLINE, _WORD, _OTHER = range(5)
-
-_FLAGS = re.compile(r"\(\?([ims]+)\)")
-_GROUP = re.compile(r"\((?:\?:|\?P<\w+>|(?!\?))")
-_CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-_ESCAPE = re.compile(
-    r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}]*\}|0[0-7]{0,2}|[^1-9])", re.DOTALL
-)
-_REPEAT = re.compile(r"([*+?]|\{(?!\})(\d*)(,?)(\d*)\})([?+]?)")
-
-Accepts = Callable[[str], object]
 
 
-class _Step(NamedTuple):
-    """One instruction of the automaton: read a character, go two ways, or go on at an anchor."""
-
-    accepts: Accepts | None
-    anchor: str
-    onward: tuple[int, ...]
-
-
-class _State(dict[str, "_State"]):
-    """A set of instructions that are possible at once, and where each character seen so far led from it."""
-
-    def __init__(self, threads: frozenset[int], before: int) -> None:
-        super().__init__()
-        self.threads = threads
-        self.before = before
-
-
-class Pattern:
-    """A compiled pattern in the syntax of Python's ``re``, without backreferences and look-around.
-
-    Raises `ValueError`, in words for a person, when the pattern is not valid, not supported or too large.
-    """
-
-    def __init__(self, source: str) -> None:
-        if len(source) > PATTERN_LIMIT:
-            raise ValueError(f"the pattern is longer than {PATTERN_LIMIT} characters")
-        try:
-            re.compile(source)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"the pattern is not valid: {error}") from None
-        self.source = source
-        self._flags = re.RegexFlag(0)
-        if flags := _FLAGS.match(source):
-            for letter in flags[1]:
-                self._flags |= re.RegexFlag[letter.upper()]
-        self._position = flags.end() if flags else 0
-        self._steps: list[_Step] = [_Step(None, "", ())]  # instruction 0: found
-        self._is_word = re.compile(r"\w", self._flags).match
-        try:
-            self._entry = self._alternatives()(0)
-        except RecursionError:
-            raise ValueError("the pattern is nested too deeply") from None
-        self._states: dict[tuple[frozenset[int], int], _State] = {}
-        self._known = 0
+class Pattern(automaton.Pattern):
+    """A pattern for text of any length."""
 
     async def found_in(self, text: str) -> bool:
         """Say whether the pattern matches anywhere in ``text``."""
-        state = self._state(frozenset((self._entry,)), _EDGE)
         turn_ends = perf_counter() + _TURN
-        # A line break at the very end is special: ``$`` holds before it too.
-        end = len(text) - text.endswith("\n")
-        for begin in range(0, end, _STRETCH):
-            for character in text[begin : min(begin + _STRETCH, end)]:
-                following = state.get(character)
-                if following is None:
-                    following = self._advance(state, character)
-                    if following is None:
-                        return True
-                    if perf_counter() > turn_ends:
-                        await asyncio.sleep(0)
-                        turn_ends = perf_counter() + _TURN
-                state = following
+        for found in self.search(text):
+            if found is not None:
+                return found
             if perf_counter() > turn_ends:
                 await asyncio.sleep(0)
                 turn_ends = perf_counter() + _TURN
-        if end < len(text):
-            if self._reachable(state, _LAST_NEWLINE) is None:
-                return True
-            following = self._advance(state, "\n")
-            return following is None or self._reachable(following, _EDGE) is None
-        return self._reachable(state, _EDGE) is None
-
-    # Reading the pattern: each part becomes a function from "what follows" to its first instruction.
-
-    def _alternatives(self) -> Callable[[int], int]:
-        branches = [self._sequence()]
-        while self.source.startswith("|", self._position):
-            self._position += 1
-            branches.append(self._sequence())
-        if len(branches) == 1:
-            return branches[0]
-        return lambda follow: self._add(_Step(None, "", tuple(branch(follow) for branch in branches)))
-
-    def _sequence(self) -> Callable[[int], int]:
-        parts: list[Callable[[int], int]] = []
-        while self._position < len(self.source) and self.source[self._position] not in "|)":
-            parts.append(self._repeated(self._item()))
-
-        def build(follow: int) -> int:
-            for part in reversed(parts):
-                follow = part(follow)
-            return follow
-
-        return build
-
-    def _item(self) -> Callable[[int], int]:
-        source, position = self.source, self._position
-        if source[position] == "(":
-            opened = _GROUP.match(source, position)
-            if opened is None:
-                raise ValueError("the pattern uses look-around or another (?…) form, which is not supported")
-            self._position = opened.end()
-            inner = self._alternatives()
-            self._position += 1  # the closing parenthesis
-            return inner
-        if source[position] in "^$" or source[position : position + 2] in ("\\A", "\\Z", "\\b"):
-            anchor = source[position : position + (2 if source[position] == "\\" else 1)]
-            self._position += len(anchor)
-            return lambda follow: self._add(_Step(None, anchor, (follow,)))
-        atom = _CLASS.match(source, position) or _ESCAPE.match(source, position)
-        if atom is None and source[position] == "\\":
-            raise ValueError("the pattern refers back to a group, which is not supported")
-        text = (
-            atom[0] if atom else source[position] if source[position] == "." else re.escape(source[position])
-        )
-        if text == "\\B":
-            raise ValueError("the pattern uses \\B, which is not supported")
-        self._position += len(atom[0]) if atom else 1
-        accepts = re.compile(text, self._flags).match
-        return lambda follow: self._add(_Step(accepts, "", (follow,)))
-
-    def _repeated(self, item: Callable[[int], int]) -> Callable[[int], int]:
-        repeat = _REPEAT.match(self.source, self._position)
-        if repeat is None:
-            return item
-        sign, low, comma, high, manner = repeat.groups()
-        if manner == "+":
-            raise ValueError("the pattern uses a possessive repetition, which is not supported")
-        self._position = repeat.end()
-        if sign in "*+?":
-            least, most = (1 if sign == "+" else 0), (1 if sign == "?" else None)
-        else:
-            least = int(low or 0)
-            most = int(high) if high else None if comma else least
-
-        def build(follow: int) -> int:
-            if most is None:
-                again = self._add(_Step(None, "", ()))
-                self._steps[again] = _Step(None, "", (item(again), follow))
-                follow = again
-            else:
-                end = follow
-                for _ in range(most - least):
-                    follow = self._add(_Step(None, "", (item(follow), end)))
-            for _ in range(least):
-                before, follow = follow, item(follow)
-                if follow == before:
-                    break  # an empty item, however often
-            return follow
-
-        return build
-
-    def _add(self, step: _Step) -> int:
-        if len(self._steps) >= STATE_LIMIT:
-            raise ValueError("the pattern is too large once its repetitions are written out")
-        self._steps.append(step)
-        return len(self._steps) - 1
-
-    # Running the automaton.
-
-    def _advance(self, state: _State, character: str) -> _State | None:
-        """Work out, and remember, where ``character`` leads from ``state``; None when the pattern is found."""
-        kind = _NEWLINE if character == "\n" else _WORD if self._is_word(character) else _OTHER
-        reachable = self._reachable(state, kind)
-        if reachable is None:
-            return None
-        onward = {self._entry}
-        for index in reachable:
-            accepts, _, following = self._steps[index]
-            if accepts is not None and accepts(character):
-                onward.add(following[0])
-        self._known += 1
-        state[character] = known = self._state(frozenset(onward), kind)
-        return known
-
-    def _reachable(self, state: _State, after: int) -> set[int] | None:
-        """Return the instructions reachable without reading, given what comes after; None if that is the end."""
-        pending, seen = list(state.threads), set(state.threads)
-        while pending:
-            index = pending.pop()
-            if index == 0:
-                return None
-            step = self._steps[index]
-            if step.accepts is None and (not step.anchor or self._holds(step.anchor, state.before, after)):
-                new = set(step.onward) - seen
-                seen |= new
-                pending.extend(new)
-        return seen
-
-    def _holds(self, anchor: str, before: int, after: int) -> bool:
-        many_lines = bool(self._flags & re.MULTILINE)
-        if anchor == "\\b":
-            return (before == _WORD) != (after == _WORD)
-        if anchor in ("^", "\\A"):
-            return before == _EDGE or (anchor == "^" and many_lines and before == _NEWLINE)
-        if anchor == "\\Z":
-            return after == _EDGE
-        return after in (_EDGE, _LAST_NEWLINE) or (many_lines and after == _NEWLINE)
-
-    def _state(self, threads: frozenset[int], before: int) -> _State:
-        if self._known > _REMEMBERED:
-            self._states.clear()
-            self._known = 0
-        key = (threads, before)
-        if key not in self._states:
-            self._states[key] = _State(threads, before)
-        return self._states[key]
+        return False

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 Addresses = tuple[str, ...]
 
+ALIVE_S = 2.0
+"""How long a name server may take to say anything at all."""
+ALIVE_KNOWN_S = 1.0
+"""How long the answer to that holds: whoever waits for a name in vain has waited for longer."""
+
 CACHE_LIMIT = 10_000
 """How many names are remembered at most."""
 LONGEST_TTL = 3600.0
@@ -72,6 +77,7 @@ class Resolver:
         self._servers_stamp = -1
         self._servers: dns.asyncresolver.Resolver | None = None
         self._cache: dict[str, tuple[float, Addresses]] = {}
+        self._alive = (float("-inf"), True)  # when that was asked, and what came of it
 
     async def addresses(self, host: str) -> Addresses:
         """Return the addresses of ``host``, IPv4 first; at least one. Raises `Fault` when there are none."""
@@ -109,6 +115,9 @@ class Resolver:
         """Ask the name servers for both families at once; the second may be late, but not for long."""
         servers = self._configured()
         tasks = [asyncio.ensure_future(_lookup(servers, host, kind)) for kind in ("A", "AAAA")]
+        waits = _waits.get()
+        if waits is not None:
+            waits.for_name = True  # until there is an answer, of whatever kind
         try:
             done, late = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if late and any(task.exception() is None for task in done):
@@ -120,10 +129,42 @@ class Resolver:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
         answers = [result for result in results if isinstance(result, tuple)]
+        if waits is not None and (answers or _is_answer(results)):
+            waits.for_name = False
         if not answers:
             raise _why(host, results)
         addresses = tuple(address for found, _ in answers for address in found)
         return addresses, min(ttl for _, ttl in answers)
+
+    async def alive(self) -> bool:
+        """Whether any name server says anything at all, be it a refusal."""
+        asked_at, alive = self._alive
+        if monotonic() - asked_at > ALIVE_KNOWN_S:
+            alive = await self._ask_whether_alive()
+            self._alive = (monotonic(), alive)
+        return alive
+
+    async def _ask_whether_alive(self) -> bool:
+        import dns.asyncquery
+        import dns.exception
+        import dns.message
+
+        try:
+            servers = self._configured()
+        except Fault:
+            return False
+        query = dns.message.make_query(".", "NS")
+
+        async def answers(address: str) -> bool:
+            try:
+                await dns.asyncquery.udp(query, address, timeout=ALIVE_S, port=servers.port)
+            except (dns.exception.Timeout, OSError):
+                return False
+            except dns.exception.DNSException:
+                return True  # something strange, but something
+            return True
+
+        return any(await asyncio.gather(*(answers(str(each)) for each in servers.nameservers)))
 
     def _configured(self) -> dns.asyncresolver.Resolver:
         """Return dnspython's resolver for the servers of the moment; imported late, it takes a while."""
@@ -165,6 +206,13 @@ def _why(host: str, results: Sequence[object]) -> Fault:
     return Fault(f"cannot look up {host}: {one_line(detail, 80)}")
 
 
+def _is_answer(results: Sequence[object]) -> bool:
+    """Whether a name server said that there is no such name or no such address."""
+    import dns.resolver
+
+    return any(isinstance(result, dns.resolver.NXDOMAIN | dns.resolver.NoAnswer) for result in results)
+
+
 def _stamp(path: str) -> int:
     """Return a number that changes when the file does; 0 when there is none."""
     try:
@@ -202,3 +250,22 @@ def use_resolver(resolver: Resolver) -> Iterator[Resolver]:
         yield resolver
     finally:
         _current.reset(token)
+
+
+class Waits:
+    """What a check waits for, or waited for when it ended."""
+
+    __slots__ = ("for_name",)
+
+    def __init__(self) -> None:
+        self.for_name = False
+
+
+_waits: ContextVar[Waits | None] = ContextVar("waits", default=None)
+
+
+def note_waits() -> Waits:
+    """Have lookups of this context note here what they wait for."""
+    waits = Waits()
+    _waits.set(waits)
+    return waits

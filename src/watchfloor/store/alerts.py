@@ -1,23 +1,27 @@
-"""Alerts: the rows, their immutable events, and what the alert screens read."""
+"""Alerts: the rows and their immutable events. What the screens about them read is in `alert_rooms`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from watchfloor.domain.alert import Alert, AlertState, Event, Suppression
-from watchfloor.domain.boards import AlertDetail, AlertEventRow, AlertRow, DeliveryRow
+from watchfloor.domain.boards import AlertEventRow
 from watchfloor.domain.severity import Severity
-from watchfloor.store.database import Connection, fetch_all, fetch_one
+from watchfloor.store.database import Connection, fetch_all, fetch_column
 from watchfloor.store.jsonb import dumps
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAlert:
-    """An alert with its place in the database; ``seq`` is the number of events it has."""
+    """An alert with its place in the database; ``seq`` is the number of events it has.
+
+    ``root_id`` is the service whose failure put this one out of reach, while that lasts. ``silenced_by`` are the
+    silences that keep it quiet, ``unsaid`` is how often it fired without being told because its rule wants a pause.
+    """
 
     id: int
     uuid: UUID
@@ -31,6 +35,9 @@ class StoredAlert:
     fire_at: datetime
     seq: int
     alert: Alert
+    root_id: int | None = None
+    silenced_by: tuple[int, ...] = ()
+    unsaid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class NewAlert:
     fire_at: datetime
     alert: Alert
     events: Sequence[Event]
+    root_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +70,14 @@ class ChangedAlert:
     summary: str | None = None
 
 
-_COLUMNS = (
+COLUMNS = (
     "id, uuid, subject, fingerprint, rule_id, service_id, title, summary, labels, fire_at, seq, state, severity, "
-    "active_at, fired_at, acked_by, acked_until, note, sticky, ended_at, resolved_at, reopen_count, held, suppressed"
+    "active_at, fired_at, acked_by, acked_until, note, sticky, ended_at, resolved_at, reopen_count, held, suppressed, "
+    "root_id, warn_at, silenced_by, unsaid"
 )
 
 
-def _stored(row: Any) -> StoredAlert:
+def stored(row: Any) -> StoredAlert:
     return StoredAlert(
         id=row.id,
         uuid=row.uuid,
@@ -88,6 +97,7 @@ def _stored(row: Any) -> StoredAlert:
             fired_at=row.fired_at,
             acked_by=row.acked_by,
             acked_until=row.acked_until,
+            warn_at=row.warn_at,
             note=row.note,
             sticky=row.sticky,
             ended_at=row.ended_at,
@@ -96,6 +106,9 @@ def _stored(row: Any) -> StoredAlert:
             held=row.held,
             suppressed=frozenset(Suppression(reason) for reason in row.suppressed),
         ),
+        root_id=row.root_id,
+        silenced_by=tuple(row.silenced_by),
+        unsaid=row.unsaid,
     )
 
 
@@ -105,32 +118,74 @@ async def lock_by_subject(
     """Alerts of these subjects that are open, held, or resolved after ``resolved_since``; locked, newest last."""
     rows = await fetch_all(
         connection,
-        f"SELECT {_COLUMNS} FROM alerts WHERE subject = ANY(%(subjects)s) "
+        f"SELECT {COLUMNS} FROM alerts WHERE subject = ANY(%(subjects)s) "
         "AND (state <> 'resolved' OR held OR resolved_at > %(since)s) ORDER BY id FOR UPDATE",
         {"subjects": list(subjects), "since": resolved_since},
     )
-    return [_stored(row) for row in rows]
+    return [stored(row) for row in rows]
 
 
 async def lock(connection: Connection, alert_ids: Sequence[int]) -> list[StoredAlert]:
     """Alerts by id, locked until the transaction ends; ids that do not exist are left out."""
     rows = await fetch_all(
         connection,
-        f"SELECT {_COLUMNS} FROM alerts WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE",
+        f"SELECT {COLUMNS} FROM alerts WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE",
         {"ids": list(alert_ids)},
     )
-    return [_stored(row) for row in rows]
+    return [stored(row) for row in rows]
+
+
+async def lock_by_service(connection: Connection, service_ids: Collection[int]) -> list[StoredAlert]:
+    """Alerts of services that are open or kept quiet for some reason; locked, the oldest first."""
+    rows = await fetch_all(
+        connection,
+        f"SELECT {COLUMNS} FROM alerts WHERE service_id = ANY(%(ids)s) "
+        "AND (state <> 'resolved' OR suppressed <> '{}') ORDER BY id FOR UPDATE",
+        {"ids": list(service_ids)},
+    )
+    return [stored(row) for row in rows]
+
+
+async def with_reasons_that_ended(connection: Connection) -> list[int]:
+    """Services with alerts that carry a reason for silence whose cause, in the service itself, is over."""
+    return await fetch_column(
+        connection,
+        "SELECT DISTINCT a.service_id FROM alerts a JOIN service_state t ON t.service_id = a.service_id "
+        "LEFT JOIN service_reach r ON r.service_id = a.service_id "
+        "LEFT JOIN service_planned p ON p.service_id = a.service_id WHERE a.suppressed <> '{}' AND ("
+        "'dependency' = ANY(a.suppressed) AND r.root_id IS NULL "
+        "OR 'maintenance' = ANY(a.suppressed) AND coalesce(p.depth, 0) = 0 "
+        "OR 'flapping' = ANY(a.suppressed) AND NOT t.flapping)",
+    )
+
+
+async def set_roots(connection: Connection, roots: Mapping[int, int | None]) -> None:
+    """Store, by alert, the service whose failure put its service out of reach."""
+    if roots:
+        await connection.execute(
+            "UPDATE alerts a SET root_id = v.root, changed_at = clock_timestamp() "
+            "FROM unnest(%(ids)s::int[], %(roots)s::int[]) AS v(id, root) WHERE a.id = v.id",
+            {"ids": list(roots), "roots": list(roots.values())},
+        )
 
 
 async def lock_due(connection: Connection, now: datetime, limit: int = 500) -> list[StoredAlert]:
-    """Pending alerts whose wait is over and acknowledged ones that ran out; locked, those locked by others skipped."""
+    """Alerts that time alone changes by ``now``; locked, those locked by others skipped.
+
+    Pending ones whose wait is over, unless nobody has looked at their service since the wait was set; acknowledged
+    ones that run out or will soon; firing ones of which it is time to be reminded or, after a pause, to be told.
+    """
     rows = await fetch_all(
         connection,
-        f"SELECT {_COLUMNS} FROM alerts WHERE (state = 'pending' AND fire_at <= %(now)s) "
-        "OR (state = 'acknowledged' AND acked_until <= %(now)s) ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+        f"SELECT {COLUMNS} FROM alerts WHERE (state = 'pending' AND fire_at <= %(now)s AND (observed_from IS NULL "
+        "  OR EXISTS (SELECT FROM service_state t WHERE t.service_id = alerts.service_id "
+        "  AND t.last_started > observed_from))) "
+        "OR (state = 'acknowledged' AND (acked_until <= %(now)s OR warn_at <= %(now)s)) "
+        "OR (state = 'firing' AND suppressed = '{}' AND (remind_at <= %(now)s OR hold_until <= %(now)s)) "
+        "ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
         {"now": now, "limit": limit},
     )
-    return [_stored(row) for row in rows]
+    return [stored(row) for row in rows]
 
 
 async def insert(connection: Connection, new: Sequence[NewAlert]) -> list[StoredAlert]:
@@ -140,17 +195,17 @@ async def insert(connection: Connection, new: Sequence[NewAlert]) -> list[Stored
     rows = await fetch_all(
         connection,
         "INSERT INTO alerts (uuid, subject, fingerprint, rule_id, service_id, incident_id, title, summary, labels, "
-        "  fire_at, state, severity, active_at, fired_at, seq) "
+        "  fire_at, state, severity, active_at, fired_at, seq, suppressed, root_id) "
         "SELECT uuid, subject, fingerprint, rule_id, service_id, incident_id, title, summary, labels, fire_at, "
-        "  state, severity, active_at, fired_at, seq "
+        "  state, severity, active_at, fired_at, seq, ARRAY(SELECT jsonb_array_elements_text(suppressed)), root_id "
         "FROM unnest(%(uuids)s::uuid[], %(subjects)s::text[], %(fingerprints)s::text[], "
         "  %(rules)s::int[], %(services)s::int[], %(incidents)s::int[], %(titles)s::text[], "
         "  %(summaries)s::text[], %(labels)s::jsonb[], %(fire_at)s::timestamptz[], "
         "  %(states)s::text[], %(severities)s::smallint[], %(active)s::timestamptz[], "
-        "  %(fired)s::timestamptz[], %(seqs)s::int[]) WITH ORDINALITY "
+        "  %(fired)s::timestamptz[], %(seqs)s::int[], %(suppressed)s::jsonb[], %(roots)s::int[]) WITH ORDINALITY "
         "  AS v(uuid, subject, fingerprint, rule_id, service_id, incident_id, title, summary, labels, "
-        "  fire_at, state, severity, active_at, fired_at, seq, n) "
-        f"ORDER BY n RETURNING {_COLUMNS}",
+        "  fire_at, state, severity, active_at, fired_at, seq, suppressed, root_id, n) "
+        f"ORDER BY n RETURNING {COLUMNS}",
         {
             "uuids": [str(a.uuid) for a in new],
             "subjects": [a.subject for a in new],
@@ -167,24 +222,26 @@ async def insert(connection: Connection, new: Sequence[NewAlert]) -> list[Stored
             "active": [a.alert.active_at for a in new],
             "fired": [a.alert.fired_at for a in new],
             "seqs": [len(a.events) for a in new],
+            "suppressed": [dumps(sorted(a.alert.suppressed)) for a in new],
+            "roots": [a.root_id for a in new],
         },
     )
-    by_uuid = {row.uuid: _stored(row) for row in rows}
-    stored = [by_uuid[a.uuid] for a in new]
+    by_uuid = {row.uuid: stored(row) for row in rows}
+    inserted = [by_uuid[a.uuid] for a in new]
     await _append_events(
         connection,
         [
             (s.id, n, event, a.title)
-            for s, a in zip(stored, new, strict=True)
+            for s, a in zip(inserted, new, strict=True)
             for n, event in enumerate(a.events)
         ],
     )
-    return stored
+    return inserted
 
 
 _UPDATE = """
 UPDATE alerts a SET state = v.state, severity = v.severity, fired_at = v.fired_at, acked_by = v.acked_by,
-    acked_until = v.acked_until, note = v.note, sticky = v.sticky, ended_at = v.ended_at,
+    acked_until = v.acked_until, warn_at = v.warn_at, note = v.note, sticky = v.sticky, ended_at = v.ended_at,
     resolved_at = v.resolved_at, reopen_count = v.reopen_count, held = v.held,
     suppressed = ARRAY(SELECT jsonb_array_elements_text(v.suppressed)),
     title = coalesce(v.title, a.title), summary = coalesce(v.summary, a.summary), seq = a.seq + v.added,
@@ -193,9 +250,10 @@ FROM unnest(%(ids)s::int[], %(states)s::text[], %(severities)s::smallint[],
     %(fired)s::timestamptz[], %(acked_by)s::text[], %(acked_until)s::timestamptz[],
     %(notes)s::text[], %(sticky)s::boolean[], %(ended)s::timestamptz[],
     %(resolved)s::timestamptz[], %(reopened)s::int[], %(held)s::boolean[],
-    %(suppressed)s::jsonb[], %(titles)s::text[], %(summaries)s::text[], %(added)s::int[])
+    %(suppressed)s::jsonb[], %(titles)s::text[], %(summaries)s::text[], %(added)s::int[],
+    %(warn_at)s::timestamptz[])
     AS v(id, state, severity, fired_at, acked_by, acked_until, note, sticky, ended_at, resolved_at, reopen_count,
-         held, suppressed, title, summary, added)
+         held, suppressed, title, summary, added, warn_at)
 WHERE a.id = v.id
 """
 
@@ -227,6 +285,7 @@ async def update(connection: Connection, changed: Sequence[ChangedAlert]) -> Non
             "titles": [c.title for c in kept],
             "summaries": [c.summary for c in kept],
             "added": [len(c.events) for c in kept],
+            "warn_at": [c.alert.warn_at for c in kept],
         },
     )
     await _append_events(
@@ -266,82 +325,3 @@ async def events(connection: Connection, alert_id: int) -> list[AlertEventRow]:
         {"id": alert_id},
     )
     return [AlertEventRow(*row) for row in rows]
-
-
-_ROW = (
-    "SELECT a.id, a.state, a.severity, a.title, r.name AS rule, a.service_id, coalesce(s.name, '') AS service, "
-    "a.active_at, a.fired_at, a.resolved_at, a.acked_by, a.acked_until, a.note, a.reopen_count, a.summary, a.labels, "
-    "coalesce(s.runbook, '') AS runbook FROM alerts a JOIN rules r ON r.id = a.rule_id "
-    "LEFT JOIN services s ON s.id = a.service_id "
-)
-
-
-def _row(row: Any) -> AlertRow:
-    return AlertRow(
-        id=row.id,
-        state=row.state,
-        severity=Severity(row.severity),
-        title=row.title,
-        rule=row.rule,
-        service_id=row.service_id,
-        service=row.service,
-        active_at=row.active_at,
-        fired_at=row.fired_at,
-        resolved_at=row.resolved_at,
-        acked_by=row.acked_by,
-        acked_until=row.acked_until,
-        note=row.note,
-        reopened=row.reopen_count,
-    )
-
-
-async def active(connection: Connection, limit: int = 2000) -> list[AlertRow]:
-    """Alerts that are not resolved: firing first, the most severe and then the newest first."""
-    rows = await fetch_all(
-        connection,
-        (
-            _ROW
-            + "WHERE a.state <> 'resolved' ORDER BY array_position(ARRAY['firing', 'acknowledged', 'pending'], "
-            "a.state), a.severity DESC, coalesce(a.fired_at, a.active_at) DESC, a.id DESC LIMIT %(limit)s"
-        ),
-        {"limit": limit},
-    )
-    return [_row(row) for row in rows]
-
-
-async def resolved(
-    connection: Connection, before: AlertRow | None = None, limit: int = 200
-) -> list[AlertRow]:
-    """Resolved alerts, the latest first, older than ``before``; page by passing the last row."""
-    clause = "" if before is None else "AND (a.resolved_at, a.id) < (%(at)s, %(id)s) "
-    rows = await fetch_all(
-        connection,
-        f"{_ROW} WHERE a.state = 'resolved' {clause} ORDER BY a.resolved_at DESC, a.id DESC LIMIT %(limit)s",
-        {
-            "at": None if before is None else before.resolved_at,
-            "id": None if before is None else before.id,
-            "limit": limit,
-        },
-    )
-    return [_row(row) for row in rows]
-
-
-async def detail(connection: Connection, alert_id: int) -> AlertDetail | None:
-    """One alert with its history and its deliveries, or None when it does not exist."""
-    row = await fetch_one(connection, _ROW + "WHERE a.id = %(id)s", {"id": alert_id})
-    if row is None:
-        return None
-    deliveries = await fetch_all(
-        connection,
-        "SELECT id::text, channel, kind, state, attempt, created_at, last_error FROM outbox "
-        "WHERE alert_id = %(id)s ORDER BY seq, channel",
-        {"id": alert_id},
-    )
-    return AlertDetail(
-        row=_row(row),
-        summary=row.summary,
-        runbook=row.runbook,
-        labels=row.labels,
-        events=tuple(await events(connection, alert_id)),
-        deliveries=tuple(DeliveryRow(*delivery) for delivery in deliveries),
-    )

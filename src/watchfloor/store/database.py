@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import namedtuple_row
 
 from watchfloor.store.address import parts
-from watchfloor.store.errors import StoreError
+from watchfloor.store.errors import StoreError, is_away
 
 OLDEST = 15
 """The oldest PostgreSQL major version that is supported."""
@@ -93,19 +93,39 @@ class Database:
         self._open.add(connection)
         return connection
 
+    async def answers(self, within_s: float) -> bool:
+        """Whether the server answers a new connection in time, however busy the kept ones are."""
+        try:
+            async with asyncio.timeout(within_s):
+                connection = await self.connect()
+                try:
+                    await connection.execute("SELECT 1")
+                finally:
+                    await connection.close()
+        except Exception as error:
+            if not is_away(error):
+                raise
+            return False
+        return True
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A transaction that commits when the block ends and rolls back when it raises.
 
         Raises `TimeoutError` when every connection of this process stays busy.
         """
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """As `transaction`, but every statement in the block is a transaction of its own: one exchange, not three."""
         async with asyncio.timeout(BUSY_S):
             await self._free.acquire()
         try:
             connection = await self._take()
             try:
-                async with connection.transaction():
-                    yield connection
+                yield connection
             except psycopg.OperationalError:
                 await self._drop_idle()  # they were made to the same server, which may be gone
                 raise

@@ -7,6 +7,8 @@ import re
 import psycopg
 from psycopg import errors as pg
 
+from watchfloor.domain.text import one_line
+
 
 class StoreError(Exception):
     """The database cannot be used; the message names the place and the remedy."""
@@ -38,6 +40,13 @@ _REFUSED = (
 def is_away(error: BaseException) -> bool:
     """Whether waiting and trying again is the right answer: the server is gone, full, read-only or overloaded."""
     return isinstance(error, _AWAY) and not isinstance(error, _NEVER)
+
+
+def refusal(error: BaseException) -> str:
+    """Why one piece of work failed while the database is well, in one line; empty where it is away."""
+    if isinstance(error, pg.QueryCanceled):
+        return "its query took too long and was cancelled"
+    return "" if is_away(error) else one_line(f"{type(error).__name__}: {_first_line(error)}", 300)
 
 
 def explain(error: BaseException) -> str:

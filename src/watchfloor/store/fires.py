@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_value
+from watchfloor.store.jobs import SPEC
+from watchfloor.store.jsonb import dumps
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,15 @@ class NewRun:
     missed: int = 0
     error: str = ""
     state: str = "waiting"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    upstream_id: int | None = None
 
 
 async def due_schedules(connection: Connection, limit: int) -> list[DueSchedule]:
     """Lock and return schedules that are due; those that another node has in hand are passed over."""
     rows = await fetch_all(
         connection,
-        "SELECT s.id, s.job_id, s.spec, s.anchor, s.next_fire_at, j.priority, j.slots IS NOT NULL, j.deadline_ms, "
+        f"SELECT s.id, s.job_id, {SPEC}, s.anchor, s.next_fire_at, j.priority, j.slots IS NOT NULL, j.deadline_ms, "
         "clock_timestamp() FROM schedules s JOIN jobs j ON j.id = s.job_id "
         "WHERE s.state = 'active' AND s.next_fire_at <= clock_timestamp() "
         "ORDER BY s.next_fire_at LIMIT %(limit)s FOR UPDATE OF s SKIP LOCKED",
@@ -59,13 +63,31 @@ async def due_schedules(connection: Connection, limit: int) -> list[DueSchedule]
     return [DueSchedule(*row) for row in rows]
 
 
-async def until_next_s(connection: Connection) -> float | None:
-    """Seconds until the next fire of any schedule; None where there is none."""
-    found = await fetch_value(
-        connection,
-        "SELECT extract(epoch FROM min(next_fire_at) - clock_timestamp()) FROM schedules WHERE state = 'active'",
+async def next_due(connection: Connection) -> datetime | None:
+    """When the next schedule fires; None where none does."""
+    found: datetime | None = await fetch_value(
+        connection, "SELECT min(next_fire_at) FROM schedules WHERE state = 'active'"
     )
-    return None if found is None else float(found)
+    return found
+
+
+_RECORD = """
+INSERT INTO runs (uuid, job_id, fire_key, origin, scheduled_for, available_at, priority, capped, schedule_id, asked_by,
+    deadline_at, missed, error, parameters, upstream_id, lane, state, finished_at)
+SELECT v.uuid, v.job_id, v.fire_key, v.origin, v.scheduled_for, v.available_at, v.priority, v.capped, v.schedule_id,
+    v.asked_by, v.deadline_at, v.missed, v.error, v.parameters, v.upstream_id, j.lane,
+    CASE WHEN v.state = 'waiting' AND NOT v.capped AND v.available_at <= clock_timestamp() THEN 'ready'
+        ELSE v.state END,
+    CASE WHEN v.state IN ('missed', 'skipped') THEN clock_timestamp() END
+FROM unnest(%(uuid)s::uuid[], %(job_id)s::int[], %(fire_key)s::text[], %(origin)s::text[],
+    %(scheduled_for)s::timestamptz[], %(available_at)s::timestamptz[], %(priority)s::smallint[],
+    %(capped)s::boolean[], %(schedule_id)s::int[], %(asked_by)s::text[], %(deadline_at)s::timestamptz[],
+    %(missed)s::int[], %(error)s::text[], %(state)s::text[], %(parameters)s::jsonb[], %(upstream_id)s::bigint[])
+    WITH ORDINALITY AS v(uuid, job_id, fire_key, origin, scheduled_for, available_at, priority, capped, schedule_id,
+    asked_by, deadline_at, missed, error, state, parameters, upstream_id, place)
+JOIN jobs j ON j.id = v.job_id ORDER BY v.place
+ON CONFLICT (job_id, fire_key) DO NOTHING RETURNING id
+"""
 
 
 async def record(connection: Connection, runs: Sequence[NewRun]) -> list[int]:
@@ -73,24 +95,11 @@ async def record(connection: Connection, runs: Sequence[NewRun]) -> list[int]:
 
     A run without cap that may start at once is ready at once.
     """
-    columns = {field: [getattr(run, field) for run in runs] for field in NewRun.__slots__}
-    return await fetch_column(
-        connection,
-        "INSERT INTO runs (uuid, job_id, fire_key, origin, scheduled_for, available_at, priority, capped, schedule_id, "
-        "  asked_by, deadline_at, missed, error, state, finished_at) "
-        "SELECT v.uuid, v.job_id, v.fire_key, v.origin, v.scheduled_for, v.available_at, v.priority, v.capped, "
-        "  v.schedule_id, v.asked_by, v.deadline_at, v.missed, v.error, "
-        "  CASE WHEN v.state = 'waiting' AND NOT v.capped AND v.available_at <= clock_timestamp() THEN 'ready' "
-        "  ELSE v.state END, CASE WHEN v.state = 'missed' THEN clock_timestamp() END "
-        "FROM unnest(%(uuid)s::uuid[], %(job_id)s::int[], %(fire_key)s::text[], %(origin)s::text[], "
-        "  %(scheduled_for)s::timestamptz[], %(available_at)s::timestamptz[], %(priority)s::smallint[], "
-        "  %(capped)s::boolean[], %(schedule_id)s::int[], %(asked_by)s::text[], %(deadline_at)s::timestamptz[], "
-        "  %(missed)s::int[], %(error)s::text[], %(state)s::text[]) "
-        "  AS v(uuid, job_id, fire_key, origin, scheduled_for, available_at, priority, capped, schedule_id, asked_by, "
-        "  deadline_at, missed, error, state) "
-        "ON CONFLICT (job_id, fire_key) DO NOTHING RETURNING id",
-        columns,
-    )
+    if not runs:
+        return []
+    columns = {name: [getattr(run, name) for run in runs] for name in NewRun.__slots__}
+    columns["parameters"] = [dumps(run.parameters) for run in runs]
+    return await fetch_column(connection, _RECORD, columns)
 
 
 async def advance(
@@ -101,12 +110,4 @@ async def advance(
         "UPDATE schedules s SET next_fire_at = v.at, state = CASE WHEN v.at IS NULL THEN 'ended' ELSE 'active' END "
         "FROM unnest(%(ids)s::int[], %(at)s::timestamptz[]) AS v(id, at) WHERE s.id = v.id",
         {"ids": list(schedule_ids), "at": list(following)},
-    )
-
-
-async def break_schedule(connection: Connection, schedule_id: int, error: str) -> None:
-    """Take a schedule that cannot be computed out of the way, with its reason."""
-    await connection.execute(
-        "UPDATE schedules SET state = 'error', error = %(error)s WHERE id = %(id)s",
-        {"id": schedule_id, "error": error},
     )

@@ -18,9 +18,14 @@ from watchfloor.domain.boards import (
 )
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.severity import Severity
+from watchfloor.store.certificates import certificate_log
 from watchfloor.store.database import Connection, fetch_all, fetch_one, fetch_value
 from watchfloor.store.nodes import LIVE, config_files
+from watchfloor.store.objectives import burns, objective_row
 from watchfloor.store.services import find_service
+from watchfloor.store.tree import service_tree
+from watchfloor.store.uptime import spent_windows
+from watchfloor.store.why import reasons
 
 RESULTS_SHOWN = 240
 INCIDENTS_SHOWN = 50
@@ -30,8 +35,12 @@ CHUNK = 200
 _BOARD = """
 SELECT s.id, s.name, s.kind, s.group_name, s.tags, t.hard, t.status, t.soft, t.attempt, s.max_attempts,
     t.latency_us, t.recent, t.since, t.last_ended, s.every_ms, s.paused, t.summary,
-    a.id AS alert_id, coalesce(a.state = 'acknowledged', false) AS acknowledged
+    a.id AS alert_id, coalesce(a.state = 'acknowledged', false) AS acknowledged, coalesce(root.name, '') AS root,
+    coalesce(p.depth > 0, false) AS planned, t.flapping, s.environment, s.owner, s.origin
 FROM services s JOIN service_state t ON t.service_id = s.id
+LEFT JOIN service_reach r ON r.service_id = s.id AND r.root_id IS NOT NULL
+LEFT JOIN services root ON root.id = r.root_id
+LEFT JOIN service_planned p ON p.service_id = s.id
 LEFT JOIN (
     SELECT DISTINCT ON (service_id) service_id, id, state FROM alerts WHERE state IN ('firing', 'acknowledged')
     ORDER BY service_id, severity DESC, id
@@ -40,7 +49,9 @@ WHERE s.retired_at IS NULL
 """
 
 _CHANGED = """
-AND (t.updated_at > %(since)s OR s.id IN (SELECT service_id FROM alerts WHERE changed_at > %(since)s))
+AND (t.updated_at > %(since)s OR s.id IN (SELECT service_id FROM alerts WHERE changed_at > %(since)s)
+    OR s.id IN (SELECT service_id FROM service_reach WHERE changed_at > %(since)s)
+    OR s.id IN (SELECT service_id FROM service_planned WHERE changed_at > %(since)s))
 """
 
 _UPTIME = """
@@ -127,6 +138,12 @@ def _health_row(row: Any, uptime: float | None) -> HealthRow:
         summary=row.summary,
         alert_id=row.alert_id,
         acknowledged=row.acknowledged,
+        root=row.root,
+        planned=row.planned,
+        flapping=row.flapping,
+        environment=row.environment,
+        owner=row.owner,
+        origin=row.origin,
     )
 
 
@@ -136,10 +153,8 @@ async def service_detail(connection: Connection, service_id: int, now: datetime)
     service = await find_service(connection, service_id)
     if row is None or service is None:
         return None
-    uptime = {
-        name: (await uptimes(connection, now, timedelta(days=days), service_id)).get(service_id)
-        for name, days in (("24h", 1), ("7d", 7), ("30d", 30))
-    }
+    spent = await spent_windows(connection, service_id, now)
+    uptime = {name: window.ratio for name, window in spent.items()}
     latest = await fetch_one(
         connection, "SELECT facts, metrics FROM service_facts WHERE service_id = %(id)s", {"id": service_id}
     )
@@ -155,6 +170,11 @@ async def service_detail(connection: Connection, service_id: int, now: datetime)
         facts=latest.facts if latest else {},
         metrics=latest.metrics if latest else {},
         uptime=uptime,
+        spent=spent,
+        objectives=tuple(map(objective_row, await burns(connection, now, [service_id]))),
+        certificates=tuple(await certificate_log(connection, service_id)),
+        why=await reasons(connection, service_id),
+        tree=await service_tree(connection, service_id),
     )
 
 

@@ -6,14 +6,27 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from watchfloor.domain.boards import AttemptRow, JobRow, RunDetail, RunLine, RunRow
 from watchfloor.domain.durations import format_duration
+from watchfloor.domain.job_boards import (
+    AttemptRow,
+    JobRow,
+    RunDetail,
+    RunLine,
+    RunRow,
+)
+from watchfloor.domain.lanes import parts_of
 from watchfloor.domain.schedules import preview
+from watchfloor.store import archive
 from watchfloor.store.database import Connection, fetch_all, fetch_one
-from watchfloor.store.jobs import schedule_of
+from watchfloor.store.health import clock
+from watchfloor.store.job_outlook import with_outlook
+from watchfloor.store.jobs import SPEC, schedule_of
 
 RECENT = 20
 """Runs of a job whose outcomes the list shows."""
+
+_NEVER_ARCHIVED = timedelta(days=1)
+"""Runs that ended within the shortest retention: a page of them need not look into the archive."""
 
 LOG_MARGIN = timedelta(minutes=5)
 """How far a line may be stamped from the run it belongs to: clocks of nodes follow the database's only so well."""
@@ -25,13 +38,18 @@ SELECT j.id, j.name, j.kind, j.contact, j.description, j.paused,
     (SELECT string_agg(s.error, '; ') FROM schedules s WHERE s.job_id = j.id AND s.state = 'error') AS broken,
     l.id AS last_run, l.state AS last_state, l.finished_at AS last_at, l.error AS last_error,
     extract(epoch FROM l.finished_at - l.started_at)::float8 AS last_took,
-    (SELECT array_agg(h.state ORDER BY h.id) FROM (SELECT id, state FROM runs r WHERE r.job_id = j.id
-        AND r.state IN ('succeeded', 'cancelled', 'dead', 'skipped', 'missed') ORDER BY id DESC LIMIT %(recent)s) h)
-        AS recent,
+    h.states AS recent, h.took, j.lane, j.belongs_to, j.role, j.owner, j.origin, j.changed_by,
+    j.tripped_at IS NOT NULL AND j.paused AS tripped,
     coalesce(o.running, 0) AS running, coalesce(o.waiting, 0) AS waiting
 FROM jobs j
 LEFT JOIN LATERAL (SELECT * FROM runs r WHERE r.job_id = j.id AND r.state IN ('succeeded', 'cancelled', 'dead')
     ORDER BY r.id DESC LIMIT 1) l ON true
+LEFT JOIN LATERAL (SELECT array_agg(state ORDER BY id) AS states,
+    array_agg(extract(epoch FROM finished_at - started_at)::float8 ORDER BY id)
+        FILTER (WHERE state = 'succeeded') AS took
+    FROM (SELECT id, state, started_at, finished_at FROM runs r WHERE r.job_id = j.id
+        AND r.state IN ('succeeded', 'cancelled', 'dead', 'skipped', 'missed') ORDER BY id DESC LIMIT %(recent)s) x)
+    h ON true
 LEFT JOIN (SELECT job_id, count(*) FILTER (WHERE state = 'running') AS running,
     count(*) FILTER (WHERE state IN ('waiting', 'ready')) AS waiting
     FROM runs WHERE state IN ('running', 'ready', 'waiting') GROUP BY job_id) o ON o.job_id = j.id
@@ -49,7 +67,7 @@ async def jobs(connection: Connection) -> list[JobRow]:
             contact=row.contact,
             description=row.description,
             paused=row.paused,
-            schedules=tuple(_in_words(spec) for spec in row.specs or ()),
+            schedules=tuple(schedule_words(spec) for spec in row.specs or ()),
             next_fire_at=row.next_fire_at,
             broken=row.broken or "",
             last_run=row.last_run,
@@ -60,6 +78,14 @@ async def jobs(connection: Connection) -> list[JobRow]:
             recent=tuple(row.recent or ()),
             running=row.running,
             waiting=row.waiting,
+            queue=parts_of(row.lane)[0],
+            belongs_to=row.belongs_to,
+            role=row.role,
+            owner=row.owner,
+            origin=row.origin,
+            tripped=row.tripped,
+            took=tuple(took for took in row.took or () if took is not None),
+            changed_by=row.changed_by,
         )
         for row in await fetch_all(connection, _JOBS, {"recent": RECENT})
     ]
@@ -69,7 +95,7 @@ async def coming(connection: Connection, name: str, now: datetime, count: int) -
     """The next fires of a job with their moment as clocks in the zone of their schedule show it, soonest first."""
     rows = await fetch_all(
         connection,
-        "SELECT s.spec, s.anchor FROM schedules s JOIN jobs j ON j.id = s.job_id "
+        f"SELECT {SPEC} AS spec, s.anchor FROM schedules s JOIN jobs j ON j.id = s.job_id "
         "WHERE j.name = %(name)s AND j.retired_at IS NULL AND s.state IN ('active', 'paused')",
         {"name": name},
     )
@@ -81,7 +107,8 @@ async def coming(connection: Connection, name: str, now: datetime, count: int) -
     return sorted(found)[:count]
 
 
-def _in_words(spec: Mapping[str, Any]) -> str:
+def schedule_words(spec: Mapping[str, Any]) -> str:
+    """A schedule as people say it."""
     match spec["kind"]:
         case "cron":
             return f"{spec['expr']} {spec['tz']}"
@@ -101,24 +128,37 @@ _RUNS = (
 
 
 async def runs(
-    connection: Connection, job: str | None, *, dead: bool, before: int | None = None, limit: int = 200
+    connection: Connection,
+    job: str | None,
+    *,
+    dead: bool,
+    before: int | None = None,
+    limit: int = 200,
+    state: str = "",
 ) -> list[RunRow]:
-    """Runs, newest first: of one job or all, or only open dead letters; older than the run ``before``."""
+    """Runs, newest first: of one job or all, in one state or any, or only open dead letters; older than ``before``."""
     rows = await fetch_all(
         connection,
         f"{_RUNS} WHERE (%(job)s::text IS NULL OR r.job_id = (SELECT id FROM jobs WHERE name = %(job)s)) "
-        "AND (NOT %(dead)s OR r.id IN (SELECT run_id FROM dead_letters WHERE settled_at IS NULL)) "
+        "AND (NOT %(dead)s OR r.id = ANY(ARRAY(SELECT run_id FROM dead_letters WHERE settled_at IS NULL))) "
+        "AND (%(state)s = '' OR r.state = %(state)s) "
         "AND (%(before)s::bigint IS NULL OR r.id < %(before)s) ORDER BY r.id DESC LIMIT %(limit)s",
-        {"job": job, "dead": dead, "before": before, "limit": limit},
+        {"job": job, "dead": dead, "before": before, "limit": limit, "state": state},
     )
-    return [RunRow(*row) for row in rows]
+    found = [RunRow(*row) for row in rows]
+    if not dead and (
+        len(found) < limit or found[-1].scheduled_for < await clock(connection) - _NEVER_ARCHIVED
+    ):
+        found += await archive.runs(connection, job, before, limit, state)
+        found = sorted(found, key=lambda row: -row.id)[:limit]
+    return found
 
 
 async def run_detail(connection: Connection, run_id: int) -> RunDetail | None:
     """One run with its attempts; None where there is none."""
     row = await fetch_one(connection, f"{_RUNS} WHERE r.id = %(id)s", {"id": run_id})
     if row is None:
-        return None
+        return await archive.run_detail(connection, run_id)
     attempts = await fetch_all(
         connection,
         "SELECT a.attempt, coalesce(n.name, '') AS node, a.started_at, a.finished_at, a.exit_code, a.signal, "
@@ -126,7 +166,9 @@ async def run_detail(connection: Connection, run_id: int) -> RunDetail | None:
         "LEFT JOIN nodes n ON n.id = w.node_id WHERE a.run_id = %(id)s ORDER BY a.attempt",
         {"id": run_id},
     )
-    return RunDetail(RunRow(*row), tuple(AttemptRow(*attempt) for attempt in attempts))
+    return await with_outlook(
+        connection, RunDetail(RunRow(*row), tuple(AttemptRow(*attempt) for attempt in attempts))
+    )
 
 
 async def run_log(
@@ -135,8 +177,10 @@ async def run_log(
     """Lines of the log of a run in their order, later than the (attempt, number) ``after``."""
     rows = await fetch_all(
         connection,
-        "SELECT l.attempt, l.seq, l.ts, l.stream, l.line FROM run_logs l WHERE l.run_id = %(id)s "
-        "AND l.ts >= (SELECT min(started_at) FROM attempts WHERE run_id = %(id)s) - %(margin)s "
+        "SELECT l.attempt, l.seq, l.ts, l.stream, l.line, l.level FROM run_logs l WHERE l.run_id = %(id)s "
+        "AND l.ts >= coalesce((SELECT min(started_at) FROM attempts WHERE run_id = %(id)s), "
+        "(SELECT min((a->>'started_at')::timestamptz) FROM run_archive, jsonb_array_elements(attempts) AS a "
+        "WHERE id = %(id)s)) - %(margin)s "
         "AND (l.attempt, l.seq) > (%(attempt)s, %(seq)s) ORDER BY l.attempt, l.seq LIMIT %(limit)s",
         {"id": run_id, "margin": LOG_MARGIN, "attempt": after[0], "seq": after[1], "limit": limit},
     )

@@ -138,6 +138,20 @@ async def live_node_ids(connection: Connection) -> list[int]:
     )
 
 
+async def live_nodes(connection: Connection) -> dict[int, tuple[str, ...]]:
+    """The nodes that `live_node_ids` names, with their tags."""
+    rows = await fetch_all(
+        connection,
+        f"SELECT n.id, n.tags FROM nodes n WHERE {LIVE} AND n.state IN ('starting', 'running') ORDER BY n.id",
+    )
+    return {row.id: tuple(row.tags) for row in rows}
+
+
+async def tags_of_nodes(connection: Connection) -> set[str]:
+    """Every tag that a node ever registered with."""
+    return set(await fetch_column(connection, "SELECT DISTINCT unnest(tags) FROM nodes"))
+
+
 async def save_config_file(
     connection: Connection,
     node_id: int,

@@ -5,19 +5,23 @@ Order is kept per alert and channel: only the head of such a line is ever given 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
-from watchfloor.domain.notice import TEST
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_value
 from watchfloor.store.nodes import LIVE
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to queue; ``seq`` is the number of the event it tells, ``alert_id`` None for one that tells of none."""
+    """A message to queue; ``seq`` is the number of the event it tells, or of the message to its group.
+
+    ``alert_id`` is None for one that tells of a group, or of none; ``reason`` is why it is sent. ``person`` is for whom
+    it is, if for somebody in particular; ``held_until`` is when their quiet hours end.
+    """
 
     id: UUID
     alert_id: int | None
@@ -26,13 +30,18 @@ class Message:
     kind: str
     payload: bytes
     created_at: datetime
+    reason: str = ""
+    group_id: int | None = None
+    person: str = ""
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Leased:
     """A message taken for delivery; ``attempt`` counts from 1.
 
-    ``thread`` is the first message about the same alert on this channel, ``rendered`` what an earlier attempt sent.
+    ``thread`` is the first message about the same alert or group on this channel, ``rendered`` what an earlier attempt
+    sent. ``grouped``: it tells of a group.
     ``probe``: its channel is failing, and this message finds out whether it still does.
     """
 
@@ -45,44 +54,78 @@ class Leased:
     thread: UUID
     rendered: bytes | None
     probe: bool = False
+    grouped: bool = False
 
 
 async def put(connection: Connection, messages: Sequence[Message]) -> None:
-    """Queue messages; one that is already there (same alert, event and channel) is left alone."""
+    """Queue messages; one that is already there (same alert, event and channel) is left alone.
+
+    What follows a message that quiet hours hold, about the same alert on the same channel, is held as long.
+    """
     await connection.execute(
-        "INSERT INTO outbox (id, alert_id, seq, channel, kind, payload, created_at, not_before) "
-        "SELECT id, alert_id, seq, channel, kind, payload, at, now() FROM unnest(%(ids)s::uuid[], "
-        "%(alerts)s::int[], %(seqs)s::int[], %(channels)s::text[], %(kinds)s::text[], "
-        "%(payloads)s::bytea[], %(at)s::timestamptz[]) "
-        "AS v(id, alert_id, seq, channel, kind, payload, at) ON CONFLICT DO NOTHING",
+        "INSERT INTO outbox (id, alert_id, group_id, seq, channel, kind, reason, payload, created_at, person, "
+        "held_until, not_before) SELECT v.id, v.alert_id, v.group_id, v.seq, v.channel, v.kind, v.reason, v.payload, "
+        "v.at, v.person, greatest(v.held_until, h.until), greatest(now(), v.held_until, h.until) "
+        "FROM unnest(%(ids)s::uuid[], %(alerts)s::int[], %(groups)s::int[], %(seqs)s::int[], %(channels)s::text[], "
+        "%(kinds)s::text[], %(reasons)s::text[], %(payloads)s::bytea[], %(at)s::timestamptz[], %(persons)s::text[], "
+        "%(held)s::timestamptz[]) AS v(id, alert_id, group_id, seq, channel, kind, reason, payload, at, person, "
+        "held_until) LEFT JOIN LATERAL (SELECT max(o.held_until) AS until FROM outbox o WHERE o.alert_id = v.alert_id "
+        "AND o.channel = v.channel AND o.held_until IS NOT NULL AND o.state = 'queued') h ON true "
+        "ON CONFLICT DO NOTHING",
         {
             "ids": [str(m.id) for m in messages],
             "alerts": [m.alert_id for m in messages],
             "seqs": [m.seq for m in messages],
             "channels": [m.channel for m in messages],
             "kinds": [m.kind for m in messages],
+            "groups": [m.group_id for m in messages],
+            "reasons": [m.reason for m in messages],
             "payloads": [m.payload for m in messages],
             "at": [m.created_at for m in messages],
+            "persons": [m.person for m in messages],
+            "held": [m.held_until for m in messages],
         },
     )
 
 
 _LEASE = """
+WITH RECURSIVE names AS (  -- from channel to channel by the index, past however much waits in between
+    (SELECT o.channel FROM outbox o WHERE o.state IN ('queued', 'leased')
+        AND (%(only)s::text IS NULL OR o.channel = %(only)s) ORDER BY o.channel LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.channel FROM outbox o WHERE o.state IN ('queued', 'leased') AND o.channel > n.channel
+        AND %(only)s::text IS NULL ORDER BY o.channel LIMIT 1) FROM names n WHERE n.channel IS NOT NULL
+), room AS (
+    SELECT n.channel, coalesce(r.room, %(usual)s) AS room, n.channel = ANY(%(open)s) AS open FROM names n
+    LEFT JOIN unnest(%(channels)s::text[], %(rooms)s::int[]) AS r(channel, room) USING (channel)
+    WHERE n.channel IS NOT NULL
+), due AS (
+    SELECT d.id FROM room CROSS JOIN LATERAL (
+        SELECT h.id FROM outbox h
+        WHERE NOT room.open AND h.channel = room.channel AND h.state IN ('queued', 'leased')
+          AND h.not_before <= statement_timestamp() AND (h.state = 'queued' OR h.lease_until < statement_timestamp())
+          AND NOT EXISTS (SELECT FROM outbox e WHERE e.alert_id = h.alert_id AND e.seq < h.seq
+                          AND e.channel || '' = h.channel  -- keeps the planner from looking through the channel
+                          AND e.state IN ('queued', 'leased'))
+          AND NOT EXISTS (SELECT FROM outbox e WHERE e.group_id = h.group_id AND e.seq < h.seq
+                          AND e.state IN ('queued', 'leased'))
+        ORDER BY h.not_before LIMIT room.room FOR UPDATE SKIP LOCKED) d
+    UNION ALL
+    SELECT t.id FROM room CROSS JOIN LATERAL (
+        SELECT h.id FROM outbox h
+        WHERE room.open AND h.channel = room.channel AND h.state IN ('queued', 'leased')
+          AND h.kind = 'channel.test' AND h.not_before <= statement_timestamp()
+          AND (h.state = 'queued' OR h.lease_until < statement_timestamp())
+        LIMIT room.room FOR UPDATE SKIP LOCKED) t
+    LIMIT %(limit)s
+)
 UPDATE outbox o SET state = 'leased', attempt = o.attempt + 1, leased_by = %(owner)s,
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-FROM (
-    SELECT h.id FROM outbox h
-    WHERE h.state IN ('queued', 'leased') AND h.not_before <= statement_timestamp()
-      AND (h.state = 'queued' OR h.lease_until < statement_timestamp())
-      AND (%(only)s::text IS NULL OR h.channel = %(only)s)
-      AND NOT h.channel = ANY(%(but)s) AND (NOT h.channel = ANY(%(open)s) OR h.kind = %(test)s)
-      AND NOT EXISTS (SELECT FROM outbox e WHERE e.alert_id = h.alert_id AND e.channel = h.channel
-                      AND e.seq < h.seq AND e.state IN ('queued', 'leased'))
-    ORDER BY h.not_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-) due WHERE o.id = due.id
-RETURNING o.id, o.channel, o.kind, o.payload, o.attempt, o.created_at, o.rendered,
+FROM due WHERE o.id = due.id
+RETURNING o.id, o.channel, o.kind, o.payload, o.attempt, o.created_at, o.rendered, o.group_id,
     coalesce((SELECT f.id FROM outbox f WHERE f.alert_id = o.alert_id AND f.channel = o.channel
-              ORDER BY f.seq LIMIT 1), o.id) AS thread
+              ORDER BY f.seq LIMIT 1),
+             (SELECT f.id FROM outbox f WHERE f.group_id = o.group_id ORDER BY f.seq LIMIT 1), o.id) AS thread
 """
 
 
@@ -95,15 +138,19 @@ async def lease(
     owner: int | None = None,
     open_: Sequence[str] = (),
     only: str | None = None,
+    rooms: Mapping[str, int] = MappingProxyType({}),
+    room: int = 16,
 ) -> list[Leased]:
     """Take messages that are due, the head of each alert's line per channel only, for ``lease_s`` seconds.
 
-    Nothing is taken for the channels ``but``: they have enough to do. Channels that are ``open_`` get nothing but
-    tests. With ``only`` a message is a probe of that channel. ``owner`` is the node that delivers.
+    Nothing is taken for the channels ``but``: they have enough to do; for others not more than their ``rooms``, or
+    ``room`` of a channel that is not there. Channels that are ``open_`` get nothing but tests. With ``only`` a
+    message is a probe of that channel. ``owner`` is the node that delivers.
     """
+    wanted = {**rooms, **dict.fromkeys(but, 0)}
     values = {
-        "limit": limit, "lease": lease_s, "but": list(but), "owner": owner, "open": list(open_), "only": only,
-        "test": TEST,
+        "limit": limit, "lease": lease_s, "owner": owner, "open": list(open_), "only": only, "usual": room,
+        "channels": list(wanted), "rooms": list(wanted.values()),
     }  # fmt: skip
     return [
         Leased(
@@ -116,6 +163,7 @@ async def lease(
             thread=row.thread,
             rendered=None if row.rendered is None else bytes(row.rendered),
             probe=only is not None,
+            grouped=row.group_id is not None,
         )
         for row in await fetch_all(connection, _LEASE, values)
     ]
@@ -139,14 +187,16 @@ async def collapse(connection: Connection, after_s: float, kinds: Sequence[str])
     return done.rowcount
 
 
-async def keep_rendered(connection: Connection, message: Leased, rendered: bytes) -> bytes:
+async def keep_rendered(connection: Connection, made: Mapping[UUID, bytes]) -> dict[UUID, bytes]:
     """Store what is sent before it is sent for the first time; returns what counts, an earlier one if there is one."""
-    kept: bytes | None = await fetch_value(
+    rows = await fetch_all(
         connection,
-        "UPDATE outbox SET rendered = coalesce(rendered, %(rendered)s) WHERE id = %(id)s RETURNING rendered",
-        {"id": message.id, "rendered": rendered},
+        "UPDATE outbox o SET rendered = coalesce(o.rendered, v.rendered) "
+        "FROM unnest(%(ids)s::uuid[], %(rendered)s::bytea[]) AS v(id, rendered) WHERE o.id = v.id "
+        "RETURNING o.id, o.rendered",
+        {"ids": [str(each) for each in made], "rendered": list(made.values())},
     )
-    return rendered if kept is None else bytes(kept)
+    return {**made, **{row.id: bytes(row.rendered) for row in rows}}
 
 
 async def release(connection: Connection, node_id: int) -> int:

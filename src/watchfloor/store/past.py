@@ -16,13 +16,16 @@ from typing import Any, cast
 from watchfloor.domain import spark
 from watchfloor.domain.boards import AlertRow, HealthRow, IncidentRow, Kept, ResultPoint, ServiceDetail
 from watchfloor.domain.outcome import Status
+from watchfloor.domain.packed import PackedResult
 from watchfloor.domain.past import standing
 from watchfloor.store import settings
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
 from watchfloor.store.health import INCIDENTS_SHOWN, RESULTS_SHOWN, clock, point, uptimes
+from watchfloor.store.packing import latest_packed, packed_since
 from watchfloor.store.partitions import oldest_day
 from watchfloor.store.past_alerts import open_alerts
 from watchfloor.store.results import RECENT
+from watchfloor.store.uptime import spent_windows
 
 CHUNK = 500
 """Services in one statement: each stays far below the limit of time, and keys are answered in between."""
@@ -33,7 +36,9 @@ SPARE = 12
 
 BOARD = """
 SELECT s.id, s.name, v.kind, v.group_name, v.tags, v.every_ms, v.max_attempts, v.paused,
-    e.kind AS event, e.since, up.began AS up_since,
+    s.environment, s.owner, s.origin, e.kind AS event, e.since, up.began AS up_since,
+    EXISTS (SELECT FROM flapping_spans f WHERE f.service_id = s.id AND f.began > life.began AND f.began <= %(at)s
+        AND (f.ended IS NULL OR f.ended > %(at)s)) AS flapping,
     r.statuses, r.latencies, r.ts, r.took_us, r.summary
 FROM services s
 JOIN LATERAL (
@@ -74,8 +79,11 @@ async def kept(connection: Connection) -> Kept:
     now = await clock(connection)
     values = await settings.values(connection)
     days = min(cast(int, values[f"retention.{what}"]) for what in ("alerts", "incidents", "spans"))
-    results = await oldest_day(connection, "check_results")
-    return Kept(story=now - timedelta(days=days), results=now if results is None else results)
+    found = [await oldest_day(connection, "check_results"), await packed_since(connection)]
+    return Kept(
+        story=now - timedelta(days=days),
+        results=min((each for each in found if each is not None), default=now),
+    )
 
 
 async def board(connection: Connection, at: datetime) -> list[HealthRow]:
@@ -104,9 +112,27 @@ async def _rows(
     connection: Connection, at: datetime, since: datetime, ids: Sequence[int], uptime: dict[int, float | None]
 ) -> list[HealthRow]:
     values = {"at": at, "since": since, "ids": list(ids), "recent": RECENT}
-    return [
-        _health_row(row, at, since, uptime.get(row.id)) for row in await fetch_all(connection, BOARD, values)
-    ]
+    rows = await fetch_all(connection, BOARD, values)
+    full_since = await oldest_day(connection, "check_results")
+    if full_since is not None and since < full_since:
+        packed = await latest_packed(connection, ids, since, min(at, full_since), RECENT)
+        rows = [_with_packed(row, packed.get(row.id, [])) for row in rows]
+    return [_health_row(row, at, since, uptime.get(row.id)) for row in rows]
+
+
+def _with_packed(row: Any, older: Sequence[PackedResult]) -> Any:
+    """A row of the board with results that are kept packed only, behind those that are kept in full."""
+    older = older[: max(0, max(RECENT, row.max_attempts) - len(row.statuses or ()))]
+    if not older:
+        return row
+    newest = older[0]
+    changes: dict[str, object] = {
+        "statuses": [*(row.statuses or ()), *(int(each.status) for each in older)],
+        "latencies": [*(row.latencies or ()), *(each.latency_us for each in older)],
+    }
+    if not row.statuses:
+        changes |= {"ts": newest.slot, "took_us": newest.latency_us or 0, "summary": newest.summary or None}
+    return row._replace(**changes)
 
 
 def _health_row(row: Any, at: datetime, since: datetime, uptime: float | None) -> HealthRow:
@@ -137,6 +163,10 @@ def _health_row(row: Any, at: datetime, since: datetime, uptime: float | None) -
         summary=row.summary or "",
         alert_id=None,
         acknowledged=False,
+        environment=row.environment,
+        owner=row.owner,
+        origin=row.origin,
+        flapping=row.flapping,
     )
 
 
@@ -162,7 +192,8 @@ async def service_detail(connection: Connection, service_id: int, at: datetime) 
 
     Its facts and settings are not kept, so there are none here.
     """
-    day = await uptimes(connection, at, timedelta(days=1), service_id)
+    spent = await spent_windows(connection, service_id, at)
+    day = {service_id: spent["24h"].ratio}
     rows = await _rows(connection, at, await _since(connection, at), [service_id], day)
     if not rows:
         return None
@@ -181,13 +212,8 @@ async def service_detail(connection: Connection, service_id: int, at: datetime) 
         incidents=tuple(await _incidents(connection, service_id, at)),
         facts={},
         metrics={},
-        uptime={
-            "24h": row.uptime_24h,
-            **{
-                f"{days}d": (await uptimes(connection, at, timedelta(days=days), service_id)).get(service_id)
-                for days in (7, 30)
-            },
-        },
+        uptime={name: window.ratio for name, window in spent.items()},
+        spent=spent,
     )
 
 
@@ -199,7 +225,24 @@ async def _results(connection: Connection, service_id: int, at: datetime) -> lis
         "ORDER BY ts DESC LIMIT %(limit)s",
         {"id": service_id, "since": at - timedelta(days=1), "at": at, "limit": RESULTS_SHOWN},
     )
-    return [point(row) for row in rows]
+    found = [point(row) for row in rows]
+    full_since = await oldest_day(connection, "check_results")
+    since = at - timedelta(days=1)
+    if full_since is not None and since < full_since and len(found) < RESULTS_SHOWN:
+        until, most = min(at, full_since), RESULTS_SHOWN - len(found)
+        older = (await latest_packed(connection, [service_id], since, until, most)).get(service_id, [])
+        found += [
+            ResultPoint(
+                each.slot,
+                each.status,
+                None if each.latency_us is None else each.latency_us / 1e6,
+                (),
+                each.summary,
+                0.0,
+            )
+            for each in older
+        ]
+    return found
 
 
 async def _incidents(connection: Connection, service_id: int, at: datetime) -> list[IncidentRow]:

@@ -92,8 +92,8 @@ async def alert_detail(connection: Connection, alert_id: int, at: datetime) -> A
     )
     deliveries = await fetch_all(
         connection,
-        "SELECT id::text, channel, kind, state, attempt, created_at, '' AS last_error FROM outbox "
-        "WHERE alert_id = %(id)s AND delivered_at <= %(at)s ORDER BY seq, channel",
+        "SELECT id::text, channel, kind, state, attempt, created_at, '' AS last_error, person, delivered_at "
+        "FROM outbox WHERE alert_id = %(id)s AND delivered_at <= %(at)s ORDER BY seq, channel",
         {"id": alert_id, "at": at},
     )
     return AlertDetail(

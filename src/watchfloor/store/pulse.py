@@ -19,7 +19,20 @@ from watchfloor.store.errors import explain, is_away
 
 CHANNEL = "watchfloor_pulse"
 TOPICS = frozenset(
-    {"health", "alerts", "jobs", "logs", "settings", "nodes", "checks", "services", "outbox", "runs"}
+    {
+        "health",
+        "alerts",
+        "jobs",
+        "logs",
+        "settings",
+        "nodes",
+        "checks",
+        "services",
+        "outbox",
+        "runs",
+        "ready",
+        "pings",
+    }
 )
 GAP_S = 0.2
 IDLE_S = 2.0

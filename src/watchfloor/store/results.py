@@ -6,15 +6,20 @@ not grow with the number of results, only with the kinds of change.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from watchfloor.domain.check_state import CheckState
+from watchfloor.domain.cover import BARE, Cover
+from watchfloor.domain.flapping import STEADY, Flapping, pack, unpack
 from watchfloor.domain.outcome import Status
 from watchfloor.store.database import Connection, fetch_all
+from watchfloor.store.heartbeats import forget
 from watchfloor.store.jsonb import dumps
+from watchfloor.store.reach import COVER, COVER_JOINS, cover
 
 RECENT = 48
 """Results kept per service for the sparkline, one byte each."""
@@ -45,25 +50,32 @@ class StateRow:
     latency_us: int | None
     summary: str
     recent: bytes
+    flapping: Flapping = STEADY
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A service's state as found, with the end of its latest check (None: never checked)."""
+    """A service's state as found, with the end of its latest check (None: never checked) and what lies over it."""
 
     state: CheckState
     last_ended: datetime | None
+    flapping: Flapping = STEADY
+    cover: Cover = BARE
 
 
 async def lock_states(connection: Connection, service_ids: Sequence[int]) -> dict[int, Stored]:
     """The states of ``service_ids``, locked until the transaction ends; ids that are gone are left out."""
     rows = await fetch_all(
         connection,
-        "SELECT service_id, status, hard, soft, attempt, ok_streak, since, first_bad, first_ok, last_started, "
-        "last_ended FROM service_state WHERE service_id = ANY(%(ids)s) ORDER BY service_id FOR UPDATE",
+        "SELECT t.service_id, t.status, t.hard, t.soft, t.attempt, t.ok_streak, t.since, t.first_bad, t.first_ok, "
+        f"t.last_started, t.last_ended, t.flap, t.flapping, {COVER} FROM service_state t {COVER_JOINS} "
+        "WHERE t.service_id = ANY(%(ids)s) ORDER BY t.service_id FOR UPDATE OF t",
         {"ids": list(service_ids)},
     )
-    return {row.service_id: Stored(_state(row), row.last_ended) for row in rows}
+    return {
+        row.service_id: Stored(_state(row), row.last_ended, unpack(row.flap, row.flapping), cover(row))
+        for row in rows
+    }
 
 
 def _state(row: Any) -> CheckState:
@@ -84,7 +96,7 @@ _SAVE_STATES = f"""
 UPDATE service_state AS s SET
     status = v.status, hard = v.hard, soft = v.soft, attempt = v.attempt, ok_streak = v.ok_streak,
     since = v.since, first_bad = v.first_bad, first_ok = v.first_ok, last_started = v.last_started,
-    last_ended = v.last_ended,
+    last_ended = v.last_ended, flap = v.flap, flapping = v.flapping,
     latency_us = v.latency_us, summary = v.summary,
     recent = substring(s.recent || v.recent FROM greatest(1, length(s.recent) + length(v.recent) - {RECENT - 1})),
     updated_at = clock_timestamp()
@@ -92,9 +104,9 @@ FROM unnest(%(ids)s::int[], %(status)s::smallint[], %(hard)s::smallint[], %(soft
     %(attempt)s::smallint[], %(ok_streak)s::int[], %(since)s::timestamptz[],
     %(first_bad)s::timestamptz[], %(first_ok)s::timestamptz[],
     %(last_started)s::timestamptz[], %(last_ended)s::timestamptz[],
-    %(latency_us)s::bigint[], %(summary)s::text[], %(recent)s::bytea[])
+    %(latency_us)s::bigint[], %(summary)s::text[], %(recent)s::bytea[], %(flap)s::int[], %(flapping)s::boolean[])
     AS v(id, status, hard, soft, attempt, ok_streak, since, first_bad, first_ok, last_started, last_ended,
-         latency_us, summary, recent)
+         latency_us, summary, recent, flap, flapping)
 WHERE s.service_id = v.id
 """
 
@@ -118,6 +130,8 @@ async def save_states(connection: Connection, rows: Sequence[StateRow]) -> None:
             "latency_us": [row.latency_us for row in rows],
             "summary": [row.summary for row in rows],
             "recent": [row.recent for row in rows],
+            "flap": [pack(row.flapping) for row in rows],
+            "flapping": [row.flapping.active for row in rows],
         },
     )
 
@@ -125,7 +139,9 @@ async def save_states(connection: Connection, rows: Sequence[StateRow]) -> None:
 async def forget_states(connection: Connection, service_ids: Sequence[int], now: datetime) -> None:
     """Drop the states of services that are watched no more and end their spans."""
     ids = {"ids": list(service_ids)}
-    await connection.execute("DELETE FROM service_state WHERE service_id = ANY(%(ids)s)", ids)
+    for table in ("service_state", "service_reach", "service_planned"):
+        await connection.execute(f"DELETE FROM {table} WHERE service_id = ANY(%(ids)s)", ids)
+    await forget(connection, service_ids)
     await connection.execute(
         "UPDATE state_spans SET ended = greatest(began, %(now)s::timestamptz) "
         "WHERE service_id = ANY(%(ids)s) AND ended IS NULL",
@@ -195,40 +211,6 @@ async def save_facts(
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateRow:
-    """The certificate a service presented."""
-
-    service_id: int
-    seen_at: datetime
-    fingerprint: str
-    subject: str
-    issuer: str
-    not_before: datetime
-    not_after: datetime
-    detail: Mapping[str, object]
-
-
-async def save_certificates(connection: Connection, rows: Sequence[CertificateRow]) -> None:
-    """Log certificates: a new row where the fingerprint is new, else when it was last seen."""
-    for row in rows:
-        await connection.execute(
-            "INSERT INTO certificates VALUES (%(service_id)s, %(fingerprint)s, %(subject)s, %(issuer)s, "
-            "%(not_before)s, %(not_after)s, %(detail)s::jsonb, %(seen_at)s, %(seen_at)s) "
-            "ON CONFLICT (service_id, fingerprint) DO UPDATE SET last_seen = EXCLUDED.last_seen",
-            {
-                "service_id": row.service_id,
-                "fingerprint": row.fingerprint,
-                "subject": row.subject,
-                "issuer": row.issuer,
-                "not_before": row.not_before,
-                "not_after": row.not_after,
-                "detail": dumps(row.detail),
-                "seen_at": row.seen_at,
-            },
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class SpanStart:
     """From ``at`` on, a service is in ``state`` (a `watchfloor.domain.spans.SpanState` value)."""
 
@@ -240,9 +222,27 @@ class SpanStart:
 async def switch_spans(connection: Connection, starts: Sequence[SpanStart]) -> None:
     """End the open span of each service where the new one begins, and open the new one.
 
-    A start before the open span's own beginning replaces that span: the past is booked once. At most one start
-    per service and call.
+    A start before the open span's own beginning replaces that span: the past is booked once. Several starts of one
+    service come oldest first.
     """
+    for layer in _layers(starts):
+        await _switch_once(connection, layer)
+
+
+def _layers(starts: Sequence[SpanStart]) -> list[list[SpanStart]]:
+    """The starts in rounds of one per service."""
+    layers: list[list[SpanStart]] = []
+    seen: Counter[int] = Counter()
+    for start in starts:
+        place = seen[start.service_id]
+        seen[start.service_id] += 1
+        if place == len(layers):
+            layers.append([])
+        layers[place].append(start)
+    return layers
+
+
+async def _switch_once(connection: Connection, starts: Sequence[SpanStart]) -> None:
     values = {
         "ids": [start.service_id for start in starts],
         "at": [start.at for start in starts],

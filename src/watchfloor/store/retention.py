@@ -12,21 +12,29 @@ KEYS = {
     "alerts": "retention.alerts",
     "incidents": "retention.incidents",
     "state_spans": "retention.spans",
+    "flapping_spans": "retention.spans",
     "runs": "retention.runs",
     "workers": "retention.runs",
+    "job_hours": "retention.job_figures",
+    "queue_minutes": "retention.metrics",
     "audit": "retention.audit",
     "service_versions": "retention.spans",
     "outbox": "retention.alerts",
+    "notice_groups": "retention.alerts",
 }
 """Tables and the setting that says how many days they keep."""
 
 _DELETE = {
+    "notice_groups": "DELETE FROM notice_groups WHERE id IN "
+    "(SELECT id FROM notice_groups WHERE closed_at < %(before)s LIMIT %(batch)s)",
     "alerts": "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE state = 'resolved' AND NOT held "
     "AND resolved_at < %(before)s ORDER BY resolved_at LIMIT %(batch)s)",
     "incidents": "DELETE FROM incidents WHERE id IN "
     "(SELECT id FROM incidents WHERE closed_at < %(before)s LIMIT %(batch)s)",
     "state_spans": "DELETE FROM state_spans WHERE (service_id, began) IN "
     "(SELECT service_id, began FROM state_spans WHERE ended < %(before)s LIMIT %(batch)s)",
+    "flapping_spans": "DELETE FROM flapping_spans WHERE (service_id, began) IN "
+    "(SELECT service_id, began FROM flapping_spans WHERE ended < %(before)s LIMIT %(batch)s)",
     "service_versions": "DELETE FROM service_versions WHERE (service_id, began) IN (SELECT service_id, began FROM "
     "(SELECT service_id, began, lead(began) OVER (PARTITION BY service_id ORDER BY began) AS ended "
     "FROM service_versions) v WHERE ended < %(before)s LIMIT %(batch)s)",
@@ -34,6 +42,10 @@ _DELETE = {
     "AND created_at < %(before)s LIMIT %(batch)s)",  # those of an alert go with it
     "runs": "DELETE FROM runs WHERE id IN (SELECT r.id FROM runs r LEFT JOIN dead_letters d ON d.run_id = r.id "
     "WHERE r.finished_at < %(before)s AND (d.run_id IS NULL OR d.settled_at IS NOT NULL) LIMIT %(batch)s)",
+    "job_hours": "DELETE FROM job_hours WHERE (job_id, hour) IN "
+    "(SELECT job_id, hour FROM job_hours WHERE hour < %(before)s LIMIT %(batch)s)",
+    "queue_minutes": "DELETE FROM queue_minutes WHERE (queue, minute) IN "
+    "(SELECT queue, minute FROM queue_minutes WHERE minute < %(before)s LIMIT %(batch)s)",
     "workers": "DELETE FROM workers WHERE id IN (SELECT id FROM workers w WHERE state IN ('dead', 'stopped') "
     "AND beat_at < %(before)s AND NOT EXISTS (SELECT FROM runs r WHERE r.state = 'running' AND r.worker_id = w.id) "
     "LIMIT %(batch)s)",

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
+from watchfloor.domain.chains import OUTCOMES
+from watchfloor.domain.lanes import Serves, parts_of
 from watchfloor.domain.overlap import Overlap, Waiting, promote
+from watchfloor.store import ends
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one
+from watchfloor.store.ends import End, consequences
 
 LINE = 200
 """Waiting runs of one job that are looked at in one go."""
@@ -38,6 +43,7 @@ class Claimed:
     timeout_ms: int
     retry: Mapping[str, Any]
     at_most_once: bool
+    upstream_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,11 @@ class Finished:
 
 
 _CLAIM = """
-WITH c AS (SELECT id FROM runs WHERE state = 'ready' AND available_at <= clock_timestamp()
-           ORDER BY priority, available_at, id LIMIT %(free)s FOR UPDATE SKIP LOCKED),
+WITH c AS (SELECT r.id FROM unnest(%(lanes)s::text[]) AS l(lane) CROSS JOIN LATERAL (
+               SELECT id, priority, available_at FROM runs
+               WHERE state = 'ready' AND lane = l.lane AND available_at <= clock_timestamp()
+               ORDER BY priority, available_at, id LIMIT %(free)s FOR UPDATE SKIP LOCKED) r
+           ORDER BY r.priority, r.available_at, r.id LIMIT %(free)s),
      u AS (UPDATE runs r SET state = 'running', worker_id = w.id, attempt = r.attempt + 1,
                started_at = clock_timestamp()
            FROM c, workers w WHERE r.id = c.id AND w.id = %(me)s AND w.state = 'up'
@@ -68,17 +77,30 @@ WITH c AS (SELECT id FROM runs WHERE state = 'ready' AND available_at <= clock_t
      a AS (INSERT INTO attempts (run_id, attempt, worker_id, started_at)
            SELECT id, attempt, worker_id, started_at FROM u)
 SELECT u.id, u.uuid, u.job_id, u.attempt, u.used, u.origin, u.scheduled_for, u.started_at, u.deadline_at,
-    j.name, j.kind, j.settings, j.timeout_ms, j.retry, j.at_most_once
+    j.name, j.kind,
+    (j.settings || u.parameters) - ARRAY(SELECT key FROM jsonb_each(u.parameters) WHERE value = 'null'),
+    j.timeout_ms, j.retry, j.at_most_once, u.upstream_id
 FROM u JOIN jobs j ON j.id = u.job_id
 """
 
 
-async def claim(connection: Connection, worker_id: int, free: int) -> list[Claimed]:
-    """Take up to ``free`` ready runs, the most urgent first. Nothing for a worker that is not trusted any more."""
-    return [Claimed(*row) for row in await fetch_all(connection, _CLAIM, {"me": worker_id, "free": free})]
+async def claim(connection: Connection, worker_id: int, free: int, lanes: Sequence[str]) -> list[Claimed]:
+    """Take up to ``free`` ready runs of ``lanes``, the most urgent first. Nothing for a worker not trusted any more."""
+    values = {"me": worker_id, "free": free, "lanes": list(lanes)}
+    return [Claimed(*row) for row in await fetch_all(connection, _CLAIM, values)]
 
 
-_FINISH = """
+async def lanes(connection: Connection, serves: Serves) -> list[str]:
+    """Every lane that a node of this kind takes runs of."""
+    found = await fetch_column(
+        connection,
+        "SELECT lane FROM jobs GROUP BY lane UNION SELECT lane FROM runs WHERE state = 'ready' GROUP BY lane",
+    )
+    return sorted(lane for lane in found if serves.takes(lane))
+
+
+_FINISH = (
+    """
 WITH f AS (SELECT * FROM unnest(%(id)s::bigint[], %(attempt)s::int[], %(worker_id)s::bigint[], %(state)s::text[],
         %(delay_s)s::float8[], %(counts)s::boolean[], %(reason)s::text[], %(exit_code)s::int[], %(signal)s::int[],
         %(error_class)s::text[], %(error)s::text[])
@@ -92,14 +114,15 @@ WITH f AS (SELECT * FROM unnest(%(id)s::bigint[], %(attempt)s::int[], %(worker_i
                available_at = CASE WHEN f.state = 'waiting'
                    THEN clock_timestamp() + make_interval(secs => f.delay_s) ELSE r.available_at END
            FROM f WHERE r.id = f.id AND r.state = 'running' AND r.worker_id = f.worker_id AND r.attempt = f.attempt
-           RETURNING r.id, r.attempt, r.state, r.job_id, r.capped, f.reason),
+           RETURNING r.id, r.attempt, r.state, r.job_id, r.capped, r.error_class, r.parameters, f.reason),
      a AS (UPDATE attempts t SET finished_at = clock_timestamp(), exit_code = f.exit_code, signal = f.signal,
                error_class = f.error_class, error = f.error
            FROM u JOIN f USING (id) WHERE t.run_id = u.id AND t.attempt = u.attempt),
      d AS (INSERT INTO dead_letters (run_id, reason, died_at)
            SELECT id, reason, clock_timestamp() FROM u WHERE state = 'dead')
-SELECT id, job_id, capped FROM u
-"""
+SELECT """
+    + ends.FIELDS
+)
 
 
 async def finish(connection: Connection, finished: Sequence[Finished]) -> frozenset[int]:
@@ -108,9 +131,32 @@ async def finish(connection: Connection, finished: Sequence[Finished]) -> frozen
     The others were refused by the fence: their worker had been declared dead.
     """
     columns = {field: [getattr(each, field) for each in finished] for field in Finished.__slots__}
-    rows = await fetch_all(connection, _FINISH, columns)
-    await promote_jobs(connection, sorted({row.job_id for row in rows if row.capped}))
-    return frozenset(row.id for row in rows)
+    found = [End(*row) for row in await fetch_all(connection, _FINISH, columns)]
+    following = await consequences(connection, [end for end in found if end.state in OUTCOMES])
+    await promote_jobs(connection, sorted({*following, *(end.job_id for end in found if end.capped)}))
+    return frozenset(end.id for end in found)
+
+
+_OVERDUE = (
+    """
+WITH u AS (UPDATE runs r SET state = 'dead', slot = NULL, finished_at = clock_timestamp(), error_class = 'deadline',
+               error = 'no node took it before its deadline'
+           WHERE r.id IN (SELECT id FROM runs WHERE state IN ('waiting', 'ready') AND deadline_at < clock_timestamp()
+               ORDER BY deadline_at LIMIT 500 FOR UPDATE SKIP LOCKED)
+           RETURNING r.*),
+     d AS (INSERT INTO dead_letters (run_id, reason, died_at)
+           SELECT id, 'its deadline passed while it waited', clock_timestamp() FROM u)
+SELECT """
+    + ends.FIELDS
+)
+
+
+async def end_overdue(connection: Connection) -> int:
+    """End runs whose deadline passed while they waited; returns how many. Nothing waits for ever."""
+    found = [End(*row) for row in await fetch_all(connection, _OVERDUE)]
+    following = await consequences(connection, found)
+    await promote_jobs(connection, sorted({*following, *(end.job_id for end in found if end.capped)}))
+    return len(found)
 
 
 _PROMOTE_UNCAPPED = """
@@ -207,6 +253,31 @@ async def age(connection: Connection, every_s: float) -> int:
     return done.rowcount
 
 
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """Ready runs of a lane that no live worker takes, and since when the oldest of them waits."""
+
+    queue: str
+    tags: tuple[str, ...]
+    ready: int
+    since: datetime
+
+
+async def unserved(connection: Connection) -> list[Unserved]:
+    """Lanes in which runs are ready that no worker takes: a queue or a tag that no node has."""
+    rows = await fetch_all(
+        connection,
+        "SELECT lane, count(*), min(available_at) FROM runs WHERE state = 'ready' GROUP BY lane ORDER BY lane",
+    )
+    living = await fetch_all(connection, "SELECT queues, tags FROM workers WHERE state = 'up'")
+    serving = [Serves(frozenset(row.queues), frozenset(row.tags)) for row in living]
+    return [
+        Unserved(*parts_of(lane), ready, since)
+        for lane, ready, since in rows
+        if not any(each.takes(lane) for each in serving)
+    ]
+
+
 async def by_fire_key(connection: Connection, job_id: int, fire_key: str) -> int:
     """The run that was made for an occasion."""
     row = await fetch_one(
@@ -217,8 +288,24 @@ async def by_fire_key(connection: Connection, job_id: int, fire_key: str) -> int
     return int(row.id)
 
 
-async def cancel(connection: Connection, run_id: int, actor: str) -> str | None:
-    """Cancel a run that waits, ask for the end of one that goes on; returns its state before, None if it has ended."""
+_CANCEL = (
+    """
+WITH u AS (UPDATE runs SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
+               cancel_by = %(actor)s, kill = kill OR %(at_once)s,
+               state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END,
+               slot = CASE WHEN state = 'running' THEN slot END,
+               finished_at = CASE WHEN state = 'running' THEN NULL ELSE clock_timestamp() END
+           WHERE id = %(id)s RETURNING *)
+SELECT """
+    + ends.FIELDS
+)
+
+
+async def cancel(connection: Connection, run_id: int, actor: str, *, at_once: bool = False) -> str | None:
+    """Cancel a run that waits, ask for the end of one that goes on; returns its state before, None if it has ended.
+
+    With ``at_once`` what it runs gets no time to clean up.
+    """
     row = await fetch_one(
         connection,
         "SELECT state FROM runs WHERE id = %(id)s AND state IN ('waiting', 'ready', 'running') FOR UPDATE",
@@ -226,48 +313,33 @@ async def cancel(connection: Connection, run_id: int, actor: str) -> str | None:
     )
     if row is None:
         return None
-    await connection.execute(
-        "UPDATE runs SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()), "
-        "cancel_by = %(actor)s, "
-        "state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END, "
-        "slot = CASE WHEN state = 'running' THEN slot END, "
-        "finished_at = CASE WHEN state = 'running' THEN NULL ELSE clock_timestamp() END WHERE id = %(id)s",
-        {"id": run_id, "actor": actor},
-    )
+    found = await fetch_all(connection, _CANCEL, {"id": run_id, "actor": actor, "at_once": at_once})
+    over = [End(*each) for each in found if each.state == "cancelled"]
+    following = await consequences(connection, over)
+    await promote_jobs(connection, sorted({*following, *(end.job_id for end in over if end.capped)}))
     return str(row.state)
 
 
-async def own(connection: Connection, worker_id: int) -> dict[int, bool]:
-    """The running runs of a worker, and whether somebody wants each cancelled."""
+async def parameters(connection: Connection, run_id: int) -> dict[str, Any]:
+    """What a run was given beside the settings of its job."""
+    row = await fetch_one(connection, "SELECT parameters FROM runs WHERE id = %(id)s", {"id": run_id})
+    return {} if row is None else dict(row.parameters)
+
+
+class Wish(IntEnum):
+    """What somebody wants of a run that goes on."""
+
+    NONE = 0
+    CANCEL = 1
+    KILL = 2
+
+
+async def own(connection: Connection, worker_id: int) -> dict[int, Wish]:
+    """The running runs of a worker, and what somebody wants of each."""
     rows = await fetch_all(
         connection,
-        "SELECT id, cancel_requested_at IS NOT NULL FROM runs WHERE state = 'running' AND worker_id = %(me)s",
+        "SELECT id, (cancel_requested_at IS NOT NULL)::int + kill::int FROM runs "
+        "WHERE state = 'running' AND worker_id = %(me)s",
         {"me": worker_id},
     )
-    return {row[0]: row[1] for row in rows}
-
-
-async def append_log(
-    connection: Connection,
-    run_id: int,
-    attempt: int,
-    worker_id: int,
-    lines: Sequence[tuple[int, datetime, str, str]],
-) -> None:
-    """Add lines (number, moment, stream, text) to the log of an attempt, unless the fence refuses them."""
-    await connection.execute(
-        "INSERT INTO run_logs (run_id, ts, attempt, seq, stream, line) "
-        "SELECT %(run)s, v.ts, %(attempt)s, v.seq, v.stream, v.line FROM unnest(%(seqs)s::bigint[], "
-        "%(at)s::timestamptz[], %(streams)s::text[], %(texts)s::text[]) AS v(seq, ts, stream, line) "
-        "WHERE EXISTS (SELECT FROM runs WHERE id = %(run)s AND state = 'running' AND attempt = %(attempt)s "
-        "AND worker_id = %(worker)s) ON CONFLICT DO NOTHING",
-        {
-            "run": run_id,
-            "attempt": attempt,
-            "worker": worker_id,
-            "seqs": [line[0] for line in lines],
-            "at": [line[1] for line in lines],
-            "streams": [line[2] for line in lines],
-            "texts": [line[3] for line in lines],
-        },
-    )
+    return {row[0]: Wish(row[1]) for row in rows}

@@ -10,10 +10,33 @@ import psycopg
 from watchfloor.store.database import Connection, Database, fetch_value
 from watchfloor.store.errors import StoreError
 
-HEAD = "0002"
+HEAD = "0022"
 """The revision this program works with; a test holds it equal to the newest migration."""
 
-KNOWN = ("0001", "0002")
+KNOWN = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    "0012",
+    "0013",
+    "0014",
+    "0015",
+    "0016",
+    "0017",
+    "0018",
+    "0019",
+    "0020",
+    "0021",
+    "0022",
+)
 
 _LOCK = 0x5746_0001  # one migration at a time over all nodes of a database
 

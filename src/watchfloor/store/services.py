@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from uuid import UUID, uuid4
 
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
+from watchfloor.store.heartbeats import provide
 from watchfloor.store.jsonb import dumps
 
 
@@ -32,6 +33,10 @@ class Service:
     owner: str
     origin: str
     paused: bool
+    depends_on_any: Sequence[Sequence[str]] = ()
+    environment: str = ""
+    on_nodes: Sequence[str] = ()  # only nodes with all of these tags check it
+    quorum: int = 1  # so many of them must say that it fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,41 +58,55 @@ class Definition:
     depends_on: tuple[str, ...]
     origin: str
     paused: bool
+    depends_on_any: tuple[tuple[str, ...], ...] = ()
+    environment: str = ""
+    written: Mapping[str, object] = field(default_factory=dict)
+    on_nodes: tuple[str, ...] = ()
+    quorum: int = 1
 
 
 _COLUMNS = (
     "id, uuid, name, kind, settings, every_ms, retry_every_ms, timeout_ms, max_attempts, recover_attempts, "
-    "group_name, tags, description, runbook, depends_on, owner, origin, paused"
+    "group_name, tags, description, runbook, depends_on, owner, origin, paused, depends_on_any, environment, "
+    "on_nodes, quorum"
 )
 
 _UPSERT = """
 INSERT INTO services AS s (uuid, name, kind, settings, every_ms, retry_every_ms, timeout_ms, max_attempts,
-    recover_attempts, group_name, tags, description, runbook, depends_on, owner, origin, paused, paused_by_file)
+    recover_attempts, group_name, tags, description, runbook, depends_on, owner, origin, paused, paused_by_file,
+    depends_on_any, environment, written, changed_by, on_nodes, quorum)
 SELECT d.uuid, d.name, d.kind, d.settings, d.every_ms, d.retry_every_ms, d.timeout_ms, d.max_attempts,
     d.recover_attempts, d.group_name, ARRAY(SELECT jsonb_array_elements_text(d.tags)), d.description, d.runbook,
-    ARRAY(SELECT jsonb_array_elements_text(d.depends_on)), %(owner)s::text, d.origin, d.paused, d.paused
+    ARRAY(SELECT jsonb_array_elements_text(d.depends_on)), %(owner)s::text, d.origin, d.paused, d.paused,
+    d.depends_on_any, d.environment, d.written, %(by)s::text,
+    ARRAY(SELECT jsonb_array_elements_text(d.on_nodes)), d.quorum
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS d(uuid uuid, name text, kind text, settings jsonb, every_ms int,
     retry_every_ms int, timeout_ms int, max_attempts smallint, recover_attempts smallint, group_name text,
-    tags jsonb, description text, runbook text, depends_on jsonb, origin text, paused boolean)
+    tags jsonb, description text, runbook text, depends_on jsonb, origin text, paused boolean, depends_on_any jsonb,
+    environment text, written jsonb, on_nodes jsonb, quorum smallint)
 ORDER BY d.name
 ON CONFLICT (name) DO UPDATE SET
     kind = EXCLUDED.kind, settings = EXCLUDED.settings, every_ms = EXCLUDED.every_ms,
     retry_every_ms = EXCLUDED.retry_every_ms, timeout_ms = EXCLUDED.timeout_ms,
     max_attempts = EXCLUDED.max_attempts, recover_attempts = EXCLUDED.recover_attempts,
     group_name = EXCLUDED.group_name, tags = EXCLUDED.tags, description = EXCLUDED.description,
-    runbook = EXCLUDED.runbook, depends_on = EXCLUDED.depends_on, owner = EXCLUDED.owner, origin = EXCLUDED.origin,
+    runbook = EXCLUDED.runbook, depends_on = EXCLUDED.depends_on, depends_on_any = EXCLUDED.depends_on_any,
+    owner = EXCLUDED.owner, origin = EXCLUDED.origin, environment = EXCLUDED.environment,
+    on_nodes = EXCLUDED.on_nodes, quorum = EXCLUDED.quorum,
+    written = EXCLUDED.written, changed_by = EXCLUDED.changed_by,
     paused = CASE WHEN s.retired_at IS NULL AND s.paused_by_file = EXCLUDED.paused_by_file
         THEN s.paused ELSE EXCLUDED.paused END,
     paused_by_file = EXCLUDED.paused_by_file,
     retired_at = NULL, changed_at = now(), version = s.version + 1
 WHERE (s.kind, s.settings, s.every_ms, s.retry_every_ms, s.timeout_ms, s.max_attempts, s.recover_attempts,
-       s.group_name, s.tags, s.description, s.runbook, s.depends_on, s.owner, s.origin, s.paused_by_file,
-       s.retired_at)
+       s.group_name, s.tags, s.description, s.runbook, s.depends_on, s.depends_on_any, s.owner, s.origin,
+       s.paused_by_file, s.environment, s.written, s.on_nodes, s.quorum, s.retired_at)
    IS DISTINCT FROM
       (EXCLUDED.kind, EXCLUDED.settings, EXCLUDED.every_ms, EXCLUDED.retry_every_ms, EXCLUDED.timeout_ms,
        EXCLUDED.max_attempts, EXCLUDED.recover_attempts, EXCLUDED.group_name, EXCLUDED.tags,
-       EXCLUDED.description, EXCLUDED.runbook, EXCLUDED.depends_on, EXCLUDED.owner, EXCLUDED.origin,
-       EXCLUDED.paused_by_file, NULL)
+       EXCLUDED.description, EXCLUDED.runbook, EXCLUDED.depends_on, EXCLUDED.depends_on_any, EXCLUDED.owner,
+       EXCLUDED.origin,
+       EXCLUDED.paused_by_file, EXCLUDED.environment, EXCLUDED.written, EXCLUDED.on_nodes, EXCLUDED.quorum, NULL)
 RETURNING s.name
 """
 
@@ -125,21 +144,49 @@ async def apply_definitions(
     leaves ``paused`` as it was. What is ``built_in`` is owned by the system and retires nothing; the first file
     retires it.
     """
-    rows = [
-        {"uuid": str(uuid4()), **{field: getattr(d, field) for field in Definition.__slots__}}
-        for d in definitions
-    ]
-    owner = "system" if built_in else "file"
-    changed = await fetch_column(connection, _UPSERT, {"rows": dumps(rows), "owner": owner})
-    names = changed
+    defined = list(definitions)
+    changed = await _write(connection, defined, "system" if built_in else "file", "")
+    if built_in:
+        return changed, []
+    retired = await fetch_column(connection, _RETIRE, {"names": [each.name for each in defined]})
+    return changed, retired
+
+
+async def _write(connection: Connection, defined: Sequence[Definition], owner: str, by: str) -> list[str]:
+    """Add or change services; returns the names of those that were not so before."""
+    names = [each.name for each in fields(Definition)]
+    rows = [{"uuid": str(uuid4()), **{name: getattr(d, name) for name in names}} for d in defined]
+    changed = await fetch_column(connection, _UPSERT, {"rows": dumps(rows), "owner": owner, "by": by})
     await connection.execute(
         "INSERT INTO service_state (service_id) SELECT id FROM services WHERE retired_at IS NULL "
         "ON CONFLICT DO NOTHING"
     )
-    if built_in:
-        return names, []
-    retired = await fetch_column(connection, _RETIRE, {"names": [row["name"] for row in rows]})
-    return names, retired
+    await provide(connection)
+    return changed
+
+
+async def put_service(connection: Connection, definition: Definition, by: str) -> None:
+    """Add a service that the console owns, or make it what ``definition`` says."""
+    await _write(connection, [definition], "console", by)
+
+
+async def retire_service(connection: Connection, service_id: int, by: str) -> None:
+    """Watch a service no more; its history stays."""
+    await connection.execute(
+        "UPDATE services SET retired_at = now(), changed_at = now(), changed_by = %(by)s, version = version + 1 "
+        "WHERE id = %(id)s",
+        {"id": service_id, "by": by},
+    )
+
+
+async def needs_by_name(connection: Connection) -> dict[str, list[str]]:
+    """What every service needs, by name: those of groups too."""
+    rows = await fetch_all(
+        connection, "SELECT name, depends_on, depends_on_any FROM services WHERE retired_at IS NULL"
+    )
+    return {
+        row.name: [*row.depends_on, *(name for group in row.depends_on_any for name in group)] for row in rows
+    }
 
 
 async def load_services(connection: Connection) -> list[Service]:
@@ -183,6 +230,15 @@ async def request_check(connection: Connection, service_id: int, actor: str) -> 
         "INSERT INTO check_requests VALUES (%(id)s, now(), %(actor)s) ON CONFLICT (service_id) "
         "DO UPDATE SET requested_at = EXCLUDED.requested_at, requested_by = EXCLUDED.requested_by",
         {"id": service_id, "actor": actor},
+    )
+
+
+async def request_checks(connection: Connection, service_ids: Sequence[int], actor: str) -> None:
+    """Ask the engines that watch these services to check them now."""
+    await connection.execute(
+        "INSERT INTO check_requests SELECT id, now(), %(actor)s FROM services WHERE id = ANY(%(ids)s) "
+        "ORDER BY id ON CONFLICT (service_id) DO NOTHING",
+        {"ids": list(service_ids), "actor": actor},
     )
 
 

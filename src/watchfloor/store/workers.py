@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from watchfloor.domain.lanes import Serves
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_value
+
+EVERYTHING = Serves()
 
 LEASE_S = 10.0
 """How long a worker is trusted after a beat."""
@@ -39,13 +42,31 @@ class Orphan:
     deadline_at: datetime | None
 
 
-async def register(connection: Connection, node_id: int, place: str, pid: int, born: str) -> int:
+async def register(
+    connection: Connection,
+    node_id: int,
+    place: str,
+    pid: int,
+    born: str,
+    serves: Serves = EVERYTHING,
+    at_once: int | None = None,
+) -> int:
     """A new worker; ``place``, ``pid`` and ``born`` name its process on its machine."""
     found: int = await fetch_value(
         connection,
-        "INSERT INTO workers (node_id, place, pid, born, state, lease_until) VALUES (%(node)s, %(place)s, %(pid)s, "
-        "%(born)s, 'up', clock_timestamp() + make_interval(secs => %(lease)s)) RETURNING id",
-        {"node": node_id, "place": place, "pid": pid, "born": born, "lease": LEASE_S},
+        "INSERT INTO workers (node_id, place, pid, born, state, queues, tags, at_once, lease_until) VALUES (%(node)s, "
+        "%(place)s, %(pid)s, %(born)s, 'up', %(queues)s, %(tags)s, %(at_once)s, "
+        "clock_timestamp() + make_interval(secs => %(lease)s)) RETURNING id",
+        {
+            "node": node_id,
+            "place": place,
+            "pid": pid,
+            "born": born,
+            "queues": sorted(serves.queues),
+            "tags": sorted(serves.tags),
+            "at_once": at_once,
+            "lease": LEASE_S,
+        },
     )
     return found
 

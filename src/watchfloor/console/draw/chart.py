@@ -1,7 +1,8 @@
 """A chart of one quantity over time, drawn in braille: two columns and four rows of dots in each cell.
 
-The area under the mean is filled, peaks stand above it as single dots, moments that failed are marked at the
-foot with the glyph of the state, moments that nobody measured stay empty. Both axes have ticks at round figures.
+The area under the mean is filled, what lies between it and the 95th percentile is thinly dotted, peaks stand above as
+single dots, moments that failed are marked at the foot with the glyph of the state, moments that nobody measured stay
+empty. Both axes have ticks at round figures.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ class _Column:
     peak: float | None = None
     status: Status = Status.OK
     count: int = 0
+    band: float = 0.0  # the highest 95th percentile
 
 
 def _columns(samples: Sequence[Sample], start: datetime, end: datetime, count: int) -> list[_Column]:
@@ -126,6 +128,7 @@ def _columns(samples: Sequence[Sample], start: datetime, end: datetime, count: i
             column.value = (column.value or 0.0) + (sample.value - (column.value or 0.0)) / column.count
             peak = sample.value if sample.peak is None else sample.peak
             column.peak = peak if column.peak is None else max(column.peak, peak)
+            column.band = max(column.band, sample.p95 or 0.0)
         if sample.status is Status.FAILING or column.status is Status.OK:
             column.status = sample.status
     _bridge(columns, places)
@@ -161,8 +164,12 @@ def _cell(left: _Column, right: _Column, top: float, rows: int, level: int) -> S
     mark = STATUS[worst]
     if level == 0 and worst in (Status.FAILING, Status.UNKNOWN):
         return mark.glyph, mark.role
-    dots = _dots(left, _LEFT, top, rows, level) | _dots(right, _RIGHT, top, rows, level)
+    body = _dots(left, _LEFT, top, rows, level) | _dots(right, _RIGHT, top, rows, level)
+    band = _band(left, _LEFT, 0, top, rows, level) | _band(right, _RIGHT, 1, top, rows, level)
     role = "accent" if worst is Status.OK else mark.role
+    if band and not body:
+        role = "muted"
+    dots = body | band
     return (chr(0x2800 + dots) if dots else " "), role
 
 
@@ -174,6 +181,14 @@ def _dots(column: _Column, bits: Sequence[int], top: float, rows: int, level: in
     dots = sum(bits[: max(0, min(4, height))])
     peak = _height(column.peak or 0.0, top, rows) - 1 - level * 4
     return dots | bits[peak] if 0 <= peak < 4 else dots
+
+
+def _band(column: _Column, bits: Sequence[int], first: int, top: float, rows: int, level: int) -> int:
+    """Every other dot between the mean and the 95th percentile; neighbours begin at different rows."""
+    if column.value is None or column.band <= column.value:
+        return 0
+    low, high = (_height(value, top, rows) - level * 4 for value in (column.value, column.band))
+    return sum(bits[row] for row in range(max(0, low), max(0, min(4, high))) if row % 2 == first)
 
 
 def _height(value: float, top: float, rows: int) -> int:

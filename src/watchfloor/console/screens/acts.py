@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from textual.app import ComposeResult
+
+from watchfloor.config.forms import Form
 from watchfloor.console.line import clean
 from watchfloor.console.screens.dialogs import (
     AcknowledgeDialog,
     AcknowledgeManyDialog,
     Acknowledgement,
     ChangeDialog,
+    ConfirmDialog,
+    Dialog,
     ResolveDialog,
     shown_setting,
+    spare,
 )
+from watchfloor.console.screens.form import FormRoom
+from watchfloor.console.screens.handing_over import ask_to_hand_over
 from watchfloor.console.screens.host import ActionHost
+from watchfloor.console.screens.maintenance import MaintenanceRoom
+from watchfloor.console.screens.silencing import ask_to_silence_alert
+from watchfloor.console.widgets.filter_line import TextLine
+from watchfloor.console.widgets.words import Words
 from watchfloor.domain.boards import HealthRow, SettingRow
 from watchfloor.domain.words import count
 
@@ -61,7 +73,7 @@ def ask_to_acknowledge(app: WatchfloorApp, alert_id: int, title: str, note: str 
                 ),
             )
 
-    app.push_screen(AcknowledgeDialog(f"#{alert_id} {title}", app.ack_lasts, note), done)
+    app.push_screen(AcknowledgeDialog(f"#{alert_id} {title}", [alert_id], app.ack_lasts, note), done)
 
 
 class Subject(NamedTuple):
@@ -111,7 +123,8 @@ def ask_to_acknowledge_many(
     if len(subjects) > NAMED:
         names.append(f"and {len(subjects) - NAMED} more")
     summary = f"{count(len(subjects), 'alert')}: {kinds}"
-    app.push_screen(AcknowledgeManyDialog(summary, names, app.ack_lasts), answered)
+    alerts = [subject.id for subject in subjects]
+    app.push_screen(AcknowledgeManyDialog(summary, names, alerts, app.ack_lasts), answered)
 
 
 def _of(number: int, every: int) -> str:
@@ -139,8 +152,32 @@ def ask_to_change(app: WatchfloorApp, row: SettingRow, wanted: str | None = None
     app.push_screen(ChangeDialog(row, wanted), done)
 
 
+def ask_to_delete(app: WatchfloorApp, service: HealthRow) -> None:
+    """Watch a service no more, after asking; undo defines it again as it was, and its history is still there."""
+    written: list[Form] = []
+
+    async def delete() -> None:
+        found = await app.reader.form("service", service.name, "")
+        await app.operator.delete_thing("service", service.name)
+        written.extend([found] if found else [])
+
+    async def again() -> None:
+        for each in written:
+            await app.operator.save_form("service", each.values, "", 0)
+
+    def done(sure: bool | None) -> None:
+        if sure:
+            name = clean(service.name)
+            undo = ("delete", again, f"{name} is watched again")
+            app.operate(delete, f"deleted {name}", undo=undo)
+
+    alert = " Its open alert is resolved." if service.alert_id is not None else ""
+    words = [f"It is checked no more; what is known of it stays.{alert}"]
+    app.push_screen(ConfirmDialog((("Delete ", "muted"), (clean(service.name), "title")), words), done)
+
+
 class ServiceActs(ActionHost):
-    """`x` and `P`."""
+    """What can be done to a service: check, pause, define, delete."""
 
     def do_check_now(self) -> None:
         service = self.context().service
@@ -152,9 +189,50 @@ class ServiceActs(ActionHost):
         if service is not None:
             set_paused(self.console_app, service, not service.paused)
 
+    def do_add_service(self) -> None:
+        self.console_app.push_screen(FormRoom("health", "service"))
+
+    def do_edit_service(self) -> None:
+        service = self.context().service
+        if service is not None:
+            self.console_app.push_screen(FormRoom("health", "service", service.name))
+
+    def do_copy_service(self) -> None:
+        service = self.context().service
+        if service is not None:
+            self.console_app.push_screen(FormRoom("health", "service", service.name, copy=True))
+
+    def do_show_maintenance(self) -> None:
+        self.console_app.push_screen(MaintenanceRoom())
+
+    def do_delete_service(self) -> None:
+        service = self.context().service
+        if service is not None:
+            ask_to_delete(self.console_app, service)
+
+
+class NoteDialog(Dialog[str], inherit_bindings=False):
+    """Asks for a line of the history of an alert; nothing there is ever taken back."""
+
+    grave: ClassVar[bool] = True
+
+    def __init__(self, alert_id: int, title: str) -> None:
+        super().__init__((("Note for ", "muted"), (f"#{alert_id} ", "key"), (clean(title), "title")))
+
+    def questions(self) -> ComposeResult:
+        yield Words("Stands in its history for those who come after you; nobody is told.", classes="detail")
+        yield spare()
+        yield TextLine()
+
+    def answer(self) -> str | None:
+        note = self.query_one(TextLine).value.strip()
+        if not note:
+            self.complain("A note needs words.")
+        return note or None
+
 
 class AlertActs(ActionHost):
-    """`a`, `A` and `r`."""
+    """What can be done to one alert, or to those that are marked."""
 
     def marked_subjects(self) -> Sequence[Subject]:
         """The firing alerts among the marked rows, where there can be any."""
@@ -174,6 +252,32 @@ class AlertActs(ActionHost):
         alert_id = self.context().alert_id
         if alert_id is not None:
             ask_to_acknowledge(self.console_app, alert_id, self.alert_title())
+
+    def do_note(self) -> None:
+        alert_id, app = self.context().alert_id, self.console_app
+
+        def done(note: str | None) -> None:
+            if note is not None and alert_id is not None:
+                app.operate(lambda: app.operator.add_note(alert_id, note), f"noted for #{alert_id}")
+
+        if alert_id is not None:
+            app.push_screen(NoteDialog(alert_id, self.alert_title()), done)
+
+    def do_hand_over(self) -> None:
+        alert_id, app = self.context().alert_id, self.console_app
+
+        def done(person: str | None) -> None:
+            if person is not None and alert_id is not None:
+                words = f"handed #{alert_id} over to {clean(person)}"
+                app.operate(lambda: app.operator.hand_over([alert_id], person), words)
+
+        if alert_id is not None:
+            ask_to_hand_over(app, alert_id, self.alert_title(), done)
+
+    def do_silence(self) -> None:
+        alert_id = self.context().alert_id
+        if alert_id is not None:
+            ask_to_silence_alert(self.console_app, alert_id)
 
     def do_resolve(self) -> None:
         alert_id = self.context().alert_id

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.copies import Copy, copies
-from watchfloor.console.glyphs import CRUMB, SEVERITY
-from watchfloor.console.line import Line, Piece, clean
+from watchfloor.console.glyphs import SEVERITY
+from watchfloor.console.line import Line, clean
 from watchfloor.console.screens.acts import AlertActs
 from watchfloor.console.screens.detail import DetailRoom
+from watchfloor.console.screens.export import write_post_mortem
 from watchfloor.console.screens.travel import Travels
 from watchfloor.console.trail import Place
 from watchfloor.console.views.alert import alert_lines
@@ -23,7 +24,10 @@ class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
     """What happened, who did what, which messages left the house."""
 
     ROOM: ClassVar[str] = "alerts"
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.ALERT, Scope.PAST)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (
+        *(Scope.ROOM, Scope.TEXT, Scope.ALERT),
+        *(Scope.HANDLED, Scope.INCIDENT, Scope.PAST),
+    )
     TRAVELS: ClassVar[bool] = True
     TOPICS: ClassVar[frozenset[str]] = frozenset({"alerts", "outbox"})
 
@@ -43,6 +47,8 @@ class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
 
     async def load(self) -> None:
         self._detail = await self.read(lambda boards: boards.alert(self._alert_id))
+        if self.journey is None and self._detail is not None and self._detail.row.unread:
+            await self.console_app.operator.look([self._alert_id])
         self._gone = self._detail is None
 
     def show(self) -> None:
@@ -58,10 +64,13 @@ class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
     def summary(self) -> Summary:
         if self._detail is None:
             return [], []
-        row = self._detail.row
-        words: Line = ((f"#{row.id} ", "key"), (clean(row.title), "title"))
-        trail: Line = (("Alerts ", "muted"), (f"{CRUMB} ", "muted"), *words)
-        return [Piece((trail, words), 9)], self.conditions()
+        return [self.way()], self.conditions()
+
+    def names(self) -> Sequence[str]:
+        return (f"#{self._alert_id}",)
+
+    def heading(self) -> Line:
+        return ((f"#{self._alert_id} ", "key"), (clean(self.alert_title()), "title"))
 
     def rule(self, cells: int) -> Line:
         if self._detail is None or self._detail.row.state != "firing":
@@ -72,7 +81,23 @@ class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
         if self._detail is None:
             return replace(super().context(), row=False)
         row = self._detail.row
-        return replace(super().context(), alert_id=row.id, alert_state=row.state, began=row.active_at)
+        return replace(
+            super().context(),
+            alert_id=row.id,
+            alert_state=row.state,
+            cause_id=self._detail.story.root_alert,
+            began=row.active_at,
+        )
+
+    def do_show_cause(self) -> None:
+        cause = self.context().cause_id
+        if cause is not None:
+            self.app.push_screen(AlertRoom(cause))
+
+    def do_post_mortem(self) -> None:
+        """Write the incident beside the screen."""
+        app = self.console_app
+        app.run_worker(write_post_mortem(app, self._alert_id), exit_on_error=True)
 
     def alert_title(self) -> str:
         return self._detail.row.title if self._detail else ""

@@ -25,7 +25,7 @@ class BesideRoom(BoardRoom[R], Generic[R], inherit_bindings=False):
     DEFAULT_CSS: ClassVar[str] = """
     BesideRoom #beside { width: 5fr; display: none; border-left: solid $wf-border; padding: 0 0 0 1; }
     BesideRoom #beside.-shown { display: block; }
-    BesideRoom #body { width: 8fr; }
+    BesideRoom #body, BesideRoom .section { width: 8fr; }
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class BesideRoom(BoardRoom[R], Generic[R], inherit_bindings=False):
 
     @property
     def settled(self) -> bool:
-        return self._rest is None
+        return self._rest is None and super().settled
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)

@@ -20,7 +20,7 @@ from watchfloor.console.screens.listing import Grade, Listing
 from watchfloor.console.widgets.filter_line import FilterBar, FilterLine
 from watchfloor.console.widgets.summary_strip import Summary
 from watchfloor.console.widgets.table import Column, Table
-from watchfloor.domain.words import count
+from watchfloor.domain.words import count, grouped
 
 R = TypeVar("R")
 
@@ -34,6 +34,7 @@ class BoardRoom(Listing[R], Generic[R], inherit_bindings=False):
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST)
     FROZEN: ClassVar[int] = 1
+    NAMES: ClassVar[str] = ""
     FIELDS: ClassVar[frozenset[str]] = frozenset()
     NOUN: ClassVar[str] = "row"
     FOLLOWS: ClassVar[bool] = False
@@ -149,13 +150,16 @@ class BoardRoom(Listing[R], Generic[R], inherit_bindings=False):
                 order=self.order(),
                 follows=self.FOLLOWS,
                 frozen=self.FROZEN,
+                names=self.NAMES,
                 id="body",
             )
         ]
 
     async def load(self) -> None:
-        journey = self.journey
+        journey, table = self.journey, self.table
         rows = await self.read_rows()
+        if self.table is not table:
+            return  # somebody turned to another table meanwhile, and what that one shows is read next
         if self.held and self.journey is journey:
             self._missed = self.missed(rows)
             self.renew_bars()
@@ -195,11 +199,15 @@ class BoardRoom(Listing[R], Generic[R], inherit_bindings=False):
 
     def position(self) -> str:
         rows = self.table.rows
-        shown, every = len(rows.shown), len(rows.all)
+        shown, every = rows.matching, len(rows.all)
         if not shown:
             return ""
-        of = count(shown, self.noun()) if shown == every else f"{shown} of {count(every, self.noun())}"
-        return f"{rows.place + 1} / {of}"
+        of = (
+            count(shown, self.noun())
+            if shown == every
+            else f"{grouped(shown)} of {count(every, self.noun())}"
+        )
+        return f"{grouped(rows.place + 1)} / {of}"
 
     @property
     def _marking(self) -> bool:
@@ -237,9 +245,16 @@ class BoardRoom(Listing[R], Generic[R], inherit_bindings=False):
     def _apply_filter(self) -> None:
         self.wanted = parse(self.filter_text, self.FIELDS)
         self.table.rows.set_fields(self.fields, self.FIELDS)
-        self.table.set_filter(self.wanted, self.is_fault if self.faults_only else None, self._notice())
+        keep = self.is_fault if self.faults_only else None
+        self.table.set_filter(self.wanted, keep, self._notice(), self._filtered)
+
+    def _filtered(self) -> None:
         self._remark()
         self.renew_bars()
+
+    @property
+    def settled(self) -> bool:
+        return not any(table.preparing for table in self.tables)
 
     def _remark(self) -> None:
         """Say on the filter line what is wrong with it, or how many rows are left."""
@@ -247,7 +262,7 @@ class BoardRoom(Listing[R], Generic[R], inherit_bindings=False):
         if mistake:
             self.filter_bar.tell(((f"▲ {clean(mistake)}", "degraded"),))
         else:
-            left = f"{len(rows.shown)} of {len(rows.all)}" if self.filter_text else ""
+            left = f"{rows.matching} of {len(rows.all)}" if self.filter_text else ""
             self.filter_bar.tell(((left, "muted"),) if left else EMPTY)
 
     @on(Table.Moved)
@@ -276,6 +291,7 @@ class BoardRoom(Listing[R], Generic[R], inherit_bindings=False):
     def do_filter(self) -> None:
         self._came_from = None if self.selected is None else self.key(self.selected)
         self.filter_bar.open(self.filter_text)
+        self.table.prepare_filter()
         self.status_bar.display = False
 
     def use_filter(self, text: str) -> None:

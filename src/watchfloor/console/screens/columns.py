@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
+from textual.geometry import Size
 
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.line import Span, fit, says
@@ -13,6 +14,8 @@ from watchfloor.console.widgets.lines import Drawn, Lines
 from watchfloor.console.widgets.table import Table
 
 TITLE, SIZE = 18, 12
+FEWEST, AROUND = 3, 8
+"""The fewest lines of the list, and those of the dialog around it."""
 
 
 class _Columns(Lines, can_focus=True, inherit_bindings=False):
@@ -23,6 +26,9 @@ class _Columns(Lines, can_focus=True, inherit_bindings=False):
     def __init__(self, table: Table[Any]) -> None:
         super().__init__(id="columns")
         self.table, self.place = table, 0
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return min(self.count(), max(FEWEST, viewport.height - AROUND))
 
     def count(self) -> int:
         return len(self.table.columns)
@@ -65,8 +71,10 @@ class ColumnsDialog(Dialog[None], inherit_bindings=False):
         self._list = _Columns(table)
 
     def questions(self) -> ComposeResult:
-        self._list.styles.height = min(len(self._table.columns), max(3, self.app.size.height - 8))
         yield self._list
+
+    def on_resize(self) -> None:
+        self.call_later(self._list.go, 0)  # after the table behind has its new size too
 
     def answer(self) -> None:
         return None

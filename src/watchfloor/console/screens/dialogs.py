@@ -30,6 +30,8 @@ from watchfloor.domain.boards import SettingRow
 A = TypeVar("A")
 
 SUGGESTED_NOTE = "on it"
+COMMON_NOTES = ("known, being worked on", "waiting for the provider", "planned work", "false alarm")
+NOTES_OFFERED = 6
 
 
 class Say(Bar):
@@ -183,24 +185,48 @@ def short(lasts: timedelta) -> str:
 
 
 class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
-    """A note and an end; both have a suggestion, so that enter is enough."""
+    """A note and an end; both have a suggestion, so that enter is enough.
 
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.DIALOG, Scope.CHOICE)
+    Other notes are offered: those written last about what is like `alerts`, then common ones.
+    """
 
-    def __init__(self, what: str, lasts: timedelta, note: str = "") -> None:
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.DIALOG, Scope.CHOICE, Scope.NOTES)
+
+    def __init__(self, what: str, alerts: Sequence[int], lasts: timedelta, note: str = "") -> None:
         super().__init__(says(f"Acknowledge {clean(what)}", "title"))
         hours = {timedelta(hours=1), timedelta(hours=4), timedelta(hours=24), lasts}
         self._choices: list[timedelta | None] = [*sorted(hours), None]
         self._chosen = self._choices.index(lasts)
         self._words = ["until resolved" if lasts is None else short(lasts) for lasts in self._choices]
-        self._note = note
+        self._note, self._alerts = note, alerts
+        self._offered: Sequence[str] = ()
+        self._next = 0
+        self._notes = Words("", "muted", limit=3, classes="spare detail")
 
     def questions(self) -> ComposeResult:
         yield spare("Note")
         yield TextLine(self._note, placeholder=SUGGESTED_NOTE)
+        yield self._notes
         yield spare()
         yield spare("Until")
         yield Choice(self._words, lambda: self._chosen)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._offer(())
+        app = self.console_app
+        app.ask(lambda: app.reader.suggested_notes(self._alerts), self._offer)
+
+    def _offer(self, written: Sequence[str]) -> None:
+        self._offered = list(dict.fromkeys([*written, *COMMON_NOTES]))[:NOTES_OFFERED]
+        self._next = 0
+        self._notes.say(f"{key_of('next_note')}: {' · '.join(map(clean, self._offered))}", "muted")
+
+    def do_next_note(self) -> None:
+        line = self.query_one(TextLine)
+        line.value = self._offered[self._next]
+        line.cursor_position = len(line.value)
+        self._next = (self._next + 1) % len(self._offered)
 
     def _choose(self, step: int) -> None:
         self._chosen = (self._chosen + step) % len(self._choices)
@@ -220,8 +246,8 @@ class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
 class AcknowledgeManyDialog(AcknowledgeDialog, inherit_bindings=False):
     """The same for several alerts at once: it says how many of each kind, and names the first of them."""
 
-    def __init__(self, what: str, names: Sequence[str], lasts: timedelta) -> None:
-        super().__init__(what, lasts)
+    def __init__(self, what: str, names: Sequence[str], alerts: Sequence[int], lasts: timedelta) -> None:
+        super().__init__(what, alerts, lasts)
         self._names = names
 
     def questions(self) -> ComposeResult:

@@ -1,106 +1,41 @@
-"""The Health room: every service with its state, the most urgent first; on wide screens the selected one beside."""
+"""The Health room: every service with its state, the most urgent first, in groups if wanted; then what watches them.
+
+Other sections hold maintenance windows, the nodes and their components. On wide screens what is under the cursor is
+shown in full beside the list.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from watchfloor.console.action import Context, Scope
-from watchfloor.console.draw.spark import spark
 from watchfloor.console.draw.uptime import proportions
 from watchfloor.console.filters import Fields
-from watchfloor.console.format import Moment, latency, share
 from watchfloor.console.glyphs import PAUSED, PENDING, STATUS, Mark, health, tally
 from watchfloor.console.line import Line, Piece, clean, says
 from watchfloor.console.screens.acts import AlertActs, ServiceActs, Subject
 from watchfloor.console.screens.beside import BesideRoom
+from watchfloor.console.screens.health_columns import URGENCY, Shown, columns
+from watchfloor.console.screens.health_sections import SECTIONS, SERVICES
 from watchfloor.console.screens.listing import Grade
+from watchfloor.console.screens.sectioned import Part, SectionedRoom
+from watchfloor.console.screens.sections import Section
 from watchfloor.console.screens.service import ServiceRoom, problem_began
+from watchfloor.console.screens.settings import row_lines
+from watchfloor.console.screens.text import TextRoom
 from watchfloor.console.screens.travel import Travels
+from watchfloor.console.views.group import group_lines
 from watchfloor.console.views.service import service_lines
 from watchfloor.console.widgets.pane import Maker
-from watchfloor.console.widgets.table import Column
+from watchfloor.console.widgets.table import Table
 from watchfloor.domain.boards import HealthRow, ServiceDetail
+from watchfloor.domain.grouping import By, Group, groups
 from watchfloor.domain.history import RANGES, History
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.words import count
-
-URGENCY = {
-    Status.FAILING.word: 0,
-    Status.DEGRADED.word: 1,
-    Status.UNKNOWN.word: 2,
-    PENDING.word: 3,
-    Status.OK.word: 4,
-    PAUSED.word: 5,
-}
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
-
-
-def state_cell(row: HealthRow, moment: Moment, cells: int) -> Line:
-    """The hard state; a change not yet confirmed is counted beside it, an acknowledged alert has its mark."""
-    mark = health(row)
-    line = mark.line
-    if row.acknowledged and not row.paused:
-        line = (*line, (" ✓", "accent"))
-    if row.soft and row.status is not None and not row.paused:
-        line = (*line, (f" {row.attempt}/{row.max_attempts}", STATUS[row.status].role))
-    return line
-
-
-def _name(row: HealthRow, moment: Moment, cells: int) -> Line:
-    return ((clean(row.name), "muted" if row.paused else "text"),)
-
-
-def _latency(row: HealthRow, moment: Moment, cells: int) -> Line:
-    return ((latency(row.latency), "text" if row.latency is not None and not row.paused else "muted"),)
-
-
-def _trend(row: HealthRow, moment: Moment, cells: int) -> Line:
-    return spark(row.recent, cells)
-
-
-def _uptime(row: HealthRow, moment: Moment, cells: int) -> Line:
-    part = row.uptime_24h
-    role = "muted" if part is None or part >= 0.9995 else "text" if part >= 0.99 else "degraded"
-    return ((share(part), role),)
-
-
-def _since(row: HealthRow, moment: Moment, cells: int) -> Line:
-    return ((moment.brief(row.since), "text"),)
-
-
-def _age(row: HealthRow, moment: Moment, cells: int) -> Line:
-    late = row.checked_at is not None and (moment.now - row.checked_at).total_seconds() > 3 * row.every + 5
-    return ((moment.brief(row.checked_at), "degraded" if late and not row.paused else "muted"),)
-
-
-COLUMNS: tuple[Column[HealthRow], ...] = (
-    Column("STATE", state_cell, 12, grow=1, limit=14, order=lambda row: URGENCY[health(row).word]),
-    Column("SERVICE", _name, 15, grow=4, limit=40, order=lambda row: row.name.casefold()),
-    Column("KIND", lambda row, *_: ((clean(row.kind), "muted"),), 8, rank=5, order=lambda row: row.kind),
-    Column(
-        "GROUP",
-        lambda row, *_: ((clean(row.group), "muted"),),
-        16,
-        rank=6,
-        order=lambda r: r.group,
-    ),
-    Column("LATENCY", _latency, 8, rank=1, align="right", order=lambda row: row.latency or -1.0),
-    Column("TREND", _trend, 10, grow=4, limit=48, rank=3),
-    Column(
-        "UP 24H",
-        _uptime,
-        7,
-        rank=2,
-        align="right",
-        order=lambda r: 2.0 if r.uptime_24h is None else r.uptime_24h,
-    ),
-    Column("SINCE", _since, 6, rank=1, align="right", order=lambda row: row.since or _LONG_AGO),
-    Column("AGE", _age, 5, rank=4, align="right", order=lambda row: row.checked_at or _LONG_AGO),
-)
 
 
 def fleet(rows: Sequence[HealthRow]) -> list[tuple[int, Mark]]:
@@ -110,80 +45,172 @@ def fleet(rows: Sequence[HealthRow]) -> list[tuple[int, Mark]]:
     return [(numbers[mark], mark) for mark in (*marks, PENDING, STATUS[Status.OK], PAUSED)]
 
 
-class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit_bindings=False):
-    """The board of services."""
+class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom, inherit_bindings=False):
+    """The board of services, and beside it what watches them."""
 
     ROOM: ClassVar[str] = "health"
-    NOUN: ClassVar[str] = "service"
     SCOPES: ClassVar[tuple[Scope, ...]] = (
-        Scope.ROOM,
-        Scope.LIST,
-        Scope.ACROSS,
-        Scope.OPENS,
-        Scope.SERVICE,
-        Scope.ALERT,
-        Scope.PAST,
+        *(Scope.ROOM, Scope.LIST, Scope.ACROSS, Scope.OPENS, Scope.SERVICE, Scope.ALERT),
+        *(Scope.PAST, Scope.SECTIONS, Scope.GROUPS),
+    )
+    OTHER_SCOPES: ClassVar[tuple[Scope, ...]] = (
+        *(Scope.ROOM, Scope.LIST, Scope.ACROSS, Scope.OPENS, Scope.SECTIONS),
     )
     TRAVELS: ClassVar[bool] = True
-    TOPICS: ClassVar[frozenset[str]] = frozenset({"health", "services", "alerts", "checks"})
+    TOPICS: ClassVar[frozenset[str]] = frozenset({"health", "services", "alerts", "checks", "nodes"})
     FROZEN: ClassVar[int] = 2
-    FIELDS: ClassVar[frozenset[str]] = frozenset({"name", "state", "kind", "group", "tag", "says"})
+    FIELDS: ClassVar[frozenset[str]] = frozenset(
+        {"name", "state", "kind", "group", "tag", "environment", "owner", "is", "says"}
+        | {"node", "machine", "component"}
+    )
 
     def __init__(self) -> None:
+        self._by = By.NOTHING
+        self._folded: set[str] = set()
         super().__init__()
         self._detail: ServiceDetail | None = None
         self._history: History | None = None
         self._detail_of: HealthRow | None = None
         self._fleet: list[tuple[int, Mark]] = []
 
-    async def read_rows(self) -> Sequence[HealthRow]:
+    # Sections
+
+    def make_parts(self) -> Sequence[Part]:
+        return (SERVICES, *SECTIONS)
+
+    def make_tables(self) -> Sequence[Table[Any]]:
+        services: Table[Any] = Table(
+            columns(self.is_folded), self.key, order=_order, frozen=self.FROZEN, id="body"
+        )
+        services.add_class("section")
+        return [services, *super().make_tables()[1:]]
+
+    @property
+    def on_services(self) -> bool:
+        """Whether the services are on the screen."""
+        return self.part is SERVICES
+
+    def scopes(self) -> Sequence[Scope]:
+        found = super().scopes()
+        if found is not self.SCOPES or self.on_services:
+            grouped = found is self.SCOPES and isinstance(self.selected, Group)
+            return [scope for scope in found if scope is not Scope.ALERT] if grouped else found
+        return self.OTHER_SCOPES
+
+    def go_on(self, step: int) -> None:
+        if self.console_app.wanted is not None:
+            self.console_app.say(says("only services show the past; return to the present first", "muted"))
+        else:
+            super().go_on(step)
+
+    def do_travel(self) -> None:
+        if not self.on_services:
+            self.go_on(-self.parts.index(self.part))
+        super().do_travel()
+
+    # Rows
+
+    async def read_rows(self) -> Sequence[Any]:
+        part = self.part
+        if isinstance(part, Section):
+            return await part.read(self.console_app.reader)
         return await self.read(lambda boards: boards.health())
 
-    def take(self, rows: Sequence[HealthRow]) -> None:
-        self._fleet = fleet(rows)
+    def take(self, rows: Sequence[Any]) -> None:
+        if self.on_services:
+            self._fleet = fleet(rows)
 
-    def columns(self) -> Sequence[Column[HealthRow]]:
-        return COLUMNS
+    def key(self, row: Any) -> Hashable:
+        if isinstance(row, Group):
+            return ("group", row.name)
+        return row.id if isinstance(row, HealthRow) else super().key(row)
 
-    def key(self, row: HealthRow) -> Hashable:
-        return row.id
+    def fields(self, row: Any) -> Fields:
+        return service_fields(row) if isinstance(row, HealthRow) else super().fields(row)
 
-    def order(self) -> Callable[[HealthRow], Any]:
-        return lambda row: (URGENCY[health(row).word], row.acknowledged, row.name.casefold(), row.id)
-
-    def fields(self, row: HealthRow) -> Fields:
-        return {
-            "name": row.name.casefold(),
-            "state": health(row).word,
-            "kind": row.kind.casefold(),
-            "group": row.group.casefold(),
-            "tag": " ".join(row.tags).casefold(),
-            "says": row.summary.casefold(),
-        }
-
-    def is_fault(self, row: HealthRow) -> bool:
+    def is_fault(self, row: Any) -> bool:
+        if isinstance(row, Group):
+            return False
+        if not isinstance(row, HealthRow):
+            return super().is_fault(row)
         return not row.paused and (row.hard not in (Status.OK, None) or row.status not in (Status.OK, None))
 
-    def grade(self, row: HealthRow) -> Grade:
+    def is_hit(self, row: Any) -> bool:
+        return not isinstance(row, Group) and super().is_hit(row)
+
+    def grade(self, row: Any) -> Grade:
+        if not isinstance(row, HealthRow):
+            return super().grade(row)
         if not self.is_fault(row):
             return Grade.FINE
         return Grade.ERROR if row.hard is Status.FAILING else Grade.WARNING
 
     def empty(self) -> Line:
+        if not self.on_services:
+            return super().empty()
         if self.journey is not None:
             return (("No service was watched then.", "muted"),)
         return (
-            ("No services yet. Write some under ", "muted"),
+            ("No services yet. ", "muted"),
+            ("+", "key"),
+            (" defines one here; write others under ", "muted"),
             ("services:", "key"),
-            (" in config.yaml; they appear here as it is saved.", "muted"),
+            (" in config.yaml.", "muted"),
         )
 
+    # Groups
+
+    def is_folded(self, group: Group) -> bool:
+        """Whether of this group only the head is shown."""
+        return group.name in self._folded
+
+    def _weave(self, rows: Sequence[Shown]) -> Sequence[Shown]:
+        found: list[Shown] = []
+        for group in groups((row for row in rows if isinstance(row, HealthRow)), self._by):
+            found.append(group)
+            if not self.is_folded(group):
+                found += group.rows
+        return found
+
+    def _regroup(self) -> None:
+        self.tables[0].set_weave(None if self._by is By.NOTHING else self._weave)
+        self.renew_bars()
+        self.selected_changed()
+
+    def do_group_by(self) -> None:
+        kinds = list(By)
+        self._by = kinds[(kinds.index(self._by) + 1) % len(kinds)]
+        self._folded.clear()
+        self._regroup()
+
+    def do_fold_all(self) -> None:
+        every = {row.name for row in self.tables[0].rows.shown if isinstance(row, Group)}
+        self._folded = set() if every <= self._folded else every
+        self._regroup()
+
+    def keep(self) -> dict[str, object]:
+        return {**super().keep(), "by": str(self._by), "folded": sorted(self._folded)[:200]}
+
+    def restore(self, kept: Mapping[str, object]) -> None:
+        match kept:
+            case {"by": str(by), "folded": [*folded]} if by in list(By):
+                self._by, self._folded = By(by), {str(each) for each in folded}
+                self._regroup()
+        super().restore(kept)
+
+    # What is said
+
     def pieces(self) -> Sequence[Piece]:
+        found = list(super().pieces())
+        if not self.on_services:
+            return found
         total = sum(number for number, _ in self._fleet)
-        found = [Piece((says(count(total, "service"), "title"), says(str(total), "title")), rank=3)]
+        found.append(Piece((says(count(total, "service"), "title"), says(str(total), "title")), rank=1))
         for rank, (number, mark) in enumerate(self._fleet):
-            found += tally(number, mark, rank=9 - rank)
-        return found if total else []
+            found += tally(number, mark, rank=8 - rank)
+        if self._by is not By.NOTHING:
+            found.append(Piece((says(f"by {self._by}", "accent"),), rank=2))
+        return found
 
     def rule(self, cells: int) -> Line:
         return proportions(
@@ -192,8 +219,12 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit
         )
 
     def context(self) -> Context:
-        row = self.selected
+        selected = self.selected
+        row = selected if isinstance(selected, HealthRow) else None
         state = "" if row is None else "acknowledged" if row.acknowledged else "firing"
+        verb = ""
+        if isinstance(selected, Group):
+            verb = "unfold" if self.is_folded(selected) else "fold"
         return replace(
             super().context(),
             service=row,
@@ -201,13 +232,16 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit
             alert_state=state,
             began=problem_began(row) if row else None,
             marked_firing=len(self.marked_subjects()),
+            verb=verb,
+            grouped="" if self._by is By.NOTHING else str(self._by),
+            group=isinstance(selected, Group),
         )
 
     def marked_subjects(self) -> Sequence[Subject]:
         return [
             Subject(row.alert_id, f"{row.name} is {health(row).word}", health(row).word)
             for row in self.table.rows.marked
-            if row.alert_id is not None and not row.acknowledged
+            if isinstance(row, HealthRow) and row.alert_id is not None and not row.acknowledged
         ]
 
     def marks_used(self) -> None:
@@ -215,18 +249,41 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit
 
     def alert_title(self) -> str:
         row = self.selected
-        return "" if row is None else f"{row.name} is {health(row).word}"
+        return f"{row.name} is {health(row).word}" if isinstance(row, HealthRow) else ""
+
+    # Opening
 
     def do_open(self) -> None:
-        if self.selected is not None:
-            self.app.push_screen(ServiceRoom(self.selected.id))
+        row = self.selected
+        if isinstance(row, Group):
+            self._folded ^= {row.name}
+            self._regroup()
+        elif isinstance(row, HealthRow):
+            self.app.push_screen(ServiceRoom(row.id))
+        elif row is not None:
+            name = clean(str(getattr(row, "component", "") or row.name))
+            self.app.push_screen(TextRoom("health", name, lambda m, cells: row_lines(row, m, cells)))
+
+    def do_edit_service(self) -> None:
+        """Of a group its score in full, of a service its definition."""
+        group = self.selected
+        if isinstance(group, Group):
+            name = clean(group.title)
+            self.app.push_screen(TextRoom("health", name, lambda m, cells: group_lines(group, m, cells)))
+        else:
+            super().do_edit_service()
+
+    # Beside the list
 
     async def read_beside(self) -> None:
         row = self.selected
-        if row != self._detail_of:
-            self._detail = None if row is None else await self.read(lambda boards: boards.service(row.id))
-            self._history = None if row is None else await self._read_history(row.id)
-            self._detail_of = row
+        if row == self._detail_of:
+            return
+        self._detail = self._history = None
+        if isinstance(row, HealthRow):
+            self._detail = await self.read(lambda boards: boards.service(row.id))
+            self._history = await self._read_history(row.id)
+        self._detail_of = row if isinstance(row, HealthRow) else None
 
     async def _read_history(self, service_id: int) -> History:
         app = self.console_app
@@ -234,7 +291,32 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[HealthRow], inherit
         return await app.reader.history(service_id, end - RANGES[app.stretch], end)
 
     def beside(self) -> Maker:
-        detail, history, moment = self._detail, self._history, self.console_app.moment
-        if detail is None or self.selected is None:
+        row, detail, history, moment = self.selected, self._detail, self._history, self.console_app.moment
+        if isinstance(row, Group):
+            return lambda cells: group_lines(row, moment, cells)
+        if row is not None and not isinstance(row, HealthRow):
+            return lambda cells: row_lines(row, moment, cells)
+        if detail is None or row is None:
             return lambda cells: []
         return lambda cells: service_lines(detail, history, moment, cells, titled=True)
+
+
+def _order(row: HealthRow) -> tuple[Any, ...]:
+    return (URGENCY[health(row).word], row.acknowledged, row.name.casefold(), row.id)
+
+
+def service_fields(row: HealthRow) -> Fields:
+    """What can be searched in a service; ``is`` holds what lies over its state."""
+    lost = bool(row.root) and row.hard is Status.FAILING
+    over = {"planned": row.planned, "flapping": row.flapping, "unreachable": lost}
+    return {
+        "name": row.name.casefold(),
+        "state": health(row).word,
+        "kind": row.kind.casefold(),
+        "group": row.group.casefold(),
+        "tag": " ".join(row.tags).casefold(),
+        "environment": row.environment.casefold(),
+        "owner": row.owner,
+        "is": " ".join(word for word, holds in over.items() if holds),
+        "says": row.summary.casefold(),
+    }

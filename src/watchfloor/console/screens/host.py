@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
+from textual._styles_cache import StylesCache
 from textual.binding import BindingsMap
 
 from watchfloor.console.action import Context, Scope
@@ -39,10 +40,19 @@ class ActionHost:
         """Take the keys of the key map in use."""
         self._bindings = bindings_for(self.SCOPES)
 
+    @classmethod
+    def places(cls) -> Iterable[tuple[Scope, ...]]:
+        """The scopes whose keys work at the same time, for each state of the screen in which they differ."""
+        return [cls.SCOPES]
+
     @property
     def console_app(self) -> WatchfloorApp:
         """The application, by its real type."""
         return cast("WatchfloorApp", cast(_OnScreen, self).app)
+
+    def on_unmount(self) -> None:
+        """Let go of the widgets: a cache of Textual's that all of them share holds a thousand that are gone."""
+        StylesCache.get_inner_outer.cache_clear()
 
     def context(self) -> Context:
         """What is under the cursor."""
@@ -62,12 +72,16 @@ class ActionHost:
 
 
 def together() -> list[frozenset[Scope]]:
-    """For every place of the console the scopes whose keys work there at the same time."""
-    places = [frozenset({Scope.FILTER, Scope.TYPING})]
+    """For every place of the console the scopes whose keys work there at the same time; places alike count once."""
+    places = [
+        frozenset({Scope.FILTER, Scope.TYPING}),
+        frozenset({Scope.ENTRY, Scope.TYPING}),
+        frozenset({Scope.LINES, Scope.WRITING}),
+    ]
     for screen in _kinds(ActionHost):
-        scopes = frozenset(screen.SCOPES)
-        places.append(scopes | {Scope.TYPING} if scopes & TYPED else scopes)
-    return places
+        found = map(frozenset, screen.places())
+        places += [scopes | {Scope.TYPING} if scopes & TYPED else scopes for scopes in found]
+    return list(dict.fromkeys(places))
 
 
 def _kinds(parent: type[ActionHost]) -> Iterator[type[ActionHost]]:

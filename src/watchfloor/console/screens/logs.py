@@ -267,7 +267,7 @@ class LogsRoom(BesideRoom[LogRow], inherit_bindings=False):
         if row is not None:
             around = self._around(row)
             self.app.push_screen(
-                TextRoom("logs", ("Logs", "record"), lambda m, cells: record_lines(row, around, m, cells))
+                TextRoom("logs", "record", lambda m, cells: record_lines(row, around, m, cells))
             )
 
     def _around(self, row: LogRow) -> list[LogRow]:

@@ -21,11 +21,16 @@ from watchfloor.console.screens.acts import (
 )
 from watchfloor.console.screens.alert import AlertRoom
 from watchfloor.console.screens.board import BoardRoom
+from watchfloor.console.screens.job import JobRoom
+from watchfloor.console.screens.rule import RuleRoom
+from watchfloor.console.screens.run import RunRoom
 from watchfloor.console.screens.service import ServiceRoom
 from watchfloor.console.screens.text import TextRoom
 from watchfloor.console.views.keymaps import keymap_lines
 from watchfloor.domain.boards import AlertDetail, HealthRow, SettingRow
+from watchfloor.domain.job_boards import JobRow, RunDetail
 from watchfloor.domain.moments import parse_moment
+from watchfloor.domain.rule_boards import RuleRow
 
 if TYPE_CHECKING:
     from watchfloor.console.screens.room import Room
@@ -87,6 +92,8 @@ class Orders:
         questions: dict[str, Callable[[], Awaitable[Sequence[Value]]]] = {
             "services": lambda: _values(reader.health(), lambda row: (row.name, row.kind)),
             "settings": lambda: _values(reader.settings(), lambda row: (row.key, row.description)),
+            "jobs": lambda: _values(reader.jobs(), lambda row: (row.name, row.kind)),
+            "rules": lambda: _values(reader.rules(), lambda row: (row.name, row.words)),
             "alerts": lambda: _values(
                 reader.alerts(resolved=False), lambda row: (str(row.id), f"{row.state}: {row.title}")
             ),
@@ -145,7 +152,7 @@ class Orders:
 
     def _show_keymaps(self) -> None:
         keys, used = self._app.keys.keymaps, self._app.keymap.name
-        page = TextRoom("settings", ("Settings", "keys"), lambda _, cells: keymap_lines(keys, used, cells))
+        page = TextRoom("settings", "keys", lambda _, cells: keymap_lines(keys, used, cells))
         self._app.push_screen(page)
 
     def plan_unlock(self, order: Order) -> Plan:
@@ -193,6 +200,30 @@ class Orders:
                 set_paused(self._app, row, name == "pause")
 
         return lambda: self._app.ask(self._app.reader.health, found)
+
+    def plan_job(self, order: Order) -> Plan:
+        def found(rows: Sequence[JobRow]) -> None:
+            chosen = pick(order.words, [row.name for row in rows], "job")
+            self._app.push_screen(JobRoom(next(row.id for row in rows if row.name == chosen)))
+
+        return lambda: self._app.ask(self._app.reader.jobs, found)
+
+    def plan_rule(self, order: Order) -> Plan:
+        def found(rows: Sequence[RuleRow]) -> None:
+            chosen = pick(order.words, [row.name for row in rows], "rule")
+            self._app.push_screen(RuleRoom(next(row for row in rows if row.name == chosen)))
+
+        return lambda: self._app.ask(self._app.reader.rules, found)
+
+    def plan_run(self, order: Order) -> Plan:
+        run_id = number(order.words)
+
+        def found(detail: RunDetail | None) -> None:
+            if detail is None:
+                raise Mistake(f"There is no run #{run_id}.")
+            self._app.push_screen(RunRoom(run_id))
+
+        return lambda: self._app.ask(lambda: self._app.reader.run(run_id), found)
 
     def plan_setting(self, order: Order) -> Plan:
         self._refuse_if_barred()

@@ -15,9 +15,10 @@ from textual.screen import Screen
 
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.copies import Copy
+from watchfloor.console.crumbs import crumbs
 from watchfloor.console.feed import ALL, VIEW
 from watchfloor.console.journey import Journey, cannot_travel
-from watchfloor.console.line import EMPTY, Line
+from watchfloor.console.line import EMPTY, Line, Piece
 from watchfloor.console.reader import Boards
 from watchfloor.console.screens.commands import CommandLine, HelpPicker
 from watchfloor.console.screens.copy import CopyMenu
@@ -124,6 +125,21 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
     def use_filter(self, text: str) -> None:
         """Show only what matches `text`, or mark it."""
         raise NotImplementedError
+
+    def names(self) -> Sequence[str]:
+        """What this screen is called on the way to the next one: one word, or several from the outside in."""
+        return (self.tab().capitalize(),)
+
+    def heading(self) -> Line:
+        """What this screen is called while it is the one that is shown."""
+        return ((self.names()[-1], "title"),)
+
+    def way(self) -> Piece:
+        """The way gone from the room to this screen, for the left end of the summary."""
+        stack = self.app.screen_stack
+        before = stack[: stack.index(self)] if self in stack else []
+        gone = [name for screen in before if isinstance(screen, Room) for name in screen.names()]
+        return Piece(crumbs([*gone, *self.names()[:-1]], self.heading()), 9)
 
     def rule(self, cells: int) -> Line:
         """The line under the summary."""
@@ -237,6 +253,9 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
 
     def do_switch_mouse(self) -> None:
         self.console_app.switch_mouse()
+
+    def do_switch_bell(self) -> None:
+        self.console_app.switch_bell()
 
     @on(TabBar.Chosen)
     def _tab_chosen(self, event: TabBar.Chosen) -> None:

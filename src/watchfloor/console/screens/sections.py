@@ -10,13 +10,13 @@ from typing import Any
 
 from watchfloor import __version__
 from watchfloor.console.filters import Fields
-from watchfloor.console.format import Moment, number
-from watchfloor.console.glyphs import LOOP, Mark, mark
+from watchfloor.console.format import Moment, latency, number
+from watchfloor.console.glyphs import CHANNEL, LOOP, Mark, mark
 from watchfloor.console.line import Line, clean
 from watchfloor.console.reader import Reader
 from watchfloor.console.screens.dialogs import shown_setting
 from watchfloor.console.widgets.table import Column
-from watchfloor.domain.boards import ConfigFileRow, NodeRow, SettingRow
+from watchfloor.domain.boards import ChannelRow, ConfigFileRow, NodeRow, SettingRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,66 @@ COMPONENTS = Section(
     is_fault=lambda row: row.state != "running",
     read=lambda reader: reader.components(),
     empty="No engine ever ran on this database.",
+)
+
+
+def channel_mark(row: ChannelRow) -> Mark:
+    """How a channel does: whether messages arrive on it."""
+    if not row.enabled:
+        return mark(CHANNEL, "off")
+    if row.open_since is not None:
+        return mark(CHANNEL, "failing")
+    if row.failures:
+        return mark(CHANNEL, "unsure")
+    return mark(CHANNEL, "on" if row.last_delivered_at is not None else "new")
+
+
+def _counted(name: str, role: str = "text") -> Callable[[ChannelRow, Moment, int], Line]:
+    def cell(row: ChannelRow, moment: Moment, cells: int) -> Line:
+        found = getattr(row, name)
+        return ((str(found), role),) if found else (("·", "muted"),)
+
+    return cell
+
+
+CHANNELS = Section(
+    "Channels",
+    "channel",
+    (
+        Column("STATE", lambda row, *_: channel_mark(row).line, 10, order=lambda row: channel_mark(row).word),
+        Column("CHANNEL", _plain("name"), 14, grow=2, limit=28, order=lambda row: row.name),
+        Column("KIND", _plain("kind", "muted"), 8, grow=1, limit=12, rank=2, order=lambda row: row.kind),
+        Column("SENT", _counted("delivered"), 6, align="right", order=lambda row: -row.delivered),
+        Column("WAITS", _counted("waiting", "degraded"), 5, rank=1, align="right"),
+        Column("DEAD", _counted("dead", "failing"), 4, align="right", order=lambda row: -row.dead),
+        Column(
+            "HALF IN",
+            lambda row, *_: ((latency(row.p50), "text"),),
+            8,
+            rank=3,
+            align="right",
+            order=lambda r: r.p50 or 0.0,
+        ),
+        Column("95 % IN", lambda row, *_: ((latency(row.p95), "text"),), 8, rank=4, align="right"),
+        Column(
+            "LATEST",
+            lambda row, moment, _: ((moment.brief(row.last_delivered_at), "text"),),
+            6,
+            rank=1,
+            align="right",
+        ),
+        Column("LAST ERROR", _plain("last_error", "failing"), 10, grow=5, rank=5),
+    ),
+    key=lambda row: row.name,
+    fields=lambda row: {
+        "name": row.name.casefold(),
+        "kind": row.kind,
+        "state": channel_mark(row).word,
+        "text": row.last_error.casefold(),
+    },
+    is_fault=lambda row: channel_mark(row).role in ("failing", "degraded") or row.dead > 0,
+    read=lambda reader: reader.channels(),
+    empty="No channel yet: nobody is told outside this console. docs/channels.md has every kind.",
 )
 
 _NAMES = (

@@ -10,10 +10,11 @@ from typing import ClassVar
 
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.copies import Copy, copies
-from watchfloor.console.glyphs import CRUMB, health
+from watchfloor.console.glyphs import health
 from watchfloor.console.line import Line, Piece, clean
 from watchfloor.console.screens.acts import AlertActs, ServiceActs
 from watchfloor.console.screens.detail import DetailRoom
+from watchfloor.console.screens.export import ExportMenu
 from watchfloor.console.screens.travel import Travels
 from watchfloor.console.trail import Place
 from watchfloor.console.views.service import service_lines
@@ -40,6 +41,7 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
         Scope.SERVICE,
         Scope.ALERT,
         Scope.CHARTS,
+        Scope.EXPORTS,
         Scope.PAST,
     )
     TRAVELS: ClassVar[bool] = True
@@ -101,12 +103,14 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
         row = self._detail.row
         mark = health(row)
         state: Line = mark.line
-        trail: Line = (("Health ", "muted"), (f"{CRUMB} ", "muted"), (clean(row.name), "title"))
         labels = " · ".join(clean(word) for word in (row.kind, row.group, *row.tags) if word)
-        return [Piece((trail, ((clean(row.name), "title"),)), 9), Piece((state,), 8)], [
+        return [self.way(), Piece((state,), 8)], [
             *self.conditions(),
             Piece((((labels, "muted"),),), 2),
         ]
+
+    def names(self) -> Sequence[str]:
+        return (clean(self._detail.row.name) if self._detail else f"service {self._service_id}",)
 
     def rule(self, cells: int) -> Line:
         role = health(self._detail.row).role if self._detail else "border"
@@ -130,6 +134,11 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
 
     def do_shorter(self) -> None:
         self._stretch(-1)
+
+    def do_export(self) -> None:
+        if self._detail is not None and self._history is not None:
+            row = self._detail.row
+            self.app.push_screen(ExportMenu(self, row.id, row.name, self._history))
 
     def _stretch(self, step: int) -> None:
         app, names = self.console_app, list(RANGES)

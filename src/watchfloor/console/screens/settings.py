@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
 from watchfloor.console.action import Context, Scope
-from watchfloor.console.filters import Fields
 from watchfloor.console.format import Moment, clock, value
-from watchfloor.console.line import Line, Piece, Span, clean
+from watchfloor.console.line import Line, clean
 from watchfloor.console.screens.acts import ask_to_change
-from watchfloor.console.screens.board import BoardRoom
+from watchfloor.console.screens.channels import ChannelActs
 from watchfloor.console.screens.dialogs import ConfirmDialog, shown_setting
+from watchfloor.console.screens.sectioned import SectionedRoom
 from watchfloor.console.screens.sections import (
+    CHANNELS,
     COMPONENTS,
     CONFIGURATION,
     FILES,
@@ -28,34 +29,47 @@ from watchfloor.console.screens.sections import (
 from watchfloor.console.screens.text import TextRoom
 from watchfloor.console.themes import theme_directories
 from watchfloor.console.views.sections import paragraphs
-from watchfloor.console.widgets.table import Column, Table
-from watchfloor.domain.boards import SettingRow
+from watchfloor.domain.boards import ChannelRow, SettingRow
 
 THEMES = "Themes"
 
 
-class SettingsRoom(BoardRoom[Any], inherit_bindings=False):
-    """Six tables, one at a time."""
+class SettingsRoom(ChannelActs, SectionedRoom, inherit_bindings=False):
+    """Seven tables, one at a time."""
 
     ROOM: ClassVar[str] = "settings"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.LIST, Scope.SETTINGS)
-    TOPICS: ClassVar[frozenset[str]] = frozenset({"settings", "nodes"})
+    TOPICS: ClassVar[frozenset[str]] = frozenset({"settings", "nodes", "outbox"})
     FIELDS: ClassVar[frozenset[str]] = frozenset(
-        {"key", "category", "source", "text", "node", "name", "machine", "state", "component", "value"}
+        {
+            "key",
+            "category",
+            "source",
+            "text",
+            "node",
+            "name",
+            "machine",
+            "state",
+            "component",
+            "value",
+            "kind",
+        }
     )
 
     def __init__(self) -> None:
-        self._sections: tuple[Section, ...] = (
+        self._kept_theme = ""
+        super().__init__()
+
+    def make_parts(self) -> Sequence[Section]:
+        return (
             CONFIGURATION,
             FILES,
+            CHANNELS,
             NODES,
             COMPONENTS,
             named_section(THEMES, "theme", self._themes),
             named_section("About", "line", self._about),
         )
-        self._place = 0
-        self._kept_theme = ""
-        super().__init__()
 
     def _themes(self) -> Sequence[Named]:
         app = self.console_app
@@ -68,33 +82,16 @@ class SettingsRoom(BoardRoom[Any], inherit_bindings=False):
     @property
     def section(self) -> Section:
         """The section on the screen."""
-        return self._sections[self._place]
+        part = self.part
+        assert isinstance(part, Section)
+        return part
 
-    @property
-    def table(self) -> Table[Any]:
-        return self.tables[self._place]
+    @classmethod
+    def places(cls) -> Iterable[tuple[Scope, ...]]:
+        return [cls.SCOPES, (*cls.SCOPES, Scope.CHANNELS)]
 
-    def make_tables(self) -> Sequence[Table[Any]]:
-        tables: list[Table[Any]] = []
-        for place, section in enumerate(self._sections):
-            tables.append(
-                Table(section.columns, section.key, id="body" if place == 0 else f"section-{place}")
-            )
-            tables[-1].display = place == 0
-        return tables
-
-    def keep(self) -> dict[str, object]:
-        return {**super().keep(), "section": self.section.name}
-
-    def restore(self, kept: Mapping[str, object]) -> None:
-        names = [section.name for section in self._sections]
-        section = kept.get("section")
-        if section in names and section != self.section.name:
-            self.table.display = False
-            self._place = names.index(str(section))
-            self.table.display = True
-            self.table.focus()
-        super().restore(kept)
+    def own_scopes(self) -> Sequence[Scope]:
+        return (Scope.CHANNELS,) if self.section is CHANNELS else ()
 
     async def read_rows(self) -> Sequence[Any]:
         return await self.section.read(self.console_app.reader)
@@ -106,58 +103,15 @@ class SettingsRoom(BoardRoom[Any], inherit_bindings=False):
         if first and self.section.name == THEMES:
             self.table.select(self._kept_theme)  # a preview of another one begins only when somebody moves
 
-    def columns(self) -> Sequence[Column[Any]]:
-        return self.section.columns
-
-    def key(self, row: Any) -> Hashable:
-        return self.section.key(row)
-
-    def fields(self, row: Any) -> Fields:
-        return self.section.fields(row)
-
-    def is_fault(self, row: Any) -> bool:
-        return self.section.is_fault(row)
-
-    def empty(self) -> Line:
-        return ((self.section.empty, "muted"),)
-
-    def noun(self) -> str:
-        return self.section.noun
-
-    def pieces(self) -> Sequence[Piece]:
-        def form(words: Sequence[str]) -> Line:
-            spans: list[Span] = []
-            for place, word in enumerate(words):
-                spans.append((f" {word} ", "choice" if place == self._place else "text"))
-            return tuple(spans)
-
-        names = [section.name for section in self._sections]
-        short = [name if place == self._place else name[:4] for place, name in enumerate(names)]
-        return [Piece((form(names), form(short), ((f" {self.section.name} ", "choice"),)), 9)]
-
     def context(self) -> Context:
         row = self.selected
         setting = row if isinstance(row, SettingRow) else None
         verb = "use" if self.section.name == THEMES else "change" if setting else "open"
-        return replace(super().context(), setting=setting, verb=verb)
+        channel = row if isinstance(row, ChannelRow) else None
+        return replace(super().context(), setting=setting, channel=channel, verb=verb)
 
-    # Sections
-
-    def do_next_section(self) -> None:
-        self._go(1)
-
-    def do_previous_section(self) -> None:
-        self._go(-1)
-
-    def _go(self, step: int) -> None:
+    def section_left(self) -> None:
         self._drop_preview()
-        self.table.display = False
-        self._place = (self._place + step) % len(self._sections)
-        self.filter_text, self.faults_only = "", False
-        self.table.display = True
-        self.table.focus()
-        self._apply_filter()
-        self.look_again()
 
     # Changing
 
@@ -170,8 +124,8 @@ class SettingsRoom(BoardRoom[Any], inherit_bindings=False):
             self.console_app.choose_theme(row.name)
             self.look_again()
         elif row is not None:
-            trail = ("Settings", self.section.name, clean(str(getattr(row, "name", self.section.noun))))
-            self.app.push_screen(TextRoom("settings", trail, lambda m, cells: row_lines(row, m, cells)))
+            name = clean(str(getattr(row, "name", self.section.noun)))
+            self.app.push_screen(TextRoom("settings", name, lambda m, cells: row_lines(row, m, cells)))
 
     def _change(self, row: SettingRow) -> None:
         reason = self.context().barred

@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from watchfloor.console.action import Scope
 from watchfloor.console.format import Moment
-from watchfloor.console.glyphs import CRUMB
-from watchfloor.console.line import Line, Piece
+from watchfloor.console.line import Line
 from watchfloor.console.screens.detail import DetailRoom
 from watchfloor.console.widgets.summary_strip import Summary
 
@@ -18,9 +17,9 @@ class TextRoom(DetailRoom, inherit_bindings=False):
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT)
 
-    def __init__(self, room: str, trail: Sequence[str], lines: Callable[[Moment, int], list[Line]]) -> None:
+    def __init__(self, room: str, name: str, lines: Callable[[Moment, int], list[Line]]) -> None:
         super().__init__()
-        self._tab, self._trail, self._make_lines = room, trail, lines
+        self._tab, self._title, self._make_lines = room, name, lines
 
     def place(self) -> None:
         """What it shows came from a row that may not be there any more."""
@@ -34,6 +33,7 @@ class TextRoom(DetailRoom, inherit_bindings=False):
         super().show()
 
     def summary(self) -> Summary:
-        *lead, name = self._trail
-        way: Line = tuple(span for word in lead for span in ((f"{word} ", "muted"), (f"{CRUMB} ", "muted")))
-        return [Piece(((*way, (name, "title")), ((name, "title"),)), 9)], self.conditions()
+        return [self.way()], self.conditions()
+
+    def names(self) -> Sequence[str]:
+        return (self._title,)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from watchfloor.console.format import Moment, clock, until
-from watchfloor.console.glyphs import ALERT, SEVERITY, TIMES, mark
-from watchfloor.console.line import Line, clean, clip, fit, says, wrap
+from watchfloor.console.format import Moment, clock, latency, until
+from watchfloor.console.glyphs import ALERT, DELIVERY, SEVERITY, TIMES, mark
+from watchfloor.console.line import Line, clean, fit, says, wrap
+from watchfloor.console.views.alert_story import WHOLE, at_once, indented, story_lines
 from watchfloor.console.views.facts import in_words
 from watchfloor.console.views.sections import column, folded, heading, pairs
 from watchfloor.domain.boards import AlertDetail, AlertEventRow, AlertRow, DeliveryRow
@@ -21,6 +22,7 @@ WORDS: Mapping[str, tuple[str, str, str]] = {
     "acknowledged": ("✓", "acknowledged", "accent"),
     "unacknowledged": ("●", "acknowledgement taken back", "failing"),
     "ack_expired": ("●", "acknowledgement expired", "failing"),
+    "ack_warned": ("▲", "acknowledgement ends soon", "degraded"),
     "ack_broken": ("●", "acknowledgement ended: it got worse", "failing"),
     "severity_changed": ("▲", "severity changed", "degraded"),
     "resolved": ("○", "resolved", "ok"),
@@ -29,16 +31,13 @@ WORDS: Mapping[str, tuple[str, str, str]] = {
     "reopened": ("●", "reopened", "failing"),
     "suppression_changed": ("⊘", "suppression changed", "muted"),
     "reworded": ("◌", "says something else", "muted"),
+    "noted": ("◇", "note", "text"),
+    "reminded": ("●", "said again", "failing"),
+    "escalated": ("▲", "escalated", "degraded"),
+    "handed_over": ("●", "handed over", "failing"),
+    "reacted": ("▶", "reaction", "accent"),
 }
 """How each kind of event looks: glyph, words, role."""
-
-DELIVERY = {
-    "delivered": ("●", "ok"),
-    "queued": ("◌", "muted"),
-    "leased": ("◌", "muted"),
-    "dead": ("✘", "failing"),
-    "cancelled": ("○", "muted"),
-}
 
 
 def alert_lines(detail: AlertDetail, moment: Moment, cells: int, *, titled: bool = False) -> list[Line]:
@@ -46,13 +45,13 @@ def alert_lines(detail: AlertDetail, moment: Moment, cells: int, *, titled: bool
     row = detail.row
     lines: list[Line] = wrap(f"#{row.id} {row.title}", cells, "title", limit=3) if titled else []
     lines += _standing(row, moment, cells)
-    lines += wrap(detail.summary, cells, limit=6)
-    if detail.runbook:
-        lines.append((("runbook  ", "muted"), (clip(clean(detail.runbook), cells - 9), "accent")))
+    lines += wrap(detail.summary, cells, limit=WHOLE)
+    lines += at_once(detail, moment, cells)
     lines += [
         *heading("HISTORY", cells, ((count(len(detail.events), "event"), "muted"),)),
         *_events(detail.events, moment, cells),
         *_deliveries(detail.deliveries, moment, cells),
+        *story_lines(detail.story, moment, cells),
         *_labels(detail, moment, cells),
     ]
     return lines
@@ -77,7 +76,7 @@ def _standing(row: AlertRow, moment: Moment, cells: int) -> list[Line]:
         )
         if row.acked_until is not None:
             ends += f", {clock(row.acked_until, moment.now, moment.zone, seconds=False)}"
-        lines += wrap(f"✓ {row.acked_by}: {row.note or 'no note'} ({ends})", cells, "accent", limit=3)
+        lines += wrap(f"✓ {row.acked_by}: {row.note or 'no note'} ({ends})", cells, "accent", limit=WHOLE)
     return lines
 
 
@@ -97,10 +96,7 @@ def _events(events: Sequence[AlertEventRow], moment: Moment, cells: int) -> list
                 (f"  {more}" if more else "", "muted"),
             )
         )
-        if event.note:
-            lines += [
-                ((" " * indent, "text"), *line) for line in wrap(event.note, max(8, cells - indent), limit=4)
-            ]
+        lines += indented(event.note, indent, cells)
     return lines
 
 
@@ -144,18 +140,21 @@ def _deliveries(deliveries: Sequence[DeliveryRow], moment: Moment, cells: int) -
     lines = heading("MESSAGES", cells, ((f"{len(deliveries)}", "muted"),))
     times = column([clock(delivery.created_at, moment.now, moment.zone) for delivery in deliveries])
     for time, delivery in zip(times, deliveries, strict=True):
-        glyph, role = DELIVERY.get(delivery.state, ("?", "unknown"))
-        words = f"{clean(delivery.kind)} to {clean(delivery.channel)}"
-        error = f"  {clean(delivery.last_error)}" if delivery.last_error else ""
+        shown = mark(DELIVERY, delivery.state)
+        whom = f"{clean(delivery.person)} on " if delivery.person else ""
+        words = f"{clean(delivery.kind)} to {whom}{clean(delivery.channel)}"
         tries = f", {count(delivery.attempts, 'attempt')}" if delivery.attempts != 1 else ""
+        arrived = delivery.delivered_at
+        after = "" if arrived is None else f", {latency((arrived - delivery.created_at).total_seconds())}"
         lines.append(
             (
                 (f"{time}  ", "muted"),
-                (f"{glyph} {fit(clean(delivery.state), 10)}", role),
+                (f"{shown.glyph} {fit(shown.word, 10)}", shown.role),
                 (words, "text"),
-                (clip(tries + error, max(0, cells - 14 - len(time) - len(words))), "muted"),
+                (tries + after, "muted"),
             )
         )
+        lines += indented(delivery.last_error, len(time) + 4, cells, "failing")
     return lines
 
 

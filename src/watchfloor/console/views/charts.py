@@ -13,7 +13,7 @@ from watchfloor.console.format import NOTHING, Moment, amount, latency, number
 from watchfloor.console.line import EMPTY, Line, beside, clean, clip, width
 from watchfloor.console.views.sections import heading
 from watchfloor.domain.boards import ResultPoint
-from watchfloor.domain.history import RANGES, Course, Figures, History
+from watchfloor.domain.history import RANGES, Course, Figures, Grain, History
 from watchfloor.domain.outcome import PHASES
 
 Label = Callable[[float], str]
@@ -49,19 +49,44 @@ def unit(name: str) -> Label:
     return lambda value: number(value) if abs(value) < 10_000 else amount(value, "")
 
 
+_GRAINS = {Grain.MINUTE: " by the minute", Grain.HOUR: " by the hour", Grain.DAY: " by the day"}
+
+
 def range_name(history: History) -> str:
     """The name of the stretch of time that is shown."""
     length = history.end - history.start
     return min(RANGES, key=lambda name: abs(RANGES[name] - length))
 
 
+_KEPT = (
+    ("min", "avg", "p50", "p95", "p99", "max"),
+    ("min", "avg", "p95", "p99", "max"),
+    ("min", "avg", "p95", "max"),
+    ("avg", "p95", "max"),
+    ("p95", "max"),
+    ("p95",),
+)
+"""Which figures are shown, the more the better, the telling ones last."""
+
+
 def _words(figures: Figures, label: Label, cells: int) -> Line:
     """Least, mean, 95th percentile and most, as many as fit, the telling ones first."""
-    named = (("min", figures.least), ("avg", figures.mean), ("p95", figures.p95), ("max", figures.most))
-    for kept in (("min", "avg", "p95", "max"), ("avg", "p95", "max"), ("p95", "max"), ("p95",)):
+    named = {
+        name: figure
+        for name, figure in (
+            ("min", figures.least),
+            ("avg", figures.mean),
+            ("p50", figures.p50),
+            ("p95", figures.p95),
+            ("p99", figures.p99),
+            ("max", figures.most),
+        )
+        if figure is not None
+    }
+    for kept in _KEPT:
         line: Line = tuple(
             span
-            for name, figure in named
+            for name, figure in named.items()
             if name in kept
             for span in ((f"  {name} ", "muted"), (label(figure), "text"))
         )
@@ -82,7 +107,9 @@ def _chart(
 ) -> list[Line]:
     if course.figures is None:
         return []
-    name = f"{title} · {range_name(history)}"
+    name = f"{title} · {range_name(history)}{_GRAINS.get(history.grain, '')}"
+    if len(name) > cells // 2:
+        name = f"{title} · {range_name(history)}"
     note = _words(course.figures, label, cells - len(name) - 2)
     return [
         *heading(name, cells, note),
@@ -125,7 +152,7 @@ def _table(rows: Sequence[_Row], history: History, cells: int) -> list[Line]:
     for row in rows:
         figures = row.course.figures
         values = () if figures is None else (figures.least, figures.mean, figures.p95, figures.most)
-        table.append([row.label(value) for value in values] or [NOTHING] * 4)
+        table.append([NOTHING if value is None else row.label(value) for value in values] or [NOTHING] * 4)
     sizes = [max(len(head), *(len(line[n]) for line in table)) for n, head in enumerate(heads)]
     kept = list(range(4))
     while len(kept) > 1 and names + sum(sizes[n] + 2 for n in kept) + 12 > cells:

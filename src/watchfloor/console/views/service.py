@@ -12,7 +12,9 @@ from watchfloor.console.line import EMPTY, Line, beside, clean, clip, wrap
 from watchfloor.console.views.charts import host_lines, latency_lines, metric_lines, phase_lines
 from watchfloor.console.views.facts import fact_lines
 from watchfloor.console.views.sections import column, folded, heading, pairs
-from watchfloor.domain.boards import IncidentRow, ServiceDetail
+from watchfloor.console.views.tree import needed_by_lines, needs_lines, tree_lines
+from watchfloor.console.views.why import why_lines
+from watchfloor.domain.boards import HealthRow, IncidentRow, ServiceDetail
 from watchfloor.domain.history import History
 from watchfloor.domain.outcome import Status
 
@@ -20,13 +22,19 @@ TWO_COLUMNS = 116
 GAP = 4
 RESULTS = 12
 INCIDENTS = 6
+CERTIFICATES = 6
 
 
 def service_lines(
     detail: ServiceDetail, history: History | None, moment: Moment, cells: int, *, titled: bool = False
 ) -> list[Line]:
     """Everything about a service, in two columns where there is room; `titled` when nothing above names it."""
-    head = [*(_title(detail, cells) if titled else []), *_state(detail, moment, cells)]
+    head = [
+        *(_title(detail, cells) if titled else []),
+        *_state(detail, moment, cells),
+        *why_lines(detail.why, moment, cells),
+        *(needs_lines(detail.tree, cells) if detail.tree.root else []),  # then it is what matters most
+    ]
     if cells < TWO_COLUMNS:
         return [
             *head,
@@ -66,12 +74,26 @@ def _state(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
     parts.append((("checked ", "muted"), (_ago(row.checked_at, moment), "text")))
     parts.append((("every ", "muted"), (span(row.every), "text")))
     lines = folded(parts, cells)
-    if row.summary:
+    for words in _why_quiet(row):
+        lines += wrap(words, cells, "muted", limit=2)
+    if row.summary and not detail.why:  # else it is the first of the reasons
         lines += wrap(row.summary, cells, "text" if row.hard is Status.OK else mark.role, limit=3)
     if detail.description:
         lines += wrap(detail.description, cells, "muted", limit=3)
     if detail.runbook:
         lines += [((("runbook  "), "muted"), (clip(clean(detail.runbook), cells - 9), "accent"))]
+    return lines
+
+
+def _why_quiet(row: HealthRow) -> list[str]:
+    """Why nobody is told of a service, in a line each."""
+    lines = []
+    if row.root:
+        lines.append(f"out of reach: {clean(row.root)} is down, and this needs it")
+    if row.planned:
+        lines.append("inside a maintenance window: its time counts as planned")
+    if row.flapping:
+        lines.append("flapping: it changes too often to be told of every time")
     return lines
 
 
@@ -90,7 +112,12 @@ def _history(detail: ServiceDetail, history: History | None, moment: Moment, cel
             *host_lines(history, moment, cells),
         ]
     )
-    return [*measured, *_uptime(detail, moment, cells), *_incidents(detail.incidents, moment, cells)]
+    return [
+        *measured,
+        *_uptime(detail, moment, cells),
+        *_objectives(detail, cells),
+        *_incidents(detail.incidents, moment, cells),
+    ]
 
 
 def _uptime(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
@@ -110,7 +137,67 @@ def _uptime(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
     bar = uptime_bar(detail.incidents, observed, moment.now, timedelta(hours=24), min(cells, 96))
     size = min(cells, 96)
     scale: Line = (("24 h ago" + "now".rjust(size - 8), "muted"),)
-    return [*heading("UPTIME", cells, note), bar, scale]
+    return [*heading("UPTIME", cells, note), bar, scale, *_beside(detail, cells)]
+
+
+def _beside(detail: ServiceDetail, cells: int) -> list[Line]:
+    """Of the month, the time that is in no ratio, and the time that was down."""
+    month = detail.spent.get("30d")
+    if month is None:
+        return []
+    parts: list[Line] = [(("in 30 d", "muted"),)]
+    for name, seconds, role in (
+        ("down", month.down_s, "failing"),
+        ("unreachable", month.unreachable_s, "degraded"),
+        ("planned", month.planned_s, "text"),
+        ("unknown", month.unknown_s, "unknown"),
+    ):
+        if seconds >= 1:
+            parts.append(((f"{name} ", "muted"), (span(seconds), role)))
+    return folded(parts, cells) if len(parts) > 1 else []
+
+
+def _objectives(detail: ServiceDetail, cells: int) -> list[Line]:
+    """Each promise with what is left of its budget and how fast it burns."""
+    if not detail.objectives:
+        return []
+    lines = heading("OBJECTIVES", cells)
+    for row in detail.objectives:
+        left = "nothing observed" if row.left is None else f"{row.left * 100:.1f} % left"
+        role = "ok" if row.left is None or row.left > 0 else "failing"
+        parts: list[Line] = [
+            ((clip(clean(row.objective), max(8, cells // 3)), "title"),),
+            ((row.promise, "muted"),),
+            ((share(row.ratio), "text"),),
+            (("budget ", "muted"), (left, role)),
+        ]
+        for name, rate in row.burns.items():
+            if rate is not None:
+                fast = name in row.burning
+                parts.append(((f"burn {name} ", "muted"), (f"{rate:.1f}", "failing" if fast else "text")))
+        lines += folded(parts, cells)
+    return lines
+
+
+def _certificates(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
+    """Every certificate it showed, when a change was seen, and when each ends."""
+    if not detail.certificates:
+        return []
+    lines = heading("CERTIFICATES", cells, ((f"{len(detail.certificates)}", "muted"),))
+    for row in detail.certificates[:CERTIFICATES]:
+        over = row.not_after <= moment.now
+        ends: Line = (("expired", "failing" if row.current else "muted"),)
+        if not over:
+            ends = (("ends ", "muted"), (moment.ahead(row.not_after), "text"))
+        parts: list[Line] = [
+            (("● now " if row.current else "○ then", "ok" if row.current else "muted"),),
+            ((row.fingerprint[:12], "accent"),),
+            (("since " if moment.absolute else "for ", "muted"), (moment.when(row.changed_at), "text")),
+            ends,
+            ((clip(clean(row.subject), max(8, cells // 2)), "text"),),
+        ]
+        lines += folded(parts, cells)
+    return lines
 
 
 def _incidents(incidents: Sequence[IncidentRow], moment: Moment, cells: int) -> list[Line]:
@@ -156,7 +243,9 @@ def _recent(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
 
 def _rest(detail: ServiceDetail, history: History | None, moment: Moment, cells: int) -> list[Line]:
     return [
+        *(needed_by_lines if detail.tree.root else tree_lines)(detail.tree, cells),
         *fact_lines(detail.facts, moment, cells),
+        *_certificates(detail, moment, cells),
         *(metric_lines(history, cells) if history is not None else []),
         *_settings(detail, cells),
     ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.cells import cell_len
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Input
 
 from watchfloor.console.action import Scope
 from watchfloor.console.keys import bindings_for
-from watchfloor.console.line import EMPTY, Line, clip_line, width
+from watchfloor.console.line import EMPTY, Line, as_typed, clip_line, width
 from watchfloor.console.widgets.lines import Bar
 
 
@@ -32,6 +34,15 @@ class TextLine(Input, inherit_bindings=False):
         )
         self.cursor_blink = False
         self.rebind()
+
+    @property
+    def _value(self) -> Text:
+        """What is drawn: what came from outside may stand in a line before anybody typed."""
+        text = "•" * len(self.value) if self.password else as_typed(self.value)
+        return Text(text, no_wrap=True, overflow="ignore", end="")
+
+    def _position_to_cell(self, position: int) -> int:
+        return cell_len(as_typed(self.value[:position]))
 
     def rebind(self) -> None:
         """Take the keys of the key map in use."""

@@ -6,6 +6,7 @@ change of data only the lines that differ are drawn again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
 from rich.cells import cell_len
@@ -26,8 +27,8 @@ Drawn: TypeAlias = tuple[Line, str]
 """A line and the ground it is drawn on."""
 
 WHEEL = 3
-THIN_CELLS = 4
-"""On a line on which each byte counts only so many cells of the chosen line stand out: moving it is cheap."""
+THIN_CELLS = 2
+"""On a line on which each byte counts only so many cells of the chosen line stand out: moving it is cheaper still."""
 
 
 def strip_of(line: Line, ground: str, inks: Inks) -> Strip:
@@ -58,6 +59,15 @@ def _alike(one: Style, other: Style) -> bool:
 
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "�" * cell_len(c) for c in text)
+
+
+def _lit(bright: Strip, dim: Strip, cells: Sequence[tuple[int, int]]) -> Strip:
+    """The cells of `bright`, and between them those of `dim`."""
+    parts, at = [], 0
+    for start, end in cells:
+        parts += [dim.crop(at, start), bright.crop(start, end)]
+        at = end
+    return Strip.join([*parts, dim.crop(at, dim.cell_length)])
 
 
 class Lines(Widget, inherit_bindings=False):
@@ -94,6 +104,14 @@ class Lines(Widget, inherit_bindings=False):
         raise NotImplementedError
 
     @property
+    def lit(self) -> Sequence[tuple[int, int]]:
+        """Which cells of a line on another ground have it, each from a cell to before another.
+
+        To move a highlight is to send every cell of it twice: it covers what the line is called, not the whole line.
+        """
+        return [(0, self.size.width)]
+
+    @property
     def page(self) -> int:
         """How many scrolling lines are visible."""
         return max(1, self.size.height - int(self.headed))
@@ -121,10 +139,10 @@ class Lines(Widget, inherit_bindings=False):
         line, ground = self._drawn[y] = self._make(y)
         app = self.console_app
         strip = strip_of(line, ground, app.inks)
-        if ground == self.ground or app.outlet is None or not app.outlet.is_thin:
+        if ground == self.ground:
             return strip
-        rest = strip_of(line, self.ground, app.inks).crop(THIN_CELLS, self.size.width)
-        return Strip.join([strip.crop(0, THIN_CELLS), rest])
+        thin = app.outlet is not None and app.outlet.is_thin
+        return _lit(strip, strip_of(line, self.ground, app.inks), [(0, THIN_CELLS)] if thin else self.lit)
 
     def _make(self, y: int) -> Drawn:
         cells = self.size.width

@@ -7,12 +7,14 @@ columns, make them wider, sort by one, and scroll across beside the first ones, 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from textual import events
 from textual.message import Message
+from textual.worker import Worker
 
 from watchfloor.console.choices import Choices
 from watchfloor.console.filters import NOTHING, Query
@@ -27,8 +29,15 @@ GAP = 2
 GUTTER = 2
 CURSOR = "▌"
 MARK = "•"
+SLICE = 2_000
+"""So many rows are made ready for a filter at a time."""
+LIT = 40
+"""The most cells of a name that stand out under the cursor."""
 BROAD = 400
 """The most cells that scrolling across shows of a column without a limit."""
+
+
+Filter: TypeAlias = tuple[Query, Callable[[R], bool] | None, Line | None, Callable[[], None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +137,25 @@ class Table(Lines, Generic[R], can_focus=True, inherit_bindings=False):
         order: Callable[[R], Any] | None = None,
         follows: bool = False,
         frozen: int = 1,
+        names: str = "",
         id: str | None = None,
     ) -> None:
-        """`frozen` columns stay where they are while the others are scrolled across."""
+        """`frozen` columns stay where they are while the others are scrolled across.
+
+        `names` is the title of the column that says what a row is called; else it is the last frozen one.
+        """
         super().__init__(id=id)
         self.columns = tuple(columns)
         self.choices = Choices()
         self.across = 0
-        self._frozen = frozen
+        self._frozen, self._names = frozen, names
         self._broad: list[tuple[Column[R], int]] = []
         self.rows: Rows[R] = Rows(key, follows=follows)
         self.notice: Line = (("Reading …", "muted"),)
         self._order = order
         self._told: Hashable | None = None
+        self._filter: Filter[R] | None = None  # one that waits until it can be used
+        self._prepares: Worker[None] | None = None
         self._arranged: tuple[int, list[tuple[Column[R], int]]] = (-1, [])
         self.rows.set_order(order)
 
@@ -157,16 +172,56 @@ class Table(Lines, Generic[R], can_focus=True, inherit_bindings=False):
         self.notice = notice
         self._settle(at_top=at_top, offset=before)
 
+    def set_weave(self, weave: Callable[[Sequence[R]], Sequence[R]] | None) -> None:
+        """Let `weave` put rows of its own between the others; the cursor stays on its row."""
+        self.rows.set_weave(weave)
+        self._settle(at_top=False, offset=self.rows.place - self.top)
+
     def set_filter(
         self,
         query: Query = NOTHING,
         keep: Callable[[R], bool] | None = None,
         notice: Line | None = None,
+        then: Callable[[], None] = lambda: None,
     ) -> None:
-        """Show only rows that meet `query` and that `keep` accepts."""
-        self.rows.set_filter(query, keep)
-        self.notice = self.notice if notice is None else notice
-        self._settle(at_top=False, offset=self.rows.place - self.top)
+        """Show only rows that meet `query` and that `keep` accepts, at once or after a moment; `then` they are shown.
+
+        What a filter looks through is made ready in slices, so that no key waits for a hundred thousand rows.
+        """
+        self._filter = (query, keep, notice, then)
+        if not query.terms or self.rows.prepare(SLICE):
+            self._use_filter()
+        else:
+            self.prepare_filter()
+
+    def _use_filter(self) -> None:
+        if self._filter is not None:
+            query, keep, notice, then = self._filter
+            self._filter = None
+            self.rows.set_filter(query, keep)
+            self.notice = self.notice if notice is None else notice
+            self._settle(at_top=False, offset=self.rows.place - self.top)
+            then()
+
+    @property
+    def preparing(self) -> bool:
+        """Whether a filter is being made ready."""
+        return self._prepares is not None
+
+    def prepare_filter(self) -> None:
+        """Somebody is about to filter: make ready what that needs, beside everything else."""
+        if self._prepares is None and self.is_attached:
+            self._prepares = self.run_worker(self._prepare(), exit_on_error=True)
+
+    async def _prepare(self) -> None:
+        ready = False
+        try:
+            while not ready:
+                await asyncio.sleep(0)  # whatever else there is comes between two slices
+                ready = self.rows.prepare(SLICE)
+        finally:
+            self._prepares = None
+        self._use_filter()
 
     @property
     def sorted_by(self) -> tuple[str, bool] | None:
@@ -258,6 +313,16 @@ class Table(Lines, Generic[R], can_focus=True, inherit_bindings=False):
 
     def count(self) -> int:
         return max(1, len(self.rows.shown))
+
+    @property
+    def lit(self) -> Sequence[tuple[int, int]]:
+        """The gutter, and what the row is called."""
+        layout = self._broad[: self._frozen] if self.across else self.layout_for()
+        titles = [column.title for column, _ in layout]
+        place = titles.index(self._names) if self._names in titles else min(self._frozen, len(layout)) - 1
+        start = GUTTER + sum(size + GAP for _, size in layout[:place])
+        name = (start, start + min(layout[place][1], LIT))
+        return [(0, name[1])] if place == 0 else [(0, 1), name]
 
     def head(self, cells: int) -> Drawn:
         return (

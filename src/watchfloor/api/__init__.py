@@ -1,0 +1,1 @@
+"""HTTP of headless nodes: is this node well, what does it count, and pings of heartbeats. Off unless configured."""

@@ -1,0 +1,121 @@
+"""The commands about alerts. Each imports what it needs when it runs, as those of `watchfloor.cli.main`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from watchfloor.cli.options import Options
+
+if TYPE_CHECKING:
+    from watchfloor.cli.desk import Desk
+
+alerts_app = typer.Typer(invoke_without_command=True, help="Alerts: list them, or act on them.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="The numbers of alerts, as in #42.")]
+
+
+def _options(context: typer.Context) -> Options:
+    options: Options = context.find_root().obj
+    return options
+
+
+@alerts_app.callback()
+def alerts(
+    context: typer.Context,
+    json: Json = False,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Recently resolved ones too.")] = False,
+) -> None:
+    """Print the alerts."""
+    if context.invoked_subcommand is not None:
+        return
+    from watchfloor.cli import plain
+
+    rows, status = plain.ask(_options(context), plain.alerts(resolved))
+    plain.show_json(rows) if json else plain.show_alerts(rows, status.at)
+
+
+@alerts_app.command()
+def show(
+    context: typer.Context, alert: Annotated[int, typer.Argument(metavar="ID")], json: Json = False
+) -> None:
+    """Print one alert with its history."""
+    from watchfloor.cli import plain
+
+    detail = plain.ask(_options(context), lambda desk: desk.alert(alert))
+    if detail is None:
+        _fail(f"there is no alert #{alert}")
+    plain.show_json(detail) if json else plain.show_alert(detail)
+
+
+@alerts_app.command()
+def ack(
+    context: typer.Context,
+    ids: Ids,
+    note: Annotated[str, typer.Option(help="Why, for those who come after you.")] = "",
+    lasts: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            help="How long, as in 4h; `resolved` for no end.",
+            show_default="setting alerts.ack_expiry",
+        ),
+    ] = "",
+    sticky: Annotated[bool, typer.Option("--sticky", help="Also survive a rise of severity.")] = False,
+) -> None:
+    """Acknowledge alerts."""
+    from watchfloor.cli import plain
+
+    _act(context, ids, plain.acknowledge(note, lasts, sticky), "acknowledged")
+
+
+@alerts_app.command()
+def unack(context: typer.Context, ids: Ids) -> None:
+    """Take acknowledgements back."""
+    _act(context, ids, lambda desk, alert_id: desk.unacknowledge([alert_id]), "no longer acknowledged:")
+
+
+@alerts_app.command()
+def resolve(
+    context: typer.Context, ids: Ids, note: Annotated[str, typer.Option(help="Why it is over.")] = ""
+) -> None:
+    """Declare alerts over; they come back only after their condition was false once."""
+    _act(context, ids, lambda desk, alert_id: desk.resolve([alert_id], note), "resolved")
+
+
+@alerts_app.command()
+def stats(
+    context: typer.Context,
+    over: Annotated[str, typer.Option(help="How far to look back, as in 7d.")] = "7d",
+    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many rules and services.")] = 10,
+    json: Json = False,
+) -> None:
+    """Print how many alerts fired, how soon they were acknowledged and resolved, and the noisiest; hours are UTC."""
+    from watchfloor.cli import alert_stats, plain
+
+    found = plain.ask(_options(context), alert_stats.stats(over, top))
+    plain.show_json(found) if json else alert_stats.show_stats(found)
+
+
+def _act(
+    context: typer.Context, ids: list[int], act: Callable[[Desk, int], Awaitable[None]], did: str
+) -> None:
+    """Do something to each alert; names those it was done to and fails if there are others."""
+    from watchfloor.cli import plain
+
+    done, refusals = plain.ask(_options(context), plain.one_by_one(ids, act))
+    if done:
+        print(did, ", ".join(f"#{alert_id}" for alert_id in done))
+    for refusal in refusals:
+        print(f"watchfloor: {refusal}", file=sys.stderr)
+    if refusals:
+        raise typer.Exit(1)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"watchfloor: {message}", file=sys.stderr)
+    raise typer.Exit(1)

@@ -1,0 +1,60 @@
+"""The commands about rules. Each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from watchfloor.cli.options import Options
+
+rules_app = typer.Typer(invoke_without_command=True, help="Rules: list them, try them, or send a test.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the rule.")]
+
+
+def _options(context: typer.Context) -> Options:
+    options: Options = context.find_root().obj
+    return options
+
+
+@rules_app.callback()
+def rules(context: typer.Context, json: Json = False) -> None:
+    """Print every rule, in the order in which they are asked, and what came of it lately."""
+    if context.invoked_subcommand is not None:
+        return
+    from watchfloor.cli import plain
+    from watchfloor.cli.rules import show_rules
+
+    rows = plain.ask(_options(context), lambda desk: desk.rules())
+    plain.show_json(rows) if json else show_rules(rows)
+
+
+@rules_app.command("try")
+def try_(
+    context: typer.Context,
+    name: Name,
+    over: Annotated[str, typer.Option(help="How far to look back, as in 7d.")] = "7d",
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Take the rule from this config file, in force or not.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print when a rule would have fired, given what is stored here. It tells nobody."""
+    from watchfloor.cli import plain
+    from watchfloor.cli import rules as told
+
+    rule, length = name if file is None else told.rule_in(file, name), told.over(over)
+    found = plain.ask(_options(context), lambda desk: desk.rehearse(rule, length))
+    plain.show_json(found) if json else told.show_rehearsal(name, found)
+
+
+@rules_app.command()
+def test(context: typer.Context, name: Name) -> None:
+    """Send a message, marked as a test, to everybody whom an alert of a rule would be told."""
+    from watchfloor.cli import plain
+
+    channels = plain.ask(_options(context), lambda desk: desk.test_rule(name))
+    print(f"a test of {name} is on its way to {', '.join(channels)}: watchfloor deliveries says how it went")

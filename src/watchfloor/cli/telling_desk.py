@@ -1,0 +1,54 @@
+"""The part of the desk that is about telling: silences, and the history of deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from watchfloor.domain.boards import SentRow, SilenceRow
+from watchfloor.operations import silences as operations
+from watchfloor.operations.actor import Actor
+from watchfloor.operations.silences import Reach, Wish
+from watchfloor.store import deliveries, health, silences
+from watchfloor.store.database import Database
+from watchfloor.store.deliveries import DeliveryFilter
+
+
+class TellingDesk:
+    """Silences and deliveries of one database."""
+
+    _connect: Callable[[], Awaitable[Database]]
+    _actor: Actor
+
+    async def silences(self, *, over: bool = False, before: int | None = None) -> Sequence[SilenceRow]:
+        """Silences in force or to come (``over``: all), the newest first; page by passing the last number."""
+        async with (await self._connect()).transaction() as connection:
+            return await silences.board(connection, await health.clock(connection), over=over, before=before)
+
+    async def silence_reach(self, matchers: Sequence[str]) -> Reach:
+        """What matches now. Raises `Refused`."""
+        return await operations.reach(await self._connect(), matchers)
+
+    async def add_silence(self, wish: Wish) -> int:
+        """Tell nobody of what matches; returns the number of the silence. Raises `Refused`."""
+        return await operations.add(await self._connect(), self._actor, wish)
+
+    async def change_silence(self, silence: int, wish: Wish) -> int:
+        """Put another silence in the place of one; returns its number. Raises `Refused`."""
+        return await operations.change(await self._connect(), self._actor, silence, wish)
+
+    async def expire_silences(self, ids: Sequence[int]) -> Sequence[int]:
+        """End silences now; those that were not over. Raises `Refused`."""
+        return await operations.expire(await self._connect(), self._actor, ids)
+
+    async def reinstate_silence(self, silence: int, ends_at: datetime | None) -> int:
+        """Take the end of a silence back, until the moment at which it would have ended. Raises `Refused`."""
+        return await operations.reinstate(await self._connect(), self._actor, silence, ends_at)
+
+    async def deliveries(
+        self, wanted: DeliveryFilter, before: tuple[datetime, UUID] | None = None, limit: int = 200
+    ) -> Sequence[SentRow]:
+        """Messages that were sent or wait, the newest first; page by passing the key of the last one."""
+        async with (await self._connect()).transaction() as connection:
+            return await deliveries.history(connection, wanted, before, limit)

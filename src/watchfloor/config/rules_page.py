@@ -1,0 +1,92 @@
+"""The kinds of rules, their keys and the rules that are in force by default as a page; docs/rules.md is this text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from watchfloor.config.describe import FieldRow, as_table, cell, describe
+from watchfloor.config.rule_keys import EvaluatedKeys, ServiceRuleKeys, ThresholdKeys
+from watchfloor.config.rule_kinds import MODELS
+from watchfloor.config.schema import RuleBase, RuleKeys, WhenKeys
+from watchfloor.domain.default_rules import DEFAULT_RULES
+from watchfloor.domain.durations import format_duration
+from watchfloor.domain.settings import get, shown
+
+HEAD = """# Rules
+
+Made from the models of the config file: do not edit, run `python -m watchfloor.config.rules_page > docs/rules.md`.
+
+A rule says what raises an alert. Rules of `kind: state` look at the confirmed state of services: the first of them in
+the file that matches raises. Every other kind is evaluated: it asks for a value of each of its instances (a service, a
+job, the log), as often as `every` says, on one node, and holds it against a threshold. The alert of an instance lives
+beside the one about the state of its service.
+
+- **A wait survives a restart.** How long a condition has been true is in the database; a time in which nobody evaluated
+  counts neither for nor against it, up to an hour.
+- **Two values keep an alert from flapping**: it begins at `fire` and ends only at `clear`.
+- **No value is no verdict.** `no_data` says what it means: `ok`, `keep` (what fires goes on, what waits waits longer)
+  or `fire`. Of a service that is paused nothing is known, whatever `no_data` says.
+- **A rule that cannot be evaluated**, because its query fails or takes more than five seconds, is an alert of its own,
+  told once. The other rules go on.
+- **More than `limit` instances that fire** are one alert about the rule. Those that had been told before live on."""
+
+
+def page() -> str:
+    """The page."""
+    shared = [row.name for row in describe(ThresholdKeys)]
+    lines = [HEAD, "", "## Every rule", "", *as_table(describe(RuleBase))]
+    lines += ["", "## state", "", *as_table(_own(RuleKeys, RuleBase)), "", "`when` takes:", ""]
+    lines += as_table(describe(WhenKeys))
+    lines += ["", "## Every rule that is evaluated", "", *as_table(_own(EvaluatedKeys, RuleBase))]
+    lines += [
+        "",
+        "Those about services have `when` with `services`, `groups`, `kinds` and `tags`. Those with a",
+    ]
+    lines += ["threshold of numbers (`metric`, `rate`, `certificate`, `anomaly`) have these as well:", ""]
+    lines += as_table(_own(ThresholdKeys, ServiceRuleKeys))
+    for kind, model in MODELS.items():
+        rows = [row for row in describe(model) if row.name not in shared or _differs(model, row.name)]
+        lines += ["", f"## {kind}", "", (model.__doc__ or "").strip(), "", *as_table(rows)]
+    return "\n".join([*lines, "", *_defaults()]) + "\n"
+
+
+def _own(model: type[RuleBase], base: type[RuleBase]) -> list[FieldRow]:
+    """What a model has that its base has not."""
+    known = {row.name for row in describe(base)}
+    return [row for row in describe(model) if row.name not in known]
+
+
+def _differs(model: type[EvaluatedKeys], name: str) -> bool:
+    return name in model.__annotations__
+
+
+def _defaults() -> Iterable[str]:
+    yield from (
+        "## Rules in force by default",
+        "",
+        "How busy processors, memory, disks and connections may be, and how far a replica may be behind, is judged by",
+        "the checks of those kinds with the settings `thresholds.*`, so that it is the state of the service, and rules",
+        "on states tell of it. What no check judges is watched by these rules, which tell every channel that is on:",
+        "",
+        "| rule | of | warning | critical | for | what it means |",
+        "|---|---|---|---|---|---|",
+    )
+    for rule in DEFAULT_RULES:
+        stem, threshold = rule.condition.settings, rule.condition.threshold
+        warning, critical = (get(f"{stem}.{level}") for level in ("warning", "critical"))
+        bounds = f"{threshold.operator.words} {shown(warning, warning.default)} | {shown(critical, critical.default)}"
+        wait = format_duration(threshold.for_s)
+        yield f"| `{rule.name}` | {', '.join(rule.kinds)} | {bounds} | {wait} | {cell(rule.about)} |"
+    yield from (
+        "",
+        "Their thresholds are settings, as in `thresholds.slow_queries.warning`. A rule of the same name in the file",
+        "takes the place of one of them; `default_rules` names those that stay on, and `default_rules: []` none:",
+        "",
+        "```yaml",
+        "default_rules: [slow queries]",
+        "```",
+    )
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,56 @@
+"""What can be done to deliveries: sending dead letters again. Says how many and which, and asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from watchfloor.console.line import clean
+from watchfloor.console.screens.dialogs import ConfirmDialog
+from watchfloor.console.screens.host import ActionHost
+from watchfloor.domain.boards import SentRow
+from watchfloor.domain.words import count
+
+NAMED = 5
+"""So many of several messages are named before they are sent again."""
+
+
+class DeliveryActs(ActionHost):
+    """The actions of deliveries."""
+
+    def letters(self, *, shown: bool) -> Sequence[SentRow]:
+        """The dead letters that are marked, or `shown` at all."""
+        raise NotImplementedError
+
+    def do_replay(self) -> None:
+        context = self.context()
+        if context.marked:
+            self._ask(self.letters(shown=False))
+        elif context.sent is not None:
+            self._ask([context.sent])
+
+    def do_replay_all(self) -> None:
+        self._ask(self.letters(shown=True))
+
+    def _ask(self, letters: Sequence[SentRow]) -> None:
+        app = self.console_app
+        if not letters:
+            app.say((("replay: no dead letter is shown", "degraded"),))
+            return
+        what = count(len(letters), "dead letter")
+        names = [f"to {each.channel}: {each.title} ({each.last_error})" for each in letters[:NAMED]]
+        if len(letters) > NAMED:
+            names.append(f"and {len(letters) - NAMED} more")
+        queued: list[int] = []
+
+        async def replay() -> None:
+            queued.append(await app.operator.replay([UUID(each.id) for each in letters]))
+
+        def done(sure: bool | None) -> None:
+            if sure:
+                app.operate(replay, lambda: f"queued {count(queued[0], 'dead letter')} again")
+
+        names.append("They go out with the same ids and bytes as before.")
+        app.push_screen(
+            ConfirmDialog((("Replay ", "muted"), (what, "title")), [clean(name) for name in names]), done
+        )

@@ -1,0 +1,276 @@
+"""Silencing from the console: a form that says what it would keep quiet, and what can be done to silences.
+
+Whatever is done to a silence can be taken back; one that matches everything is confirmed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.widgets import Input
+
+from watchfloor.console.action import Scope
+from watchfloor.console.line import clean, says
+from watchfloor.console.screens.dialogs import Dialog, Say, spare
+from watchfloor.console.screens.host import ActionHost
+from watchfloor.console.widgets.filter_line import TextLine
+from watchfloor.domain.boards import AlertDetail, SilenceRow
+from watchfloor.domain.durations import compact_duration, parse_duration
+from watchfloor.domain.matchers import BadMatcher, Matcher, match_everything, parse_all, split
+from watchfloor.domain.words import count
+from watchfloor.operations.actor import Refused
+from watchfloor.operations.silences import Reach, Wish
+
+if TYPE_CHECKING:
+    from watchfloor.console.app import WatchfloorApp
+
+RESOLVED = "resolved"
+MORE = timedelta(hours=1)
+
+
+def read_end(text: str, now: datetime, zone: tzinfo | None) -> tuple[timedelta | None, bool]:
+    """How long a silence lasts from `now`, and whether it ends when all is resolved. Raises `ValueError`.
+
+    >>> read_end("2h or resolved", datetime(2026, 1, 1), None)
+    (datetime.timedelta(seconds=7200), True)
+    """
+    words = text.strip()
+    first, _, last = words.partition(" or ")
+    until_resolved = RESOLVED in (first.strip(), last.strip())
+    rest = " ".join(part.strip() for part in (first, last) if part.strip() not in ("", RESOLVED))
+    if not rest:
+        if not until_resolved:
+            raise ValueError("say until when: 2h, 2026-12-24 18:00, resolved, or 2h or resolved")
+        return None, True
+    try:
+        at = datetime.fromisoformat(rest)
+    except ValueError:
+        return timedelta(seconds=parse_duration(rest)), until_resolved
+    at = at if at.tzinfo else at.replace(tzinfo=zone) if zone else at.astimezone()
+    if at <= now:
+        raise ValueError(f"{rest} is over: a silence cannot end in the past")
+    return at - now, until_resolved
+
+
+def matchers_of(detail: AlertDetail) -> str:
+    """What is like this alert: the same rule about the same service, or the same labels where it is about none."""
+    labels = dict(detail.labels)
+    told = {"service": labels["service"]} if "service" in labels else labels
+    return " ".join(
+        str(Matcher(name, "=", value)) for name, value in {**told, "rule": detail.row.rule}.items()
+    )
+
+
+class SilenceDialog(Dialog[Wish], inherit_bindings=False):
+    """Asks what, until when and why; says at every key how much it would keep quiet now."""
+
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.DIALOG, Scope.FIELDS)
+    DEFAULT_CSS: ClassVar[str] = """
+    SilenceDialog #box { width: 78; }
+    """
+
+    def __init__(self, what: str, matchers: str, lasts: str = "2h", comment: str = "") -> None:
+        super().__init__(says(clean(what), "title"))
+        self._given = (matchers, lasts, comment)
+        self._reach = Say(id="reach")
+        self._told_everything = False
+
+    def questions(self) -> ComposeResult:
+        matchers, lasts, comment = self._given
+        yield spare("What: label=value, with = != =~ or !~; all must agree")
+        yield TextLine(matchers, id="matchers")
+        yield self._reach
+        yield spare()
+        yield spare("Until: 2h, 2026-12-24 18:00, resolved, or 2h or resolved")
+        yield TextLine(lasts, id="lasts")
+        yield spare()
+        yield spare("Why; you are its author")
+        yield TextLine(comment, placeholder="required: for those who come after you", id="comment")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        if not self._given[2]:  # the rest has a suggestion: why is all there is to say
+            self.query_one("#comment", TextLine).focus()
+        self._look()
+
+    @on(Input.Changed, "#matchers")
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._told_everything = False
+        self._look()
+
+    def _look(self) -> None:
+        """Find out what is matched now; an answer for what was typed before does not count."""
+        app, texts = self.console_app, split(self.query_one("#matchers", TextLine).value)
+        try:
+            wanted = parse_all(texts)
+        except BadMatcher as mistake:
+            self._reach.say(says(f"▲ {clean(str(mistake))}", "degraded"))
+            return
+        if match_everything(wanted):
+            self._reach.say(says("▲ matches every alert there is", "failing"))
+            return
+
+        async def question() -> Reach | None:
+            try:
+                return await app.reader.silence_reach(texts)
+            except Refused:
+                return None  # said by the line above as soon as it is read here, and by the answer
+
+        def told(reach: Reach | None) -> None:
+            if (
+                reach is not None
+                and self.is_mounted
+                and texts == split(self.query_one("#matchers", TextLine).value)
+            ):
+                words = (
+                    f"matches {count(reach.alerts, 'open alert')} of {count(reach.services, 'service')} now"
+                )
+                self._reach.say(says(words, "accent" if reach.alerts else "muted"))
+
+        app.ask(question, told)
+
+    def do_next_line(self) -> None:
+        self.focus_next(TextLine)
+
+    def do_previous_line(self) -> None:
+        self.focus_previous(TextLine)
+
+    def answer(self) -> Wish | None:
+        texts = split(self.query_one("#matchers", TextLine).value)
+        comment = self.query_one("#comment", TextLine).value.strip()
+        app = self.console_app
+        try:
+            wanted = parse_all(texts)
+            lasts, until_resolved = read_end(
+                self.query_one("#lasts", TextLine).value, app.present.now, app.zone
+            )
+        except ValueError as mistake:
+            self.complain(f"{mistake}.")
+            return None
+        if not comment:
+            self.complain("A silence needs a comment: why, for those who come after you.")
+            self.query_one("#comment", TextLine).focus()
+            return None
+        everything = match_everything(wanted)
+        if everything and not self._told_everything:
+            self._told_everything = True
+            self.complain("This silences every alert there is: enter again if that is meant.")
+            return None
+        return Wish(texts, comment, lasts, until_resolved=until_resolved, everything=everything)
+
+
+def ask_to_silence_alert(app: WatchfloorApp, alert_id: int) -> None:
+    """Ask for a silence of what is like an alert."""
+
+    def opened(detail: AlertDetail | None) -> None:
+        if detail is None:
+            app.say(says("✘ this alert is gone", "degraded"))
+        else:
+            app.push_screen(SilenceDialog(f"Silence what is like #{alert_id}", matchers_of(detail)), done)
+
+    def done(wish: Wish | None) -> None:
+        if wish is not None:
+            _silence(app, wish)
+
+    app.ask(lambda: app.reader.alert(alert_id), opened)
+
+
+def _silence(app: WatchfloorApp, wish: Wish) -> None:
+    made: list[int] = []
+
+    async def add() -> None:
+        made.append(await app.operator.add_silence(wish))
+
+    async def end() -> None:
+        await app.operator.expire_silences([await _now(app, made[0])])
+
+    app.operate(
+        add,
+        lambda: f"silence #{made[0]} keeps quiet what matches",
+        undo=("silence", end, "ended that silence"),
+    )
+
+
+async def _now(app: WatchfloorApp, silence: int) -> int:
+    """The silence that stands in the place of one now, after changes and after changes that were taken back."""
+    rows = await app.reader.silences(over=True)
+    heirs = {row.replaces: row.id for row in rows if row.replaces is not None}
+    while silence in heirs:
+        silence = heirs[silence]
+    return silence
+
+
+class SilenceActs(ActionHost):
+    """The actions of silences."""
+
+    def do_end_silence(self) -> None:
+        row, app = self.context().silence, self.console_app
+        if row is not None:
+            app.operate(
+                lambda: app.operator.expire_silences([row.id]),
+                f"ended silence #{row.id}",
+                undo=(
+                    "end of silence",
+                    lambda: app.operator.reinstate_silence(row.id, row.ends_at),
+                    f"silence #{row.id} is in force again",
+                ),
+            )
+
+    def do_extend_silence(self) -> None:
+        row = self.context().silence
+        if row is not None and row.ends_at is not None:
+            self._replace(row, _wish(row, row.ends_at + MORE - self._start(row)), "lasts an hour longer")
+
+    def do_edit_silence(self) -> None:
+        row, app = self.context().silence, self.console_app
+        if row is None:
+            return
+        ends = (
+            []
+            if row.ends_at is None
+            else [compact_duration((row.ends_at - self._start(row)).total_seconds())]
+        )
+        lasts = " or ".join([*ends, *([RESOLVED] if row.until_resolved else [])])
+
+        def done(wish: Wish | None) -> None:
+            if wish is not None:
+                self._replace(row, wish, "was changed")
+
+        dialog = SilenceDialog(f"Change silence #{row.id}", " ".join(row.matchers), lasts, row.comment)
+        app.push_screen(dialog, done)
+
+    def _start(self, row: SilenceRow) -> datetime:
+        """From when on a silence that takes the place of this one would hold."""
+        return max(row.starts_at, self.console_app.present.now)
+
+    def _replace(self, row: SilenceRow, wish: Wish, words: str) -> None:
+        app, made = self.console_app, list[int]()
+        starts = row.starts_at if row.state == "planned" else None
+
+        async def change() -> None:
+            made.append(await app.operator.change_silence(row.id, _from(wish, starts)))
+
+        async def back() -> None:
+            left = None if row.ends_at is None else row.ends_at - self._start(row)
+            await app.operator.change_silence(await _now(app, made[0]), _from(_wish(row, left), starts))
+
+        app.operate(
+            change,
+            lambda: f"silence #{row.id} {words}; it is #{made[0]} now",
+            undo=("change of silence", back, f"silence #{row.id} is as it was"),
+        )
+
+
+def _wish(row: SilenceRow, lasts: timedelta | None) -> Wish:
+    texts: Sequence[str] = row.matchers
+    everything = match_everything(parse_all(texts))  # whoever made it agreed to that
+    return Wish(texts, row.comment, lasts, until_resolved=row.until_resolved, everything=everything)
+
+
+def _from(wish: Wish, starts: datetime | None) -> Wish:
+    return Wish(wish.matchers, wish.comment, wish.lasts, starts, wish.until_resolved, wish.everything)

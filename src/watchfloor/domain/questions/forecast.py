@@ -1,0 +1,49 @@
+"""How long it will be until a metric of each service reaches a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from watchfloor.domain.durations import format_duration
+from watchfloor.domain.forecast import time_to_threshold
+from watchfloor.domain.judging import Threshold
+from watchfloor.domain.questions.question import MetricQuestion
+from watchfloor.domain.trend import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast(MetricQuestion):
+    """Seconds until ``metric`` reaches ``reaches``, ``rising`` or falling; 0 where it is there.
+
+    None where there is no credible forecast (`watchfloor.domain.forecast`): it abstains rather than guesses.
+    """
+
+    kind: ClassVar[str] = "forecast"
+    steps: ClassVar[int] = 100
+    most: ClassVar[int] = 10
+    reaches: float
+    rising: bool = True
+
+    def words(self, threshold: Threshold) -> str:
+        """As in ``disk_used_percent reaches 100 within 1d``."""
+        return f"{self.metric} reaches {self.reaches:g} within {format_duration(threshold.fire[0])}"
+
+    def says(self, value: float | None) -> str:
+        """As in ``it gets there in 5h``."""
+        if value is None:
+            return "no credible forecast"
+        if value <= 0:
+            return f"{self.metric} has reached {self.reaches:g}"
+        return f"{self.metric} reaches {self.reaches:g} in about {format_duration(float(round(value, -1)))}"
+
+    def value(self, points: Sequence[Point], now: float) -> float | None:
+        """The forecast at ``now`` of readings in order of time."""
+        if not points:
+            return None
+        last = points[-1][1]
+        if last >= self.reaches if self.rising else last <= self.reaches:
+            return 0.0
+        crossing = time_to_threshold(points, self.reaches)
+        return None if crossing is None else max(0.0, crossing.at - now)

@@ -1,0 +1,275 @@
+"""Takes the steps of chains, and lets chains follow what becomes of their alerts: in the transaction of the event.
+
+A chain begins when an alert fires, stands still while there is a reason for silence, begins again when an
+acknowledgement ends, and ends in the transaction in which somebody takes charge or the alert is over. A step, its line
+in the history of the alert, its messages and the time of the next step are one transaction as well, so that a step is
+taken once whatever happens in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from watchfloor.domain import escalation as chains
+from watchfloor.domain.alert import Alert, AlertState, EventKind, Suppression, escalate
+from watchfloor.domain.duty import Address, Directory
+from watchfloor.domain.escalation import FLAPPING_LIMIT, Chain, Progress
+from watchfloor.domain.matchers import subject_labels
+from watchfloor.domain.message import About, compose
+from watchfloor.domain.telling import PROBLEM
+from watchfloor.operations.moved import Moved
+from watchfloor.store import alerts, duty, outbox, telling
+from watchfloor.store import escalations as store
+from watchfloor.store.alerts import ChangedAlert, StoredAlert
+from watchfloor.store.database import Connection, Database
+from watchfloor.store.escalations import Running
+from watchfloor.store.policy import Policy
+
+AT_ONCE = 100
+ESCALATED = "escalated"
+BEGINS = frozenset({EventKind.FIRED, EventKind.REOPENED})
+AGAIN = frozenset(
+    {EventKind.UNACKNOWLEDGED, EventKind.ACK_EXPIRED, EventKind.ACK_BROKEN, EventKind.HANDED_OVER}
+)
+ENDS = {AlertState.ACKNOWLEDGED: "somebody took charge", AlertState.RESOLVED: "the alert is over"}
+
+
+async def end_chains(connection: Connection, moved: Sequence[Moved]) -> None:
+    """Nobody is told by a chain any more once somebody took charge, or the alert is over."""
+    why = {
+        each.stored.id: ENDS[each.alert.state] for each in moved if each.before and each.alert.state in ENDS
+    }
+    await store.end(connection, why)
+    taken = [each.stored.id for each in moved if each.alert.state is AlertState.ACKNOWLEDGED]
+    if taken:
+        await store.take_back(connection, taken, "somebody took charge before this could be sent")
+
+
+async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved], now: datetime) -> None:
+    """Let chains begin, begin again, stand still and go on, as their alerts do. A step due at once is taken here."""
+    firing = [each for each in moved if each.alert.state is AlertState.FIRING]
+    older = [each.stored.id for each in firing if each.before]
+    known = await store.of_alerts(connection, older) if older else {}
+    moves: dict[int, Progress] = {}
+    due: dict[int, Moved] = {}
+    for each in firing:
+        running = known.get(each.stored.id)
+        if running is None or each.kinds & BEGINS:
+            running = await _begin(connection, policy, each, now)
+        if running is None:
+            continue
+        progress = _followed(running.chain, running.progress, each, now)
+        if progress != running.progress:
+            moves[each.stored.id] = progress
+        if progress.next_at is not None and progress.next_at <= now:
+            due[each.stored.id] = each
+    await store.move(connection, moves)
+    handed = [each for each in firing if EventKind.HANDED_OVER in each.kinds]
+    if handed:
+        await _tell_heirs(connection, handed, now)
+    if due:
+        await _take_at_once(connection, due, now)
+    worse = [each for each in firing if EventKind.SEVERITY_CHANGED in each.kinds]
+    if worse:
+        await _wake(connection, worse, now)
+
+
+async def _begin(connection: Connection, policy: Policy, each: Moved, now: datetime) -> Running | None:
+    stored = each.stored
+    rule = policy.rule(stored.rule_id).name
+    spec = policy.chain(subject_labels(stored.labels, rule, each.alert.severity))
+    if spec is None:
+        return None
+    chain = chains.chain_of(spec)
+    progress = chains.begin(chain, now)
+    await store.begin(connection, {stored.id: spec}, {stored.id: progress}, now)
+    return Running(stored.id, chain, progress)
+
+
+def _followed(chain: Chain, progress: Progress, each: Moved, now: datetime) -> Progress:
+    """Where a chain is after what happened to its alert, which fires."""
+    if EventKind.HANDED_OVER in each.kinds:
+        progress = chains.begin(chain, now, chains.HANDED_OVER)
+    elif each.kinds & AGAIN:
+        progress = chains.begin(chain, now)
+    if not each.alert.suppressed:
+        return chains.resume(progress, now)
+    if each.alert.suppressed == {Suppression.FLAPPING} and each.alert.fired_at is not None:
+        flying = chains.resume(progress, now)
+        limit = each.alert.fired_at + FLAPPING_LIMIT
+        return Progress(flying.step, flying.round, max(flying.next_at, limit)) if flying.next_at else flying
+    return chains.pause(progress, now)
+
+
+async def _take_at_once(connection: Connection, due: Mapping[int, Moved], now: datetime) -> None:
+    """Take steps in the transaction in which they became due, past channels that were told just now."""
+    directory = await duty.load_directory(connection, now)
+    told = await telling.told_from(connection, {each.stored.id: each.first_seq for each in due.values()})
+    running = await store.of_alerts(connection, list(due))
+    for stored in await alerts.lock(connection, list(due)):
+        await take(connection, directory, Due(stored, running[stored.id]), now, told.get(stored.id, ()))
+
+
+async def _tell_heirs(connection: Connection, handed: Sequence[Moved], now: datetime) -> None:
+    """Whoever an alert was handed over to hears of it at once: somebody meant them, at this hour."""
+    directory = await duty.load_directory(connection, now)
+    told = await telling.told_from(connection, {each.stored.id: each.first_seq for each in handed})
+    messages = []
+    for each in handed:
+        seq, event = next(found for found in each.numbered if found[1].kind is EventKind.HANDED_OVER)
+        payload = compose(event, each.alert, each.words, PROBLEM)
+        person = directory.people.get(str(event.data["to"]))
+        messages += [
+            outbox.Message(
+                uuid4(), each.stored.id, seq, channel, PROBLEM, payload, now, str(event.kind), person=person.name
+            )
+            for channel in (preference.channel for preference in (person.channels if person else ()))
+            if person is not None and channel not in told.get(each.stored.id, ())
+        ]  # fmt: skip
+    if messages:
+        await outbox.put(connection, messages)
+
+
+async def _wake(connection: Connection, worse: Sequence[Moved], now: datetime) -> None:
+    """An alert became worse: what quiet hours held is sent to those whose hours let it through now."""
+    severities = {each.stored.id: each.alert.severity for each in worse}
+    held = await store.held_of(connection, list(severities))
+    if not held:
+        return
+    directory = await duty.load_directory(connection, now)
+    for alert_id, name in held:
+        person = directory.people.get(name)
+        if person is None or person.quiet_until(severities[alert_id], now) is None:
+            await store.let_go(connection, alert_id, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An alert and its chain, both locked."""
+
+    stored: StoredAlert
+    running: Running
+
+
+async def take_steps(database: Database, now: datetime, limit: int = AT_ONCE) -> tuple[int, datetime | None]:
+    """Take the steps that are due by ``now``, at most ``limit``; how many, and when the next one is due."""
+    async with database.transaction() as connection:
+        due = await store.lock_due(connection, now, limit)
+        if due:
+            directory = await duty.load_directory(connection, now)
+            for stored, running in due:
+                await take(connection, directory, Due(stored, running), now)
+        return len(due), await store.next_due(connection)
+
+
+async def take(
+    connection: Connection, directory: Directory, due: Due, now: datetime, told: Collection[str] = ()
+) -> None:
+    """Take the step that is due, and those after it as long as there is nobody to tell."""
+    alert, stored, running = due.stored.alert, due.stored, due.running
+    progress = running.progress
+    if alert.state in ENDS:
+        await store.end(connection, {stored.id: ENDS[alert.state]})
+        return
+    if not chains.goes_on(alert, now):
+        await store.move(connection, {stored.id: chains.pause(progress, now)})
+        return
+    taken: list[_Taken] = []
+    for _ in range(len(running.chain.steps)):
+        step = _look(directory, running.chain, progress, alert, now)
+        taken.append(step)
+        progress = chains.advance(running.chain, progress, now, reached=step.reached)
+        if progress.next_at is None or progress.next_at > now:
+            break
+    await _book(connection, stored, taken, told, now)
+    await store.move(connection, {stored.id: progress})
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A step that was taken: who is told, or why nobody is."""
+
+    chain: Chain
+    progress: Progress
+    addresses: tuple[Address, ...]
+    left_out: str
+
+    @property
+    def reached(self) -> bool:
+        """Somebody is told, or was not meant to be."""
+        return bool(self.addresses or self.left_out)
+
+    @property
+    def note(self) -> str:
+        """What the history of the alert says."""
+        number = f"step {self.progress.step + 1} of {len(self.chain.steps)}"
+        again = f", round {self.progress.round + 1}" if self.progress.round else ""
+        return f"{self.chain.name}, {number}{again}: {self._outcome}"
+
+    @property
+    def _outcome(self) -> str:
+        if self.left_out:
+            return f"left out, {self.left_out}"
+        if not self.addresses:
+            return "nobody is there to be told"
+        said = [
+            f"{each.person} on {each.channel}" if each.person else each.channel
+            for each in self.addresses
+            if each.held_until is None
+        ]
+        held = [
+            f"{each.person} on {each.channel} when quiet hours end"
+            for each in self.addresses
+            if each.held_until is not None
+        ]
+        return ", ".join([*said, *held])
+
+    def data(self) -> dict[str, object]:
+        """What is stored of it."""
+        return {
+            "chain": self.chain.name,
+            "step": self.progress.step + 1,
+            "steps": len(self.chain.steps),
+            "round": self.progress.round + 1,
+            "due": None if self.progress.next_at is None else self.progress.next_at.isoformat(),
+            "left_out": self.left_out,
+            "told": [
+                [each.person, each.channel, None if each.held_until is None else each.held_until.isoformat()]
+                for each in self.addresses
+            ],
+        }
+
+
+def _look(directory: Directory, chain: Chain, progress: Progress, alert: Alert, now: datetime) -> _Taken:
+    step = chain.steps[progress.step]
+    left_out = step.left_out(alert.severity, now)
+    addresses = () if left_out else directory.addresses(step.targets, alert.severity, now)
+    return _Taken(chain, progress, addresses, left_out)
+
+
+async def _book(
+    connection: Connection, stored: StoredAlert, taken: Sequence[_Taken], told: Collection[str], now: datetime
+) -> None:
+    words = About(stored.id, str(stored.uuid), stored.title, stored.summary, stored.labels)
+    events, messages = [], []
+    for number, step in enumerate(taken):
+        alert, (event,) = escalate(stored.alert, now, step.note, step.data())
+        events.append(event)
+        payload = compose(event, alert, words, PROBLEM)
+        messages += [
+            outbox.Message(
+                uuid4(), stored.id, stored.seq + number, each.channel, PROBLEM, payload, now, ESCALATED,
+                person=each.person, held_until=each.held_until,
+            )
+            for each in step.addresses
+            if each.channel not in told
+        ]  # fmt: skip
+    await alerts.update(connection, [ChangedAlert(stored, stored.alert, events)])
+    at_once = [each.channel for each in messages if each.held_until is None]
+    if at_once:
+        await store.take_back_held(connection, stored.id, at_once)
+    if messages:
+        await outbox.put(connection, messages)

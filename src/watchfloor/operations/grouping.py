@@ -1,0 +1,99 @@
+"""Tells of groups: looks at those that are due, decides, and queues one message for all their alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from watchfloor.domain.alert import AlertState
+from watchfloor.domain.message import About, Member, compose_group
+from watchfloor.domain.severity import Severity
+from watchfloor.domain.telling import Members, Reason, decide
+from watchfloor.store import groups, outbox
+from watchfloor.store.alerts import StoredAlert
+from watchfloor.store.database import Connection, Database
+from watchfloor.store.groups import Group
+
+AT_ONCE = 50
+
+
+async def tell_groups(database: Database, now: datetime) -> int:
+    """Look at every group that is due, a few in one transaction; returns how many that were."""
+    total = 0
+    while True:
+        async with database.transaction() as connection:
+            looked = await flush(connection, now)
+        total += looked
+        if looked < AT_ONCE:
+            return total
+
+
+async def flush(connection: Connection, now: datetime, only: Sequence[int] | None = None) -> int:
+    """Look at groups that are due (of ``only`` these); returns how many that were."""
+    due = await groups.lock_due(connection, now, AT_ONCE, only)
+    for group in due:
+        await _look(connection, group, now)
+    return len(due)
+
+
+async def _look(connection: Connection, group: Group, now: datetime) -> None:
+    alerts = await groups.alerts_of(connection, group.id)
+    members = split(alerts)
+    reason = decide(group.log, members, now, group.repeat_s, group.send_resolved)
+    if reason is None:
+        await _rest(connection, group, members, now)
+    elif group.outstanding is not None and not await groups.withdraw(connection, group.outstanding):
+        await groups.rest(connection, group.id, None, None)  # what became of it decides when to look again
+    else:
+        await _send(connection, group, alerts, members, reason, now)
+
+
+async def _rest(connection: Connection, group: Group, members: Members, now: datetime) -> None:
+    over = not members.ongoing and group.outstanding is None
+    until = None
+    if members.firing and group.log is not None:
+        until = max(group.log.at + timedelta(seconds=group.repeat_s), now + timedelta(seconds=1))
+    await groups.rest(connection, group.id, until, now if over else None)
+
+
+async def _send(
+    connection: Connection,
+    group: Group,
+    alerts: Sequence[StoredAlert],
+    members: Members,
+    reason: Reason,
+    now: datetime,
+) -> None:
+    known = frozenset[int]() if group.log is None else group.log.open
+    told = members.firing | members.acknowledged | (members.resolved & known)
+    said = [Member(_words(each), each.alert) for each in alerts if each.id in told]
+    kind, payload = compose_group(str(group.uuid), group.labels, said, str(reason), "", now)
+    message = outbox.Message(
+        uuid4(), None, group.seq + 1, group.channel, kind, payload, now, str(reason), group.id
+    )
+    await outbox.put(connection, [message])
+    await groups.told(connection, group, message.id, members, now)
+
+
+def _words(stored: StoredAlert) -> About:
+    return About(stored.id, str(stored.uuid), stored.title, stored.summary, stored.labels)
+
+
+def split(alerts: Sequence[StoredAlert]) -> Members:
+    """The alerts of a group by how they stand."""
+    firing, quiet, acknowledged, resolved = set[int](), set[int](), set[int](), set[int]()
+    severity = Severity.INFO
+    for each in alerts:
+        if each.alert.state is AlertState.RESOLVED:
+            resolved.add(each.id)
+        elif each.alert.state is AlertState.ACKNOWLEDGED:
+            acknowledged.add(each.id)
+        elif each.alert.suppressed:
+            quiet.add(each.id)
+        else:
+            firing.add(each.id)
+            severity = max(severity, each.alert.severity)
+    return Members(
+        frozenset(firing), frozenset(acknowledged), frozenset(quiet), frozenset(resolved), severity
+    )

@@ -1,0 +1,72 @@
+"""The kinds of jobs, their settings and error classes as a page of Markdown; docs/payloads.md is this text."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from watchfloor.config.describe import as_table, cell, describe
+from watchfloor.config.jobs import JobKeys, RetryKeys, ScheduleKeys
+from watchfloor.config.kinds import payload_kinds
+from watchfloor.payloads.contract import COMMON_ERRORS
+
+HEAD = """# Jobs
+
+Made from the settings models in `src/watchfloor/payloads/`: do not edit, run
+`python -m watchfloor.payloads.describe > docs/payloads.md`.
+
+A job of the config file names what it does as its `kind` and has the settings of that kind beside the keys that every
+job has. An attempt that fails ends with an *error class*, a dotted word; `retry.only_on` and `retry.not_on` name
+classes, or many by a pattern such as `db.*`. What a job says is in the log of its run, with its secrets hidden.
+
+A job may start again after its node was lost, so its work should do no harm when it is done twice; where it can, a
+kind helps: the same `Idempotency-Key`, message id or `Message-ID` for every attempt of a run, `JOB_FENCE` for scripts,
+files that appear as a whole, a place in the table that only the holder of the run can move. A machine that is frozen
+as a whole may go on for a moment after it thaws, before it looks at the clock.
+
+*Secret* settings are never written in the file where they give something away: write `${NAME}` or `${file:/path}`.
+Libraries that only some kinds need are extras: a job that needs one that is missing says how to install it.
+
+## Every job"""
+
+
+def page() -> str:
+    """The page."""
+    lines = [HEAD, "", *as_table(describe(JobKeys))]
+    kinds = payload_kinds()
+    shared: tuple[type[BaseModel], ...] = (ScheduleKeys, RetryKeys)
+    mappings = {model.__name__: model for model in shared}
+    lines += ["", "## Error classes of every kind", "", *_errors(COMMON_ERRORS)]
+    for name in sorted(kinds):
+        settings = kinds[name].settings
+        module = importlib.import_module(kinds[name].run.__module__)
+        about = (module.__doc__ or "").strip().replace("``", "`")
+        rows = sorted(describe(settings), key=lambda row: not row.required)
+        lines += ["", f"## {name}", "", about, "", *as_table(rows), "", *_errors(module.ERRORS)]
+        for field in settings.model_fields.values():
+            for model in _models_in(field.annotation):
+                mappings[f"{model.__name__} of {name}"] = model
+    for title, model in mappings.items():
+        lines += ["", f"## Mapping: {title}", "", model.__doc__ or "", "", *as_table(describe(model))]
+    return "\n".join(lines) + "\n"
+
+
+def _errors(errors: Mapping[str, str]) -> Iterator[str]:
+    yield from ("| error class | meaning |", "|---|---|")
+    yield from (f"| `{name}` | {cell(meaning)} |" for name, meaning in errors.items())
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from _models_in(field.annotation)
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

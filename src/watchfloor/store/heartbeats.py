@@ -1,0 +1,296 @@
+"""Heartbeats and their pings.
+
+A ping only adds a row under the lock of its heartbeat; an engine, which takes the same lock, works out what it means.
+So the order of pings is the order of their moments, and a ping costs its sender nothing but one small transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from watchfloor.domain.heartbeats import KEPT, KIND, LONGEST_RUN, Beat, BeatStatus, Ping, Signal
+from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
+
+_US = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom a ping is for."""
+
+    service_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBeat:
+    """A heartbeat, locked, with the pings that were not booked yet and the number of the last of them."""
+
+    service_id: int
+    beat: Beat
+    pings: tuple[Ping, ...]
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class PingRow:
+    """A ping as people see it; ``took_s`` in seconds."""
+
+    seq: int
+    at: datetime
+    signal: str
+    exit_status: int | None
+    run_id: str | None
+    took_s: float | None
+    source: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeatRow:
+    """A heartbeat as people see it, with the settings it is defined by."""
+
+    service_id: int
+    name: str
+    settings: Any
+    paused: bool
+    beat: Beat
+    down_at: datetime | None
+    pings: int
+    token_made_at: datetime | None
+
+
+def hashed(token: str) -> bytes:
+    """A token as it is stored. Tokens are random, so that a plain digest of one gives nothing away."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def provide(connection: Connection) -> None:
+    """See to it that every service of this kind has its row."""
+    await connection.execute(
+        "INSERT INTO heartbeats (service_id) SELECT id FROM services s WHERE kind = %(kind)s AND retired_at IS NULL "
+        "AND NOT EXISTS (SELECT FROM heartbeats h WHERE h.service_id = s.id) ON CONFLICT DO NOTHING",
+        {"kind": KIND},
+    )
+
+
+async def forget(connection: Connection, service_ids: Sequence[int]) -> None:
+    """Expect nothing more of heartbeats that are watched no more; should one come back, it is new."""
+    await connection.execute(
+        "UPDATE heartbeats SET status = 'new', last_ping = NULL, last_start = NULL, last_run_id = NULL, "
+        "down_at = NULL, booked = pings WHERE service_id = ANY(%(ids)s)",
+        {"ids": list(service_ids)},
+    )
+
+
+async def by_name(connection: Connection, name: str) -> Target | None:
+    """The heartbeat of a name, its row locked; None where there is none."""
+    row = await fetch_one(
+        connection,
+        "SELECT s.id, s.name FROM services s JOIN heartbeats h ON h.service_id = s.id "
+        "WHERE s.name = %(name)s AND s.kind = %(kind)s AND s.retired_at IS NULL FOR UPDATE OF h",
+        {"name": name, "kind": KIND},
+    )
+    return None if row is None else Target(row.id, row.name)
+
+
+async def by_token(connection: Connection, token: str) -> Target | None:
+    """The heartbeat of a token, its row locked; None where there is none.
+
+    What is looked up and compared is a digest: how long that takes says nothing about a token.
+    """
+    wanted = hashed(token)
+    row = await fetch_one(
+        connection,
+        "SELECT s.id, s.name, h.token_hash FROM heartbeats h JOIN services s ON s.id = h.service_id "
+        "WHERE h.token_hash = %(hash)s AND s.kind = %(kind)s AND s.retired_at IS NULL FOR UPDATE OF h",
+        {"hash": wanted, "kind": KIND},
+    )
+    if row is None or not hmac.compare_digest(row.token_hash, wanted):
+        return None
+    return Target(row.id, row.name)
+
+
+async def names(connection: Connection) -> list[str]:
+    """The names of all heartbeats."""
+    return await fetch_column(
+        connection,
+        "SELECT name FROM services WHERE kind = %(kind)s AND retired_at IS NULL ORDER BY name",
+        {"kind": KIND},
+    )
+
+
+async def set_token(connection: Connection, service_id: int, token: str) -> None:
+    """Make a token the one of a heartbeat; the one before is worth nothing from now on."""
+    await connection.execute(
+        "UPDATE heartbeats SET token_hash = %(hash)s, token_made_at = clock_timestamp() WHERE service_id = %(id)s",
+        {"id": service_id, "hash": hashed(token)},
+    )
+
+
+_ADD = """
+WITH beat AS (
+    UPDATE heartbeats SET pings = pings + 1 WHERE service_id = %(id)s RETURNING service_id, pings AS seq, booked, looked
+), began AS (
+    SELECT p.at, p.signal FROM heartbeat_pings p, beat WHERE p.service_id = beat.service_id
+        AND p.run_id IS NOT DISTINCT FROM %(run_id)s::text AND p.signal <> 'log'
+        AND p.at >= clock_timestamp() - %(longest)s::interval AND %(signal)s IN ('success', 'fail')
+    ORDER BY p.seq DESC LIMIT 1
+), newest AS (
+    SELECT max(p.at) AS at FROM heartbeat_pings p, beat WHERE p.service_id = beat.service_id
+        AND p.seq = beat.seq - 1
+), moment AS (
+    SELECT greatest(clock_timestamp(), newest.at + interval '1 microsecond',
+        beat.looked + interval '1 microsecond') AS at FROM beat, newest
+), dropped AS (
+    DELETE FROM heartbeat_pings p USING beat WHERE p.service_id = beat.service_id
+        AND p.seq <= least(beat.booked, beat.seq - %(kept)s)
+)
+INSERT INTO heartbeat_pings (service_id, seq, at, signal, exit_status, run_id, took_us, source, body)
+SELECT beat.service_id, beat.seq, moment.at, %(signal)s, %(exit_status)s::int, %(run_id)s::text,
+    (SELECT extract(epoch FROM moment.at - began.at) * 1000000 FROM began WHERE began.signal = 'start')::bigint,
+    %(source)s, %(body)s
+FROM beat, moment RETURNING took_us
+"""
+
+
+async def add(
+    connection: Connection,
+    service_id: int,
+    signal: Signal,
+    exit_status: int | None,
+    run_id: str | None,
+    source: str,
+    body: str,
+) -> timedelta | None:
+    """Keep a ping, at the database's clock; its heartbeat is locked. Returns how long the run took that it ends.
+
+    A run began with the last start of the same run id, or of none where there is none, if nothing ended it since
+    (``Ping.duration`` of Healthchecks).
+    """
+    took_us: int | None = await fetch_value(
+        connection,
+        _ADD,
+        {
+            "id": service_id,
+            "signal": signal.value,
+            "exit_status": exit_status,
+            "run_id": run_id,
+            "source": source,
+            "body": body,
+            "longest": LONGEST_RUN,
+            "kept": KEPT,
+        },
+    )
+    return None if took_us is None else took_us * _US
+
+
+async def clock(connection: Connection) -> datetime:
+    """The database's clock, to be read while heartbeats are locked: every later ping has a later moment."""
+    now: datetime = await fetch_value(connection, "SELECT clock_timestamp()")
+    return now
+
+
+async def next_down(connection: Connection, service_ids: Collection[int]) -> datetime | None:
+    """When the first of these goes down if nothing comes."""
+    found: datetime | None = await fetch_value(
+        connection,
+        "SELECT min(down_at) FROM heartbeats WHERE service_id = ANY(%(ids)s)",
+        {"ids": list(service_ids)},
+    )
+    return found
+
+
+async def lock_due(
+    connection: Connection, service_ids: Collection[int], look_at: Collection[int], most: int
+) -> list[StoredBeat]:
+    """Those of ``service_ids`` with something to book, and ``look_at``; locked, at most ``most`` of them."""
+    rows = await fetch_all(
+        connection,
+        "SELECT h.service_id, h.status, h.last_ping, h.last_start, h.last_run_id, h.looked, h.pings, h.booked "
+        "FROM heartbeats h WHERE h.service_id = ANY(%(ids)s) AND (h.pings > h.booked "
+        "OR h.down_at < clock_timestamp() OR h.service_id = ANY(%(look)s)) "
+        "ORDER BY h.service_id LIMIT %(most)s FOR UPDATE OF h",
+        {"ids": list(service_ids), "look": list(look_at), "most": most},
+    )
+    pings = await _unbooked(connection, [row.service_id for row in rows if row.pings > row.booked])
+    return [
+        StoredBeat(row.service_id, _beat(row), tuple(pings.get(row.service_id, ())), row.pings)
+        for row in rows
+    ]
+
+
+async def _unbooked(connection: Connection, service_ids: Sequence[int]) -> dict[int, list[Ping]]:
+    found: dict[int, list[Ping]] = {}
+    if not service_ids:
+        return found
+    rows = await fetch_all(
+        connection,
+        "SELECT p.service_id, p.signal, p.at, p.run_id, p.exit_status, p.took_us FROM heartbeat_pings p "
+        "JOIN heartbeats h ON h.service_id = p.service_id AND p.seq > h.booked "
+        "WHERE p.service_id = ANY(%(ids)s) ORDER BY p.service_id, p.seq",
+        {"ids": list(service_ids)},
+    )
+    for row in rows:
+        took = None if row.took_us is None else row.took_us * _US
+        ping = Ping(Signal(row.signal), row.at, row.run_id, row.exit_status, took)
+        found.setdefault(row.service_id, []).append(ping)
+    return found
+
+
+def _beat(row: Any) -> Beat:
+    return Beat(BeatStatus(row.status), row.last_ping, row.last_start, row.last_run_id, row.looked)
+
+
+async def save(connection: Connection, rows: Sequence[tuple[int, Beat, datetime | None, int]]) -> None:
+    """Overwrite heartbeats: ``(service_id, beat, when it goes down, number of the last ping booked)``."""
+    await connection.execute(
+        "UPDATE heartbeats h SET status = v.status, last_ping = v.last_ping, last_start = v.last_start, "
+        "last_run_id = v.last_run_id, looked = v.looked, down_at = v.down_at, booked = v.booked "
+        "FROM unnest(%(ids)s::int[], %(status)s::text[], %(last_ping)s::timestamptz[], %(last_start)s::timestamptz[], "
+        "%(run_id)s::text[], %(looked)s::timestamptz[], %(down_at)s::timestamptz[], %(booked)s::bigint[]) "
+        "AS v(id, status, last_ping, last_start, last_run_id, looked, down_at, booked) WHERE h.service_id = v.id",
+        {
+            "ids": [row[0] for row in rows],
+            "status": [row[1].status.value for row in rows],
+            "last_ping": [row[1].last_ping for row in rows],
+            "last_start": [row[1].last_start for row in rows],
+            "run_id": [row[1].last_run_id for row in rows],
+            "looked": [row[1].looked for row in rows],
+            "down_at": [row[2] for row in rows],
+            "booked": [row[3] for row in rows],
+        },
+    )
+
+
+async def board(connection: Connection) -> list[BeatRow]:
+    """Every heartbeat, by name."""
+    rows = await fetch_all(
+        connection,
+        "SELECT s.id, s.name, s.settings, s.paused, h.status, h.last_ping, h.last_start, h.last_run_id, h.looked, "
+        "h.down_at, h.pings, h.token_made_at FROM heartbeats h JOIN services s ON s.id = h.service_id "
+        "WHERE s.kind = %(kind)s AND s.retired_at IS NULL ORDER BY s.name",
+        {"kind": KIND},
+    )
+    return [
+        BeatRow(
+            row.id, row.name, row.settings, row.paused, _beat(row), row.down_at, row.pings, row.token_made_at
+        )
+        for row in rows
+    ]
+
+
+async def pings(connection: Connection, service_id: int, limit: int = KEPT) -> list[PingRow]:
+    """The latest pings of a heartbeat, the newest first."""
+    rows = await fetch_all(
+        connection,
+        "SELECT seq, at, signal, exit_status, run_id, took_us / 1e6, source, body FROM heartbeat_pings "
+        "WHERE service_id = %(id)s ORDER BY seq DESC LIMIT %(limit)s",
+        {"id": service_id, "limit": limit},
+    )
+    return [PingRow(*row) for row in rows]

@@ -1,0 +1,181 @@
+"""Incidents as people look at them: the list, one with everything that belongs to it, and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from watchfloor.domain.boards import IncidentRow
+from watchfloor.domain.outcome import Status
+from watchfloor.domain.post_mortem import (
+    NOTE,
+    Dependant,
+    IncidentReport,
+    LinkedRun,
+    LogLine,
+    TimelineEntry,
+    in_order,
+    window,
+)
+from watchfloor.store.database import Connection, fetch_all, fetch_one, fetch_value
+from watchfloor.store.jsonb import dumps
+from watchfloor.store.services import needs_by_name
+
+SHOWN = 100
+RUNS, LOGS = 20, 50
+
+
+async def incidents(
+    connection: Connection, limit: int = SHOWN, *, only_open: bool = False
+) -> list[IncidentRow]:
+    """The newest incidents, those that are open first."""
+    rows = await fetch_all(
+        connection,
+        "SELECT i.id, i.service_id, s.name, i.opened_at, i.closed_at, i.worst, i.cause FROM incidents i "
+        "JOIN services s ON s.id = i.service_id WHERE i.closed_at IS NULL OR NOT %(open)s "
+        "ORDER BY i.closed_at IS NULL DESC, i.id DESC LIMIT %(limit)s",
+        {"open": only_open, "limit": limit},
+    )
+    return [
+        IncidentRow(
+            row.id, row.service_id, row.name, row.opened_at, row.closed_at, Status(row.worst), row.cause
+        )
+        for row in rows
+    ]
+
+
+async def exists(connection: Connection, incident_id: int) -> bool:
+    """Whether there is such an incident; its row is locked."""
+    found = await fetch_value(
+        connection, "SELECT id FROM incidents WHERE id = %(id)s FOR UPDATE", {"id": incident_id}
+    )
+    return found is not None
+
+
+async def incident_of(connection: Connection, alert_id: int) -> int | None:
+    """The incident of an alert; None where it belongs to none."""
+    found: int | None = await fetch_value(
+        connection, "SELECT incident_id FROM alerts WHERE id = %(id)s", {"id": alert_id}
+    )
+    return found
+
+
+async def add_note(connection: Connection, incident_id: int, actor: str, text: str) -> None:
+    """Put a note into the timeline of an incident that is locked."""
+    await connection.execute(
+        "INSERT INTO incident_events (incident_id, seq, at, kind, actor, data) SELECT %(id)s, "
+        "(SELECT coalesce(max(seq) + 1, 0) FROM incident_events WHERE incident_id = %(id)s), clock_timestamp(), "
+        "%(kind)s, %(actor)s, %(data)s::jsonb",
+        {"id": incident_id, "kind": NOTE, "actor": actor, "data": dumps({"text": text})},
+    )
+
+
+async def report(connection: Connection, incident_id: int, now: datetime) -> IncidentReport | None:
+    """One incident with everything that belongs to it; None where there is none."""
+    row = await fetch_one(
+        connection,
+        "SELECT i.*, s.name, s.kind, s.group_name, s.runbook, coalesce(root.name, '') AS root FROM incidents i "
+        "JOIN services s ON s.id = i.service_id "
+        "LEFT JOIN LATERAL (SELECT a.root_id FROM alerts a WHERE a.incident_id = i.id AND a.root_id IS NOT NULL "
+        "  ORDER BY a.id LIMIT 1) a ON true LEFT JOIN services root ON root.id = a.root_id WHERE i.id = %(id)s",
+        {"id": incident_id},
+    )
+    if row is None:
+        return None
+    since, until = window(row.opened_at, row.closed_at)
+    return IncidentReport(
+        id=row.id,
+        service_id=row.service_id,
+        service=row.name,
+        kind=row.kind,
+        group=row.group_name,
+        opened_at=row.opened_at,
+        confirmed_at=row.confirmed_at,
+        closed_at=row.closed_at,
+        worst=Status(row.worst),
+        cause=row.cause,
+        root=row.root,
+        previous_id=row.previous_id,
+        runbook=row.runbook,
+        timeline=await _timeline(connection, row),
+        dependants=await _dependants(connection, row, now),
+        runs=await runs_about(connection, since, until),
+        logs=await logs_about(connection, since, until),
+    )
+
+
+async def _timeline(connection: Connection, row: Any) -> Sequence[TimelineEntry]:
+    own = await fetch_all(
+        connection,
+        "SELECT at, kind, actor, data FROM incident_events WHERE incident_id = %(id)s ORDER BY seq",
+        {"id": row.id},
+    )
+    alerts = await fetch_all(
+        connection,
+        "SELECT e.at, e.kind, e.actor, e.note, e.alert_id, e.title FROM alert_events e "
+        "JOIN alerts a ON a.id = e.alert_id WHERE a.incident_id = %(id)s ORDER BY e.alert_id, e.seq",
+        {"id": row.id},
+    )
+    return in_order(
+        [TimelineEntry(row.opened_at, "opened", "watchfloor", "the first check that was not ok")],
+        [TimelineEntry(each.at, each.kind, each.actor, _words(each.data)) for each in own],
+        [
+            TimelineEntry(
+                each.at, f"alert {each.kind}", each.actor, f"#{each.alert_id} {each.note or each.title}"
+            )
+            for each in alerts
+        ],
+        []
+        if row.closed_at is None
+        else [TimelineEntry(row.closed_at, "closed", "watchfloor", "the first good check")],
+    )
+
+
+def _words(data: Mapping[str, Any]) -> str:
+    return str(data.get("text") or data.get("cause") or "")
+
+
+async def _dependants(connection: Connection, row: Any, now: datetime) -> list[Dependant]:
+    """What needs the service, however indirectly, and was out of reach meanwhile."""
+    needs = await needs_by_name(connection)
+    below: set[str] = set()
+    line = [row.name]
+    while line:
+        parent = line.pop()
+        fresh = [name for name, needed in needs.items() if parent in needed and name not in below]
+        below.update(fresh)
+        line += fresh
+    rows = await fetch_all(
+        connection,
+        "SELECT s.name, min(p.began) AS began, sum(extract(epoch FROM coalesce(p.ended, %(now)s) - p.began))::float8 "
+        "FROM state_spans p JOIN services s ON s.id = p.service_id WHERE s.name = ANY(%(names)s) "
+        "AND p.state = 'unreachable' AND p.began < coalesce(%(closed)s, %(now)s) "
+        "AND coalesce(p.ended, %(now)s) > %(opened)s GROUP BY s.name ORDER BY 2, 1",
+        {"names": sorted(below), "now": now, "opened": row.opened_at, "closed": row.closed_at},
+    )
+    return [Dependant(*each) for each in rows]
+
+
+async def runs_about(connection: Connection, since: datetime, until: datetime) -> list[LinkedRun]:
+    """Runs of jobs that went on between two moments, those that did not succeed before others, by their start."""
+    rows = await fetch_all(
+        connection,
+        "SELECT r.id, j.name, r.state, r.started_at, r.error FROM runs r JOIN jobs j ON j.id = r.job_id "
+        "WHERE r.started_at < %(until)s AND (r.finished_at >= %(since)s OR r.state = 'running') "
+        "ORDER BY r.state <> 'succeeded' DESC, r.started_at LIMIT %(most)s",
+        {"since": since, "until": until, "most": RUNS},
+    )
+    return sorted((LinkedRun(*row) for row in rows), key=lambda run: run.started_at)
+
+
+async def logs_about(connection: Connection, since: datetime, until: datetime) -> list[LogLine]:
+    """The first warnings and errors of the log between two moments."""
+    rows = await fetch_all(
+        connection,
+        "SELECT l.ts, coalesce(n.name, '#' || l.source_id), c.name, l.msg FROM logs l "
+        "JOIN log_channels c ON c.id = l.channel_id LEFT JOIN nodes n ON n.id = l.source_id "
+        "WHERE l.ts >= %(since)s AND l.ts <= %(until)s AND l.sev >= 13 ORDER BY l.ts, l.id LIMIT %(most)s",
+        {"since": since, "until": until, "most": LOGS},
+    )
+    return [LogLine(*row) for row in rows]

@@ -1,0 +1,44 @@
+"""Reactions as the config file has them, and the runs that came of them lately."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from watchfloor.store.database import Connection, fetch_value
+from watchfloor.store.jsonb import dumps
+
+KEPT = timedelta(days=8)
+"""Longer than the longest time in which runs are counted."""
+
+
+async def apply_reactions(connection: Connection, specs: Sequence[Mapping[str, Any]]) -> None:
+    """Make reactions those of the config file."""
+    await connection.execute("UPDATE routing SET reactions = %(specs)s::jsonb", {"specs": dumps(list(specs))})
+
+
+async def lock(connection: Connection, reaction: str) -> None:
+    """Wait for others that count the runs of a reaction, and make them wait, until the transaction ends."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('reaction ' || %(name)s, 0))", {"name": reaction}
+    )
+
+
+async def count_since(connection: Connection, reaction: str, since: datetime) -> int:
+    """How many runs came of a reaction after ``since``."""
+    found: int = await fetch_value(
+        connection,
+        "SELECT count(*) FROM reaction_runs WHERE reaction = %(reaction)s AND at > %(since)s",
+        {"reaction": reaction, "since": since},
+    )
+    return found
+
+
+async def note_run(connection: Connection, reaction: str, alert_id: int, run_id: int, now: datetime) -> None:
+    """Remember that a run came of a reaction; what nobody counts any more is forgotten."""
+    await connection.execute(
+        "WITH old AS (DELETE FROM reaction_runs WHERE reaction = %(reaction)s AND at < %(old)s) "
+        "INSERT INTO reaction_runs VALUES (%(reaction)s, %(now)s, %(alert)s, %(run)s)",
+        {"reaction": reaction, "alert": alert_id, "run": run_id, "now": now, "old": now - KEPT},
+    )

@@ -1,0 +1,132 @@
+"""The latest runs of jobs, as many as the measure of a rule needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from watchfloor.domain.questions.jobs import JobRun, Jobs, Measure
+from watchfloor.domain.questions.question import Course, Instance, Reading, Watched
+from watchfloor.store.database import Connection, fetch_all
+from watchfloor.store.readings.asked import TooMuch, chosen
+
+MOST_RUNS = 100
+"""Runs of a job that one evaluation looks at."""
+MOST_PAST = 100_000
+"""Runs that a rehearsal looks at."""
+
+_BEGUN = "r.started_at IS NOT NULL AND r.state IN ('succeeded', 'dead', 'running')"
+_STATES = {
+    Measure.FAILURES: ("succeeded", "dead"),
+    Measure.SHARE: ("succeeded", "dead"),
+    Measure.UNSUCCESSFUL: ("succeeded",),
+    Measure.DURATION: ("succeeded", "dead", "running"),
+}
+_ONE = (Measure.UNSUCCESSFUL, Measure.DURATION)
+
+_LATEST = f"""
+SELECT j.id, r.started_at, r.finished_at, r.state FROM unnest(%(ids)s::int[]) AS j(id) CROSS JOIN LATERAL (
+    SELECT started_at, finished_at, state FROM runs r WHERE r.job_id = j.id AND {_BEGUN}
+        AND r.state = ANY(%(states)s) AND (r.finished_at IS NULL OR r.finished_at >= %(since)s)
+    ORDER BY r.id DESC LIMIT %(most)s) r
+"""
+_SUCCESSES = """
+SELECT job_id, max(hour) AS hour FROM job_hours WHERE job_id = ANY(%(ids)s) AND succeeded > 0 GROUP BY 1
+"""
+_PAST = f"""
+SELECT r.job_id AS id, r.started_at, r.finished_at, r.state FROM runs r
+WHERE r.job_id = ANY(%(ids)s) AND {_BEGUN} AND r.started_at <= %(until)s
+    AND (r.finished_at IS NULL OR r.finished_at >= %(since)s) ORDER BY r.id LIMIT %(most)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    id: int
+    name: str
+    paused: bool
+    made: float
+
+    @property
+    def instance(self) -> Instance:
+        return Instance(f"job:{self.id}", self.name, {"job": self.name})
+
+
+async def read(
+    connection: Connection, asks: Jobs, services: Sequence[Watched], now: datetime
+) -> list[Reading]:
+    """The measure of every job now."""
+    jobs = await _jobs(connection, asks)
+    ids = [each.id for each in jobs]
+    long_ago = now - timedelta(days=36_500)
+    rows = await fetch_all(
+        connection,
+        _LATEST,
+        {
+            "ids": ids,
+            "states": list(_STATES[Measure(asks.measure)]),
+            "since": now - timedelta(seconds=asks.window_s) if asks.measure == Measure.SHARE else long_ago,
+            "most": 1 if asks.measure in _ONE else MOST_RUNS,
+        },
+    )
+    runs: dict[int, list[JobRun]] = {}
+    for row in rows:
+        runs.setdefault(row.id, []).append(_run(row.started_at, row.finished_at, row.state))
+    if asks.measure == Measure.UNSUCCESSFUL:  # its last success may be in the archive
+        for row in await fetch_all(connection, _SUCCESSES, {"ids": ids}):
+            runs.setdefault(row.job_id, []).append(_run(row.hour, row.hour, "succeeded"))
+    at = now.timestamp()
+    return [
+        Reading(each.instance, asks.value(runs.get(each.id, ()), at, each.made), each.paused) for each in jobs
+    ]
+
+
+async def course(
+    connection: Connection, asks: Jobs, services: Sequence[Watched], moments: Sequence[datetime]
+) -> list[Course]:
+    """The measure of every job at each moment."""
+    jobs = await _jobs(connection, asks)
+    if len(jobs) > asks.most:
+        raise TooMuch(
+            f"{len(jobs):,} jobs are selected; a rehearsal looks at {asks.most} at most: name fewer"
+        )
+    back = timedelta(seconds=max(asks.window_s, 7 * 86_400.0))
+    rows = await fetch_all(
+        connection,
+        _PAST,
+        {
+            "ids": [each.id for each in jobs],
+            "since": moments[0] - back,
+            "until": moments[-1],
+            "most": MOST_PAST + 1,
+        },
+    )
+    if len(rows) > MOST_PAST:
+        raise TooMuch(f"more than {MOST_PAST:,} runs to look through: name fewer jobs, or a shorter time")
+    runs: dict[int, list[JobRun]] = {}
+    for row in rows:
+        runs.setdefault(row.id, []).append(_run(row.started_at, row.finished_at, row.state))
+    return [
+        Course(
+            each.instance,
+            [asks.value(runs.get(each.id, ()), moment.timestamp(), each.made) for moment in moments],
+        )
+        for each in jobs
+    ]
+
+
+async def _jobs(connection: Connection, asks: Jobs) -> list[_Job]:
+    rows = await fetch_all(
+        connection, "SELECT id, name, paused, created_at FROM jobs WHERE retired_at IS NULL ORDER BY id"
+    )
+    return [
+        _Job(row.id, row.name, row.paused, row.created_at.timestamp())
+        for row in rows
+        if chosen(row.name, asks.jobs)
+    ]
+
+
+def _run(started: datetime, finished: datetime | None, state: str) -> JobRun:
+    ended = None if finished is None or state == "running" else finished.timestamp()
+    return JobRun(started.timestamp(), ended, state == "succeeded")

@@ -1,0 +1,183 @@
+"""What was told of alerts, and when something about telling them is due: beside their state, not part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from watchfloor.domain.severity import Severity
+from watchfloor.domain.telling import HELD
+from watchfloor.store.alerts import COLUMNS, StoredAlert, stored
+from watchfloor.store.database import Connection, fetch_all, fetch_value
+
+
+@dataclass(frozen=True, slots=True)
+class Diary:
+    """When an alert is told again by time alone: a reminder, or what its rule made wait; and how much that was."""
+
+    remind_at: datetime | None
+    hold_until: datetime | None
+    unsaid: int
+
+
+async def last_told(connection: Connection, alert_ids: Sequence[int]) -> dict[int, dict[str, str]]:
+    """By alert and channel, the type of the latest message about the alert alone; `HELD` where nobody got it yet."""
+    rows = await fetch_all(
+        connection,
+        "SELECT DISTINCT ON (alert_id, channel) alert_id, channel, CASE WHEN held_until IS NOT NULL "
+        "AND state = 'queued' AND attempt = 0 AND kind = 'alert.firing' THEN %(held)s ELSE kind END AS kind "
+        "FROM outbox WHERE alert_id = ANY(%(ids)s) AND state <> 'cancelled' ORDER BY alert_id, channel, seq DESC",
+        {"ids": list(alert_ids), "held": HELD},
+    )
+    found: dict[int, dict[str, str]] = {}
+    for row in rows:
+        found.setdefault(row.alert_id, {})[row.channel] = row.kind
+    return found
+
+
+async def told_from(connection: Connection, since: Mapping[int, int]) -> dict[int, list[str]]:
+    """The channels on which alerts were told alone of an event with this number or a later one."""
+    rows = await fetch_all(
+        connection,
+        "SELECT o.alert_id, o.channel FROM unnest(%(ids)s::int[], %(seqs)s::int[]) AS v(id, seq) "
+        "JOIN outbox o ON o.alert_id = v.id AND o.seq >= v.seq AND o.state <> 'cancelled'",
+        {"ids": list(since), "seqs": list(since.values())},
+    )
+    found: dict[int, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.alert_id, []).append(row.channel)
+    return found
+
+
+async def told_since(connection: Connection, fingerprints: Sequence[str]) -> dict[str, datetime]:
+    """When people were last told that a problem of this kind began."""
+    rows = await fetch_all(
+        connection,
+        "SELECT a.fingerprint, max(o.created_at) AS at FROM alerts a JOIN outbox o ON o.alert_id = a.id "
+        "WHERE a.fingerprint = ANY(%(fingerprints)s) AND o.kind IN ('alert.firing', 'alert.reopened') "
+        "AND o.state <> 'cancelled' GROUP BY a.fingerprint",
+        {"fingerprints": list(fingerprints)},
+    )
+    return {row.fingerprint: row.at for row in rows}
+
+
+async def take_back_reminders(connection: Connection, alert_ids: Sequence[int]) -> None:
+    """Somebody took charge: reminders that nobody got yet are not sent."""
+    await connection.execute(
+        "UPDATE outbox SET state = 'cancelled', last_error = 'somebody took charge before this could be sent' "
+        "WHERE alert_id = ANY(%(ids)s) AND reason = 'reminded' AND state = 'queued' AND attempt = 0",
+        {"ids": list(alert_ids)},
+    )
+
+
+async def any_quiet(connection: Connection, reasons: Sequence[str]) -> bool:
+    """Whether any alert is kept quiet for one of these reasons."""
+    found: bool = await fetch_value(
+        connection,
+        "SELECT EXISTS (SELECT FROM alerts WHERE suppressed <> '{}' AND suppressed && %(reasons)s::text[])",
+        {"reasons": list(reasons)},
+    )
+    return found
+
+
+async def write_diaries(connection: Connection, diaries: Mapping[int, Diary]) -> None:
+    """Store when alerts are told again."""
+    await connection.execute(
+        "UPDATE alerts a SET remind_at = v.remind, hold_until = v.hold, unsaid = v.unsaid FROM unnest(%(ids)s::int[], "
+        "%(remind)s::timestamptz[], %(hold)s::timestamptz[], %(unsaid)s::int[]) AS v(id, remind, hold, unsaid) "
+        "WHERE a.id = v.id",
+        {
+            "ids": list(diaries),
+            "remind": [each.remind_at for each in diaries.values()],
+            "hold": [each.hold_until for each in diaries.values()],
+            "unsaid": [each.unsaid for each in diaries.values()],
+        },
+    )
+
+
+async def set_silenced_by(connection: Connection, silences: Mapping[int, Sequence[int]]) -> None:
+    """Store, by alert, the silences that keep it quiet."""
+    await connection.execute(
+        "UPDATE alerts a SET silenced_by = ARRAY(SELECT jsonb_array_elements_text(v.silences)::int) "
+        "FROM unnest(%(ids)s::int[], %(silences)s::jsonb[]) AS v(id, silences) WHERE a.id = v.id",
+        {"ids": list(silences), "silences": [f"[{','.join(map(str, each))}]" for each in silences.values()]},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An open alert as inhibition sees it."""
+
+    id: int
+    rule_id: int
+    severity: Severity
+    labels: Mapping[str, str]
+
+
+async def open_alerts(connection: Connection) -> list[Open]:
+    """Every alert that fires or is acknowledged."""
+    rows = await fetch_all(
+        connection,
+        "SELECT id, rule_id, severity, labels FROM alerts WHERE state IN ('firing', 'acknowledged') ORDER BY id",
+    )
+    return [Open(row.id, row.rule_id, Severity(row.severity), row.labels) for row in rows]
+
+
+async def concerned(connection: Connection) -> list[StoredAlert]:
+    """Alerts that are open or kept quiet, whatever for; not locked."""
+    rows = await fetch_all(
+        connection,
+        f"SELECT {COLUMNS} FROM alerts WHERE state <> 'resolved' OR suppressed <> '{{}}' ORDER BY id",
+    )
+    return [stored(row) for row in rows]
+
+
+async def newest_change(connection: Connection) -> datetime | None:
+    """When any alert last changed."""
+    found: datetime | None = await fetch_value(connection, "SELECT max(changed_at) FROM alerts")
+    return found
+
+
+_LOOKER = 0x5746_0011
+
+
+async def only_one(connection: Connection) -> bool:
+    """Whether this transaction is the only one that looks for silences and inhibitions that begin or end."""
+    taken: bool = await fetch_value(connection, "SELECT pg_try_advisory_xact_lock(%(key)s)", {"key": _LOOKER})
+    return taken
+
+
+async def pending_with_gaps(
+    connection: Connection, now: datetime, shortest: timedelta
+) -> list[tuple[int, datetime, datetime, float, datetime]]:
+    """Pending alerts about services that nobody has looked at for a while; locked.
+
+    As (alert, active since, fires at, interval, last look).
+    """
+    rows = await fetch_all(
+        connection,
+        "SELECT a.id, a.active_at, a.fire_at, s.every_ms / 1000.0 AS every_s, t.last_ended FROM alerts a "
+        "JOIN services s ON s.id = a.service_id JOIN service_state t ON t.service_id = s.id "
+        "WHERE a.state = 'pending' AND t.last_ended < %(now)s - greatest(%(shortest)s, "
+        "make_interval(secs => 2 * (s.every_ms + s.timeout_ms) / 1000.0)) "
+        "AND a.observed_from IS DISTINCT FROM t.last_ended "
+        "ORDER BY a.id FOR UPDATE OF a SKIP LOCKED",
+        {"now": now, "shortest": shortest},
+    )
+    return [(row.id, row.active_at, row.fire_at, float(row.every_s), row.last_ended) for row in rows]
+
+
+async def put_off(
+    connection: Connection, until: Mapping[int, datetime], observed_from: Mapping[int, datetime]
+) -> None:
+    """Let pending alerts fire at another time, and only after somebody looked at their service since."""
+    await connection.execute(
+        "UPDATE alerts a SET fire_at = v.fire_at, observed_from = v.observed FROM unnest(%(ids)s::int[], "
+        "%(fire)s::timestamptz[], %(observed)s::timestamptz[]) AS v(id, fire_at, observed) WHERE a.id = v.id",
+        {
+            "ids": list(until),
+            "fire": list(until.values()),
+            "observed": [observed_from[each] for each in until],
+        },
+    )

@@ -1,0 +1,227 @@
+"""The listener, asked by good clients and by bad ones."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+import pytest
+from strict_openmetrics import read
+
+from support.make import definition, make_services
+from support.sql import rows
+from support.waiting import until
+from watchfloor.api import listener as module
+from watchfloor.api.listener import Listener
+from watchfloor.api.openmetrics import CONTENT_TYPE
+from watchfloor.operations import heartbeats
+from watchfloor.operations.actor import Actor
+from watchfloor.store.database import Database
+
+OPERATOR = Actor("operator")
+
+
+class Ready:
+    """Why the engine does not work; empty when it does."""
+
+    reason = ""
+
+
+@pytest.fixture
+def ready() -> Ready:
+    return Ready()
+
+
+@pytest.fixture
+def listener(dsn: str, ready: Ready) -> Iterator[Listener]:
+    made = Listener(dsn, "127.0.0.1", 0, lambda: ready.reason)
+    made.start()
+    yield made
+    made.stop()
+
+
+async def send(listener: Listener, data: bytes, *, end: bool = False) -> bytes:
+    """Everything that is answered until the connection ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(data)
+    if end:
+        writer.write_eof()
+    try:
+        return await reader.read(-1)
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.transport.abort()
+
+
+async def ask(
+    listener: Listener, path: str, method: str = "GET", body: bytes = b""
+) -> tuple[int, bytes, str]:
+    """The status, the headers and the text of an answer."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    answer = await send(listener, head + body)
+    headers, _, text = answer.partition(b"\r\n\r\n")
+    return int(answer.split(b" ", 2)[1]), headers, text.decode()
+
+
+async def made_token(database: Database, name: str = "backup") -> str:
+    await make_services(database, definition(name, kind="heartbeat", settings={"period": "1h"}))
+    return await heartbeats.new_token(database, OPERATOR, name)
+
+
+async def test_it_says_whether_it_lives_and_whether_it_is_ready(
+    database: Database, listener: Listener, ready: Ready
+) -> None:
+    assert (await ask(listener, "/healthz"))[::2] == (200, "ok\n")
+    assert (await ask(listener, "/readyz"))[::2] == (200, "ready\n")
+    ready.reason = "waiting for the database"
+    assert (await ask(listener, "/readyz"))[::2] == (503, "not ready: waiting for the database\n")
+    assert (await ask(listener, "/healthz"))[0] == 200
+
+
+async def test_what_it_counts_is_strict_openmetrics(database: Database, listener: Listener) -> None:
+    await make_services(database, definition('shop "one"\\'), definition("mail"))
+    status, headers, text = await ask(listener, "/metrics")
+    assert status == 200
+    assert f"Content-Type: {CONTENT_TYPE}".encode() in headers
+    found = read(text)
+    assert found["watchfloor_services", frozenset({("state", "pending")})] == 2
+    assert any(name == "watchfloor_info" for name, _ in found)
+
+
+async def test_every_way_to_ping_is_heard(database: Database, listener: Listener) -> None:
+    token = await made_token(database)
+    assert (await ask(listener, f"/ping/{token}/start?rid=abc", "HEAD"))[::2] == (200, "")
+    assert (await ask(listener, f"/ping/{token}?rid=abc", "POST", b"all is well"))[::2] == (200, "OK\n")
+    assert (await ask(listener, f"/ping/{token}/fail"))[0] == 200
+    assert (await ask(listener, f"/ping/{token}/7", "POST", b"x" * 50_000 + b"end"))[0] == 200
+    assert (await ask(listener, f"/ping/{token}/0"))[0] == 200
+    assert (await ask(listener, f"/ping/{token}/log", "POST", b"\x1b[31mred\xff"))[0] == 200
+    found = await rows(
+        database, "SELECT signal, exit_status, run_id, source, right(body, 11), took_us IS NULL FROM heartbeat_pings "
+        "ORDER BY seq"
+    )  # fmt: skip
+    here = "http 127.0.0.1"
+    assert found[:3] == [
+        ("start", None, "abc", here, "", True),
+        ("success", None, "abc", here, "all is well", False),
+        ("fail", None, None, here, "", True),
+    ]
+    assert found[3][:3] == ("fail", 7, None)
+    assert found[3][4].endswith("end")
+    assert found[4][:2] == ("success", 0)
+    assert found[5][4] == "red�"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/", "GET", 404),
+        ("/ping/unknown", "GET", 404),
+        ("/ping/unknown/other", "GET", 404),
+        ("/ping/" + "a" * 101, "GET", 404),
+        ("/metrics", "POST", 405),
+        ("/ping/unknown", "DELETE", 405),
+        ("/" + "a" * 3000, "GET", 414),
+    ],
+)
+async def test_what_is_not_there_is_refused(
+    database: Database, listener: Listener, path: str, method: str, status: int
+) -> None:
+    assert (await ask(listener, path, method))[0] == status
+
+
+async def test_bad_words_are_refused_with_the_reason(database: Database, listener: Listener) -> None:
+    token = await made_token(database)
+    status, _, text = await ask(listener, f"/ping/{token}?rid=a%20b")
+    assert (status, "run id" in text) == (400, True)
+    status, _, text = await ask(listener, f"/ping/{token}/999")
+    assert (status, "exit status" in text) == (400, True)
+    assert await rows(database, "SELECT * FROM heartbeat_pings") == []
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000, 431),
+        (b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: a\r\n" % n for n in range(5000)), 431),
+        (b"POST /ping/x HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n" + b"a" * 1_200_000, 413),
+        (b"GET / HTTP/1.1\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", 400),
+        (b"GET /\xff HTTP/1.1\r\n\r\n", 400),
+    ],
+)
+async def test_a_hostile_request_is_refused_and_harms_nobody(
+    database: Database, listener: Listener, data: bytes, status: int
+) -> None:
+    answer = await send(listener, data)
+    # A client that still sends when it is refused may lose the answer: that the connection ends is enough.
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 %d " % status)
+    assert (await ask(listener, "/healthz"))[0] == 200
+
+
+async def test_half_a_request_is_refused_and_a_client_that_only_knocks_gets_nothing(
+    listener: Listener,
+) -> None:
+    assert (await send(listener, b"GET / HT", end=True)).startswith(b"HTTP/1.1 400 ")
+    assert await send(listener, b"", end=True) == b""
+
+
+async def test_clients_that_drip_are_cut_off_and_keep_nobody_out(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REQUEST_S", 0.3)
+    monkeypatch.setattr(module, "AT_ONCE", 3)
+    dripping = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(3)]
+    for _, writer in dripping:
+        writer.write(b"G")
+    turned_away = await send(listener, b"GET /healthz HTTP/1.1\r\n\r\n")
+    assert turned_away.startswith(b"HTTP/1.1 503 ")
+    for reader, writer in dripping:
+        assert (await reader.read(-1)).startswith(b"HTTP/1.1 408 ")
+        writer.transport.abort()
+    await until(lambda: listener._open == 0)
+    assert (await ask(listener, "/healthz"))[0] == 200
+
+
+async def test_who_is_turned_away_and_stays_keeps_nobody_out(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LINGER_S", 30.0)
+    monkeypatch.setattr(module, "AT_ONCE", 3)
+    dripping = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(3)]
+    for _, writer in dripping:
+        writer.write(b"G")
+    staying = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(3)]
+    for reader, _ in staying:
+        assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")
+    assert await send(listener, b"GET /healthz HTTP/1.1\r\n\r\n") == b""  # too many even to be told
+    for _, writer in dripping:
+        writer.transport.abort()
+    await until(lambda: listener._open == 0)
+    assert (await ask(listener, "/healthz"))[0] == 200
+    for _, writer in staying:
+        writer.transport.abort()
+
+
+async def test_a_database_that_is_away_is_said_and_the_token_is_nowhere(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    away = Listener("host=127.0.0.1 port=1 dbname=x user=x", "127.0.0.1", 0, lambda: "")
+    away.start()
+    try:
+        with caplog.at_level(logging.DEBUG):
+            status, headers, text = await ask(away, "/ping/kept-secret-token")
+        assert (status, b"Retry-After: 5" in headers) == (503, True)
+        assert "database is away" in text
+        assert (await ask(away, "/readyz"))[0] == 503
+        assert (await ask(away, "/healthz"))[0] == 200
+        assert "kept-secret-token" not in caplog.text + text
+    finally:
+        away.stop()
+
+
+def test_an_address_that_is_taken_is_told(listener: Listener) -> None:
+    with pytest.raises(OSError):
+        Listener("dbname=x", "127.0.0.1", listener.port, lambda: "").start()

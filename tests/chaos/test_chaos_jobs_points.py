@@ -1,0 +1,268 @@
+"""Killed before and after every exchange with the database, whatever was under way comes to its end, and once.
+
+The errands are those of the engine and of people: fire, promote, claim, finish with what follows, reap, requeue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaos_jobs_points import KINDS
+
+from support.databases import Server, _drop_templates, database, dsn
+from support.engines import brisk, configuration
+from support.jobs import job, schedule
+from support.sql import column, one, rows
+from support.waiting import until
+from watchfloor.domain.settings import SETTINGS
+from watchfloor.engine import definitions
+from watchfloor.engine.firer import Firer
+from watchfloor.engine.node import Node
+from watchfloor.engine.reaper import Reaper
+from watchfloor.engine.runner import Runner
+from watchfloor.operations.actor import Actor
+from watchfloor.operations.dead_letters import requeue_many
+from watchfloor.store.database import Database
+from watchfloor.store.dead_letters import Selection
+from watchfloor.store.embedded import Embedded
+from watchfloor.store.jobs import apply_jobs
+from watchfloor.store.partitions import ensure_partitions
+from watchfloor.store.pulse import Pulse
+
+__all__ = ["_drop_templates", "brisk", "database", "dsn"]
+
+pytestmark = [pytest.mark.chaos, pytest.mark.usefixtures("brisk")]
+
+POINTS = Path(__file__).with_name("chaos_jobs_points.py")
+TESTS = Path(__file__).parents[1]
+CLEAN = (
+    "DELETE FROM runs",
+    "DELETE FROM run_logs",
+    "DELETE FROM workers",
+    "UPDATE schedules SET state = 'active', next_fire_at = date_trunc('second', now() - interval '1 s'), "
+    "anchor = date_trunc('second', now() - interval '1 s')",
+)
+LINK = {"job": "after", "when": "any", "parameters": {}, "pass_on": False}
+
+
+@pytest.fixture
+def server(embedded: Embedded) -> Server:
+    return Server("embedded", embedded.dsn)
+
+
+class Points:
+    """The program that is killed."""
+
+    def __init__(self, process: subprocess.Popen[str], dsn: str) -> None:
+        self._process, self._dsn = process, dsn
+
+    async def killed(self, errand: str, point: int, when: str) -> bool:
+        """Have an errand carried out until it is killed; False where it was done before that."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{self._dsn} {errand} {point} {when}\n")
+        self._process.stdin.flush()
+        return await asyncio.to_thread(self._process.stdout.readline) == "killed\n"
+
+
+@pytest.fixture
+def points(dsn: str) -> Iterator[Points]:
+    environ = {**os.environ, "PYTHONPATH": str(TESTS)}
+    with subprocess.Popen(
+        [sys.executable, str(POINTS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
+    ) as process:
+        yield Points(process, dsn)
+        assert process.stdin
+        process.stdin.close()
+
+
+async def define(database: Database, *jobs: Any) -> None:
+    await rows(
+        database,
+        "INSERT INTO nodes (name, machine, pid, version, environment, tags, state, started_at, beat_at, "
+        "lease_until) VALUES ('x', '', 1, '', '', '{}', 'stopped', now(), now(), now())",
+    )
+    async with database.transaction() as connection:
+        now = await one(database, "SELECT now()")
+        await ensure_partitions(connection, now.date())
+        await apply_jobs(connection, definitions.jobs(configuration(jobs=jobs)), now)
+
+
+@asynccontextmanager
+async def survivor(database: Database) -> AsyncIterator[None]:
+    """What another node does: it buries the dead, fires, runs."""
+    node = Node(1, "one", database, Pulse(database), {setting.key: setting.default for setting in SETTINGS})
+    runner = Runner(node, KINDS, Path.cwd())
+    loops = [Firer(node, runner), runner, Reaper(node, runner.wake)]
+    tasks = [asyncio.create_task(loop.run(lambda: None)) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await runner.drain(0)
+
+
+async def at_every_point(
+    points: Points,
+    errand: str,
+    prepare: Callable[[], Awaitable[None]],
+    judge: Callable[[str], Awaitable[None]],
+) -> int:
+    """Kill at each point in turn until the errand is done before the kill; returns how many there are."""
+    point, killed = 0, True
+    while killed:
+        point += 1
+        for when in ("before", "after"):
+            await prepare()
+            killed = await points.killed(errand, point, when)
+            await judge(f"{errand}, {when} exchange {point}")
+    return point
+
+
+async def all_ended(database: Database) -> bool:
+    return bool(
+        await one(database, "SELECT count(*) > 0 AND bool_and(state IN ('succeeded', 'dead')) FROM runs")
+    )
+
+
+async def alone(database: Database) -> bool:
+    """Whether the server has noticed that the killed program is gone, and let go of what it had locked."""
+    return bool(
+        await one(
+            database,
+            "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'",
+        )
+    )
+
+
+async def test_a_fire_and_what_follows_it(database: Database, points: Points) -> None:
+    await define(database, job("one", schedule(every="1d"), chains=(LINK,)), job("after"))
+
+    async def prepare() -> None:
+        for statement in CLEAN:
+            await rows(database, statement)
+
+    async def judge(at: str) -> None:
+        await rows(database, "UPDATE workers SET state = 'dead' WHERE state IN ('up', 'draining')")
+        async with survivor(database):
+            await until(lambda: one(database, "SELECT count(*) = 2 FROM runs"))
+            await until(lambda: all_ended(database))
+        assert await column(database, "SELECT origin FROM runs ORDER BY id") == ["schedule", "chain"], at
+        assert await one(database, "SELECT bool_and(state = 'succeeded') FROM runs"), at
+        assert await one(
+            database,
+            "SELECT bool_and(attempt = (SELECT count(*) FROM attempts WHERE run_id = r.id)) FROM runs r",
+        ), at
+        assert await one(database, "SELECT next_fire_at > now() FROM schedules"), at
+
+    assert await at_every_point(points, "fire", prepare, judge) > 15
+
+
+async def test_runs_that_wait_for_a_slot(database: Database, points: Points) -> None:
+    await define(database, job("one", schedule(every="1d"), overlap="queue_all", slots=1))
+
+    async def prepare() -> None:
+        for statement in CLEAN:
+            await rows(database, statement)
+        await rows(
+            database,
+            "INSERT INTO runs (uuid, job_id, fire_key, origin, state, scheduled_for, available_at, priority, capped) "
+            "SELECT gen_random_uuid(), id, 'm', 'manual', 'waiting', now(), now(), 5, true FROM jobs",
+        )
+
+    async def judge(at: str) -> None:
+        await rows(database, "UPDATE workers SET state = 'dead' WHERE state IN ('up', 'draining')")
+        assert await one(
+            database,
+            "SELECT count(*) <= 1 FROM runs WHERE state IN ('ready', 'running') AND slot IS NOT NULL",
+        ), at
+        async with survivor(database):
+            await until(lambda: one(database, "SELECT count(*) = 2 FROM runs"))
+            await until(lambda: all_ended(database))
+        assert await one(database, "SELECT bool_and(state = 'succeeded' AND slot IS NULL) FROM runs"), at
+
+    assert await at_every_point(points, "fire", prepare, judge) > 15
+
+
+async def test_a_take_over(database: Database, points: Points) -> None:
+    await define(database, job("often", chains=(LINK,)), job("once", at_most_once=True), job("after"))
+
+    async def prepare() -> None:
+        for statement in CLEAN[:3]:
+            await rows(database, statement)
+        await rows(
+            database,
+            "INSERT INTO workers (node_id, place, pid, born, state, lease_until) "
+            "SELECT id, '', 1, '', 'dead', now() FROM nodes",
+        )
+        await rows(
+            database,
+            "INSERT INTO runs (uuid, job_id, fire_key, origin, state, scheduled_for, available_at, started_at, "
+            "priority, capped, attempt, worker_id) SELECT gen_random_uuid(), j.id, 'm', 'manual', 'running', now(), "
+            "now(), now(), 5, false, 1, w.id FROM jobs j "
+            "CROSS JOIN (SELECT max(id) AS id FROM workers) w WHERE j.name <> 'after'",
+        )
+        await rows(database, "INSERT INTO attempts SELECT id, 1, worker_id, started_at FROM runs")
+
+    async def judge(at: str) -> None:
+        async with survivor(database):
+            await until(lambda: one(database, "SELECT count(*) = 3 FROM runs"))
+            await until(lambda: all_ended(database))
+        found = await rows(
+            database,
+            "SELECT j.name, r.state, r.attempt, (SELECT count(*) FROM dead_letters WHERE run_id = r.id) "
+            "FROM runs r JOIN jobs j ON j.id = r.job_id ORDER BY j.name",
+        )
+        assert [tuple(row) for row in found] == [
+            ("after", "succeeded", 1, 0),
+            ("often", "succeeded", 2, 0),
+            ("once", "dead", 1, 1),
+        ], at
+
+    assert await at_every_point(points, "reap", prepare, judge) > 8
+
+
+async def test_dead_letters_that_run_again(database: Database, points: Points) -> None:
+    await define(database, job("one"))
+
+    async def prepare() -> None:
+        for statement in CLEAN[:3]:
+            await rows(database, statement)
+        await rows(
+            database,
+            "INSERT INTO runs (uuid, job_id, fire_key, origin, state, scheduled_for, available_at, finished_at, "
+            "priority, capped) SELECT gen_random_uuid(), j.id, 'm' || n, 'manual', 'dead', now(), now(), now(), 5, "
+            "false FROM jobs j CROSS JOIN generate_series(1, 3) n",
+        )
+        await rows(database, "INSERT INTO dead_letters SELECT id, 'it failed', now() FROM runs")
+
+    async def judge(at: str) -> None:
+        await until(lambda: alone(database))  # what another one has locked is not requeued
+        settled, made = (
+            await rows(
+                database,
+                "SELECT (SELECT count(*) FROM dead_letters WHERE settled_at IS NOT NULL) AS settled, "
+                "(SELECT count(*) FROM runs WHERE origin = 'requeue') AS made",
+            )
+        )[0]
+        assert settled == made, at
+        assert made in (0, 3), at
+        await requeue_many(database, Actor("ann"), Selection())
+        async with survivor(database):
+            await until(lambda: all_ended(database))
+        assert (
+            await column(database, "SELECT state FROM runs WHERE origin = 'requeue'") == ["succeeded"] * 3
+        ), at
+
+    assert await at_every_point(points, "requeue", prepare, judge) > 6

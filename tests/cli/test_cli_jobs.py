@@ -1,0 +1,223 @@
+"""Jobs on the command line, against a database without an engine: what is printed, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from inspect import signature
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from support.databases import _drop_templates, database, dsn, empty_dsn, server
+from support.sql import one, rows
+from watchfloor.cli import crontab, entries, job_requests, plain
+from watchfloor.cli import jobs as show
+from watchfloor.cli.desk import Desk
+from watchfloor.cli.job_commands import jobs_app
+from watchfloor.cli.run_commands import dead_app, runs_app
+from watchfloor.config.document import read_document
+from watchfloor.config.problems import Mistakes
+from watchfloor.operations.actor import Actor, Refused
+from watchfloor.operations.editing import Invalid
+from watchfloor.store.database import Database
+
+__all__ = ["_drop_templates", "database", "dsn", "empty_dsn", "server"]
+
+REPORT: Mapping[str, Any] = {
+    "name": "report", "kind": "script", "run": ["true"], "schedules": [{"cron": "0 * * * *", "catch_up": "skip"}],
+    "env": {"TOKEN": "${TOKEN}"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    async def connect() -> Database:
+        return database
+
+    return Desk(connect, lambda: "test", Actor("ann"))
+
+
+def test_values_are_read_as_in_the_config_file() -> None:
+    found = job_requests.parameters(["nice=5", "script=echo a=b", "run=[a, 1]", "name=", "on=true"])
+    assert found == {"nice": 5, "script": "echo a=b", "run": ["a", 1], "name": None, "on": True}
+
+
+@pytest.mark.parametrize("pair", ["novalue", "=x", "run=[a", "env={a: *b}"])
+def test_what_is_no_value_is_refused(pair: str) -> None:
+    with pytest.raises(Refused):
+        job_requests.parameters([pair])
+
+
+async def test_run_prints_the_number_of_the_run_and_twice_with_one_key_the_same(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await desk.save_form("job", REPORT)
+    key = UUID(int=7)
+    for as_json in (False, True):
+        assert await show.run("report", False, {}, key, as_json)(desk) == 0
+    text, data = capsys.readouterr().out.split("\n", 1)
+    assert json.loads(data) == {"run": int(text.removeprefix("#"))}
+
+
+async def test_waiting_returns_the_exit_code_of_the_job(desk: Desk, database: Database, capsys: Any) -> None:
+    await desk.save_form("job", REPORT)
+    run = await desk.run_now("report", UUID(int=1))
+    await rows(
+        database, f"UPDATE runs SET state = 'dead', exit_code = 7, error = 'exit code 7' WHERE id = {run}"
+    )
+    assert await show.run("report", True, {}, UUID(int=1), True)(desk) == 7
+    assert json.loads(capsys.readouterr().out)["exit_code"] == 7
+
+
+async def test_what_is_exported_is_what_a_file_would_hold(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await desk.save_form("job", REPORT)
+    await job_requests.export([], False)(desk)
+    text = capsys.readouterr().out
+    mistakes = Mistakes("")
+    node = read_document(text.encode(), mistakes)
+    assert node is not None
+    assert node.value == {"jobs": [dict(REPORT)]}
+    assert text.index("name:") < text.index("run:") < text.index("cron:") < text.index("catch_up:")
+    with pytest.raises(Refused, match="no job called nobody"):
+        await job_requests.export(["nobody"], False)(desk)
+
+
+async def test_jobs_of_a_file_are_added_or_changed_and_mistakes_leave_one_out(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "jobs.yaml"
+    file.write_text("- {name: a, kind: dummy}\n- {name: b, kind: dummy, lasts: soon}\n")
+    assert await job_requests.save(str(file), False, False, False)(desk) == 1
+    out = capsys.readouterr()
+    assert out.out == "a: added\n"
+    assert "b: lasts: is not a duration" in out.err
+    file.write_text("jobs:\n  - {name: a, kind: dummy, says: hi}\n")
+    assert await job_requests.save(str(file), True, True, False)(desk) == 0
+    assert capsys.readouterr().out == "a: would be changed\n"
+    assert await job_requests.save(str(file), True, False, True)(desk) == 0
+    assert json.loads(capsys.readouterr().out) == {"added": [], "changed": ["a"], "refused": []}
+    form = await desk.form("job", "a", "")
+    assert form is not None
+    assert form.values["says"] == "hi"
+
+
+async def test_a_copy_is_paused_and_the_consoles_own(desk: Desk) -> None:
+    await desk.save_form("job", REPORT)
+    assert await job_requests.copy("report", "other")(desk) == "other"
+    form = await desk.form("job", "other", "")
+    assert form is not None
+    assert (form.values["paused"], form.owner) == (True, "console")
+    with pytest.raises(Invalid):
+        await job_requests.copy("report", "other")(desk)
+
+
+async def test_a_crontab_is_imported_with_its_report(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tab"
+    file.write_text("30 3 * * * backup\n61 * * * * bad\n")
+    assert await crontab.import_crontab(str(file), False, "UTC", True, False)(desk) == 1
+    out = capsys.readouterr()
+    assert "backup: would be added" in out.out
+    assert "nothing is mailed" in out.out
+    assert "line 2: left out: minute" in out.err
+    assert await desk.written_jobs() == []
+    assert await crontab.import_crontab(str(file), False, "UTC", False, True)(desk) == 1
+    assert json.loads(capsys.readouterr().out)["added"] == ["backup"]
+
+
+async def dead(desk: Desk, database: Database, number: int) -> list[int]:
+    await desk.save_form("job", REPORT)
+    made = [await desk.run_now("report", UUID(int=each)) for each in range(number)]
+    for run in made:
+        await rows(
+            database, f"UPDATE runs SET state = 'dead', slot = NULL, finished_at = now() WHERE id = {run}"
+        )
+        await rows(database, f"INSERT INTO dead_letters VALUES ({run}, 'it failed', now())")
+    return made
+
+
+def letters(ids: Sequence[int] = (), **more: Any) -> job_requests.Request:
+    return job_requests.letters(tuple(ids), "", "", "", "", **{"every": False, "json": False, **more})
+
+
+async def test_dead_letters_are_listed_tried_and_settled_in_bulk(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = await dead(desk, database, 3)
+    await letters(every=True)(desk)
+    assert capsys.readouterr().out.count("report") == 3
+    await letters(every=True, act="requeue", rate=0.5, dry_run=True)(desk)
+    assert "3 dead letters would be requeued within 4 s" in capsys.readouterr().out
+    assert await one(database, "SELECT count(*) FROM runs") == 3
+    await letters(made[:1], act="discard")(desk)
+    await letters(every=True, act="requeue", json=True)(desk)
+    assert await one(database, "SELECT count(*) FROM dead_letters WHERE settled_at IS NULL") == 0
+    assert await one(database, "SELECT count(*) FROM runs WHERE origin = 'requeue'") == 2
+
+
+def test_nothing_is_settled_where_nothing_selects_it() -> None:
+    with pytest.raises(Refused, match="--all"):
+        letters(act="discard")
+
+
+def test_what_cannot_be_taken_back_is_not_done_where_nobody_can_be_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
+    with pytest.raises(Refused, match="--yes"):
+        entries.sure("delete report", False)
+    entries.sure("delete report", True)
+
+
+async def test_a_backfill_says_how_many(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    await desk.save_form("job", REPORT)
+    await job_requests.backfill("report", "-3h", "-0s", "missing", 0.0, dry_run=True, json=False)(desk)
+    assert "3 runs would be made, of 3 fires" in capsys.readouterr().out
+    with pytest.raises(Refused, match="one of missing, failed, all"):
+        job_requests.backfill("report", "-3h", "-0s", "some", 0.0, dry_run=True, json=False)
+
+
+async def test_a_job_is_shown_as_it_was_written(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    await desk.save_form("job", REPORT)
+    await job_requests.show_job("report", False)(desk)
+    text = capsys.readouterr().out
+    assert "name: report" in text
+    assert "# version 1, defined in the console, changed by ann" in text
+    assert "${TOKEN}" in text
+
+
+async def test_the_calendar_and_the_queues_are_printed_as_text_and_as_json(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await desk.save_form("job", {**REPORT, "on_queue": "nightly"})
+    await job_requests.calendar(1, False)(desk)
+    assert "report" in capsys.readouterr().out
+    await job_requests.calendar(1, True)(desk)
+    assert json.loads(capsys.readouterr().out)[0]["times"] == 24
+    await job_requests.queues(True)(desk)
+    assert [each["name"] for each in json.loads(capsys.readouterr().out)] == ["nightly"]
+    await job_requests.queues(False)(desk)
+    assert "nightly" in capsys.readouterr().out
+    await job_requests.workers(True)(desk)
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_every_command_about_jobs_runs_and_dead_letters_prints_json_too() -> None:
+    for app in (jobs_app, runs_app, dead_app):
+        for command in app.registered_commands:
+            assert command.callback is not None
+            assert "json" in signature(command.callback).parameters, command.callback.__name__
+
+
+def test_what_was_done_is_said_as_a_sentence_or_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    plain.say("a: paused", {"job": "a", "paused": True}, False)
+    plain.say("a: paused", {"job": "a", "paused": True}, True)
+    text, data = capsys.readouterr().out.split("\n", 1)
+    assert (text, json.loads(data)) == ("a: paused", {"job": "a", "paused": True})

@@ -1,0 +1,120 @@
+"""Services on the command line: one in full, groups with scores, definitions saved and tried."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.databases import _drop_templates, database, dsn, empty_dsn, server
+from support.make import definition, make_services, state_row
+from support.sql import one
+from watchfloor.cli import services as show
+from watchfloor.cli.desk import Desk
+from watchfloor.cli.maintenance import show_slots
+from watchfloor.cli.plain import show_json
+from watchfloor.domain.check_state import CheckState
+from watchfloor.domain.outcome import Status
+from watchfloor.domain.trial import TAKEN_WITHIN
+from watchfloor.operations.actor import Actor, Refused
+from watchfloor.store import results
+from watchfloor.store.database import Database
+
+__all__ = ["_drop_templates", "database", "dsn", "empty_dsn", "server"]
+
+SHOP = "services:\n- {name: shop, kind: http, url: 'https://shop.example', group: front}\n"
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    async def connect() -> Database:
+        return database
+
+    return Desk(connect, lambda: "test", Actor("ann"))
+
+
+async def test_one_service_says_why_and_on_what_it_hangs(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = await make_services(database, definition("router"), definition("shop", depends_on=("router",)))
+    state = CheckState(Status.FAILING, Status.FAILING)
+    async with database.transaction() as connection:
+        await results.save_states(connection, [state_row(made["router"].id, state=state, summary="no route")])
+    detail, status = await show.one("router")(desk)
+    show.show_service(detail, status.at)
+    text = capsys.readouterr().out
+    assert "router: failing" in text
+    assert "seen     failing: no route" in text
+    assert "Needed by 1:\n  - pending shop" in text
+    show_json(detail)
+    data = json.loads(capsys.readouterr().out)
+    assert data["why"][0]["topic"] == "seen"
+    assert data["tree"]["needed_by"] == 1
+    with pytest.raises(Refused, match='Did you mean "router"'):
+        await show.one("ruoter")(desk)
+
+
+async def test_groups_are_printed_with_score_and_formula(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = await make_services(
+        database, definition("a", group_name="front"), definition("b", group_name="front")
+    )
+    async with database.transaction() as connection:
+        bad = CheckState(Status.DEGRADED, Status.DEGRADED)
+        await results.save_states(connection, [state_row(made["a"].id), state_row(made["b"].id, state=bad)])
+    show.show_groups(await show.grouped("group")(desk))
+    assert "front  75     2         1 degraded, 1 ok  100 × (1 - (1 degraded × 0.5) / 2) = 75" in (
+        capsys.readouterr().out
+    )
+    with pytest.raises(Refused, match="allowed: group, tag, state, kind, environment"):
+        show.grouped("colour")
+
+
+async def test_services_are_saved_from_a_file_exported_and_deleted(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text(SHOP)
+    assert await show.save(str(file), dry_run=True)(desk) == 0
+    assert await one(database, "SELECT count(*) FROM services") == 0
+    assert await show.save(str(file), dry_run=False)(desk) == 0
+    file.write_text(SHOP.replace("front", "back"))
+    assert await show.save(str(file), dry_run=False)(desk) == 0
+    assert capsys.readouterr().out == "shop: would be added\nshop: added\nshop: changed\n"
+    await show.export([], json=False)(desk)
+    exported = capsys.readouterr().out
+    assert exported == ("services:\n- name: shop\n  kind: http\n  url: https://shop.example\n  group: back\n")
+    await desk.delete_thing("service", "shop")
+    assert await one(database, "SELECT count(*) FROM services WHERE retired_at IS NULL") == 0
+
+
+async def test_mistakes_are_told_by_name_and_the_exit_code_says_so(
+    desk: Desk, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text(SHOP + "- {name: till, kind: http, url: nowhere}\n")
+    assert await show.save(str(file), dry_run=False)(desk) == 1
+    found = capsys.readouterr()
+    assert found.out == "shop: added\n"
+    assert found.err.startswith("till: url:")
+
+
+async def test_a_test_without_an_engine_says_so_and_fails(
+    desk: Desk, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watchfloor.domain.trial.TAKEN_WITHIN", TAKEN_WITHIN / 100)
+    file = tmp_path / "services.yaml"
+    file.write_text(SHOP)
+    assert await show.trials(str(file), json=False)(desk) == 1
+    assert capsys.readouterr().out.startswith("shop: no engine took it within 5 s")
+
+
+async def test_the_times_of_windows_are_printed(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    window = {"name": "nights", "covers": {"groups": ["front"]}, "cron": "0 2 * * *", "lasts": "1h"}
+    await desk.save_form("window", window)
+    show_slots(await desk.slots())
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert all("nights  next" in line for line in lines[1:])

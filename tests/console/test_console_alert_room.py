@@ -1,0 +1,346 @@
+"""The sections of the Alerts room, and what can be done in each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from console_driver import console
+from console_world import NOW, World
+
+from watchfloor.console.screens.silencing import read_end
+from watchfloor.operations.silences import Wish
+
+TO_RULES = ("3", "tab", "tab")
+TO_SILENCES, TO_DELIVERIES = (*TO_RULES, "tab"), (*TO_RULES, "tab", "tab")
+
+
+async def test_from_a_cold_shell_four_keys_acknowledge_the_worst_alert() -> None:
+    async with console() as driver:
+        keys = ("3", "a", "enter")
+        await driver.press(*keys)
+        assert len(keys) <= 4
+        assert driver.world.done[0][:2] == ("acknowledge", (42,))
+
+
+async def test_the_gravest_stand_first_then_the_newest_and_what_is_opened_is_unread_no_more() -> None:
+    async with console(size=(120, 30)) as driver:
+        await driver.press("3")
+        driver.sees("*#42", "* 1 unread")
+        shown = [row.id for row in driver.app.room.table.rows.shown]
+        assert shown == [42, 41, 38, 40, 39, 37]
+        await driver.press("enter", "escape")
+        driver.sees("#42")
+        driver.sees_not("*#42", "unread")
+
+
+async def test_an_alert_tells_what_matters_first_and_nothing_of_it_is_cut_off() -> None:
+    async with console() as driver:
+        await driver.press("3", "enter")
+        driver.sees("orders database, alert #39 (O shows it)", "person deputy, group everybody")
+        driver.sees("in 7m (step", "https://wiki.example/runbooks/checkout", "to deputy on pager")
+        text = driver.app.room.pane.text()
+        for words in (
+            "▶ 2  person deputy",
+            "1 in 7 days, 2 in 30 days before this one",
+            "over by itself after 9m 00s, acknowledged by kim",
+            "restarted the pool",
+            "resolved by robin after 2h 00m",
+            "nightly backup #7",
+            "long words",
+        ):
+            assert words in text
+        await driver.press("O")
+        driver.sees("#39 reporting database is unknown")
+
+
+async def test_a_note_is_suggested_by_one_key_from_what_was_written_and_what_is_common() -> None:
+    async with console() as driver:
+        keys = ("3", "a", "ctrl+n", "enter")
+        await driver.press(*keys[:2])
+        driver.sees("ctrl-n: ticket 8841 is open · restarted the pool · known,")
+        await driver.press(*keys[2:])
+        assert len(keys) <= 4
+        assert driver.world.done[0][:3] == ("acknowledge", (42,), "ticket 8841 is open")
+
+
+async def test_handing_over_offers_everybody_and_says_who_is_on_call() -> None:
+    async with console() as driver:
+        await driver.press("3", "h")
+        driver.sees("ops-primary", "on call now: operations", "ops-secondary", "database-primary", "away now")
+        await driver.press("down", "enter")
+        assert driver.world.done[0] == ("hand_over", (42,), "ops-secondary")
+        driver.sees("handed #42 over to ops-secondary")
+
+
+async def test_handing_over_takes_a_part_of_a_name_and_nobody_who_is_not_there() -> None:
+    async with console() as driver:
+        await driver.press("3", "h")
+        await driver.type("nobody")
+        await driver.press("enter")
+        driver.sees("Nobody is called that")
+        await driver.press("ctrl+u")
+        await driver.type("database")
+        await driver.press("enter")
+        assert driver.world.done == [("hand_over", (42,), "database-primary")]
+
+
+async def test_without_people_handing_over_says_where_to_define_them() -> None:
+    world = World(people=[])
+    async with console(world) as driver:
+        await driver.press("3", "h")
+        driver.sees("nobody to hand over to: define people in the config file")
+
+
+async def test_each_undo_of_changes_of_a_silence_finds_the_one_that_stands_now() -> None:
+    async with console(size=(120, 30)) as driver:
+        await driver.press(*TO_SILENCES, "j", "+")
+        assert driver.world.done[-1][:2] == ("change_silence", 8)
+        await driver.press("g", "+")
+        assert driver.world.done[-1][:2] == ("change_silence", 11)
+        await driver.press("u")
+        assert driver.world.done[-1][:2] == ("change_silence", 12)
+        await driver.press("u")
+        assert driver.world.done[-1][:2] == ("change_silence", 13)
+
+
+async def test_what_is_over_was_told_and_is_silent_goes_on_below_page_by_page() -> None:
+    made = World()
+    minute = timedelta(minutes=1)
+    made.resolved = [
+        replace(
+            made.resolved[0], id=number, title=f"case {number}", resolved_at=NOW - (900 - number) * minute
+        )
+        for number in range(900, 0, -1)
+    ]
+    made.sent = [
+        replace(made.sent[0], id=str(UUID(int=number)), created_at=NOW - (700 - number) * minute)
+        for number in range(700, 0, -1)
+    ]
+    made.silences = [replace(made.silences[-1], id=number) for number in range(500, 0, -1)]
+    async with console(made, size=(120, 30)) as driver:
+        await driver.press("3", "H")
+        driver.sees("1 / 200 alerts", "more below")
+        await driver.press("G")
+        driver.sees("900 / 900 alerts", "case 1")
+        await driver.press("g", "/")
+        await driver.type("title:case 77")
+        await driver.press("enter")
+        driver.sees("of 900 alerts", "case 77")
+        await driver.press("escape", "tab", "tab")
+        driver.sees("1 / 200 silences", "more below")
+        await driver.press("G")
+        driver.sees("500 / 500 silences")
+        await driver.press("tab", "G")
+        driver.sees("700 / 700 messages")
+
+
+async def test_the_runbook_of_an_alert_can_be_copied() -> None:
+    async with console() as driver:
+        await driver.press("3", "enter", "y")
+        driver.sees("runbook")
+
+
+async def test_unread_alerts_are_found_by_a_filter() -> None:
+    async with console() as driver:
+        await driver.press("3", "/")
+        await driver.type("unread:yes")
+        await driver.press("enter")
+        driver.sees("shop checkout is failing")
+        driver.sees_not("mail relay is failing")
+
+
+async def test_each_section_has_keys_of_its_own_and_no_others() -> None:
+    async with console(size=(120, 30)) as driver:
+        await driver.press("3")
+        driver.sees("s silence", "a acknowledge")
+        await driver.press("tab", "tab", "tab")
+        driver.sees("D end", "+ an hour more")
+        driver.sees_not("a acknowledge")
+        await driver.press("a", "s")
+        assert driver.world.done == []
+        driver.sees_not("Silence what is like")
+        await driver.press("tab")
+        driver.sees("R replay")
+
+
+async def test_a_silence_is_filled_in_from_the_labels_of_the_alert_and_says_what_it_matches() -> None:
+    async with console() as driver:
+        await driver.press("3", "s")
+        driver.sees("Silence what is like #42", "matches 1 open alert of 1 service now")
+        await driver.press("enter")
+        driver.sees("A silence needs a comment")
+        assert driver.world.done == []
+        await driver.type("deploy")
+        await driver.press("enter")
+        wish = Wish(['service="shop checkout"', 'rule="service is not ok"'], "deploy", timedelta(hours=2))
+        assert driver.world.done == [("add_silence", wish)]
+        await driver.press("u")
+        assert driver.world.done[-1] == ("expire_silences", (10,))
+
+
+async def test_s_why_and_enter_are_enough_for_a_silence() -> None:
+    async with console() as driver:
+        await driver.press("3", "s")
+        await driver.type("deploy")
+        await driver.press("enter")
+        assert driver.world.done[0][0] == "add_silence"
+        driver.sees("✓ silence #10 keeps quiet what matches")
+
+
+async def test_a_silence_that_matches_everything_warns_and_is_confirmed_twice() -> None:
+    async with console() as driver:
+        await driver.press("3", "s", "tab", "ctrl+u")
+        await driver.type("service=~.*")
+        driver.sees("▲ matches every alert there is")
+        await driver.press("tab", "ctrl+u")
+        await driver.type("resolved")
+        await driver.press("tab")
+        await driver.type("maintenance of everything")
+        await driver.press("enter")
+        driver.sees("This silences every alert there is: enter again if that is meant.")
+        assert driver.world.done == []
+        await driver.press("enter")
+        wish = Wish(["service=~.*"], "maintenance of everything", None, until_resolved=True, everything=True)
+        assert driver.world.done == [("add_silence", wish)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "say until when"),
+        ("2", "has no unit"),
+        ("2020-01-01", "cannot end in the past"),
+        ("soon", "not understood"),
+    ],
+)
+def test_an_end_that_is_none_says_what_is_wrong(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        read_end(text, NOW, NOW.tzinfo)
+
+
+async def test_a_matcher_that_is_none_is_told_while_it_is_typed_and_nothing_is_done() -> None:
+    async with console() as driver:
+        await driver.press("3", "s", "tab", "ctrl+u")
+        await driver.type("service")
+        driver.sees("a matcher is written label=value")
+        await driver.press("enter")
+        assert driver.world.done == []
+
+
+async def test_a_note_is_written_into_the_history() -> None:
+    async with console() as driver:
+        await driver.press("3", "n", "enter")
+        driver.sees("A note needs words.")
+        await driver.type("asked the provider")
+        await driver.press("enter")
+        assert driver.world.done == [("add_note", 42, "asked the provider")]
+
+
+async def test_silences_show_who_and_why_and_are_ended_with_undo() -> None:
+    async with console(size=(120, 30)) as driver:
+        await driver.press(*TO_SILENCES)
+        driver.sees("⊘ active #8", "deploy of the new search", "◌ pending #9", "○ ended #6")
+        await driver.press("j", "D")
+        assert driver.world.done == [("expire_silences", (8,))]
+        await driver.press("u")
+        assert driver.world.done[-1] == ("reinstate_silence", 8, NOW + timedelta(hours=3))
+
+
+async def test_a_silence_is_extended_by_an_hour_and_one_without_a_time_says_why_not() -> None:
+    async with console() as driver:
+        await driver.press(*TO_SILENCES, "j", "+")
+        name, number, wish = driver.world.done[0]
+        assert (name, number, wish.lasts) == ("change_silence", 8, timedelta(hours=4))  # type: ignore[attr-defined]
+        await driver.press("j", "+")
+        driver.sees("silence #7 lasts until it is resolved")
+
+
+async def test_a_silence_is_edited_in_the_form_it_was_made_in() -> None:
+    async with console() as driver:
+        await driver.press(*TO_SILENCES, "j", "i")
+        driver.sees("Change silence #8", "deploy of the new search", "3h")
+        await driver.press("tab", "ctrl+u")
+        await driver.type("5h")
+        await driver.press("enter")
+        name, number, wish = driver.world.done[0]
+        assert (name, number, wish.lasts) == ("change_silence", 8, timedelta(hours=5))  # type: ignore[attr-defined]
+
+
+async def test_one_dead_letter_is_replayed_after_it_was_asked() -> None:
+    async with console() as driver:
+        await driver.press(*TO_DELIVERIES, "R")
+        driver.sees("this message is delivered, no dead letter")
+        await driver.press("e", "R")
+        driver.sees("Replay 1 dead letter", "to pager: mail relay is failing")
+        await driver.press("escape")
+        assert driver.world.done == []
+        await driver.press("R", "enter")
+        assert driver.world.done == [("replay", (str(UUID(int=6)),))]
+
+
+async def test_every_dead_letter_that_is_shown_is_replayed_at_once_and_counted() -> None:
+    async with console() as driver:
+        await driver.press(*TO_DELIVERIES, "/", *"state:dead", "enter", "A")
+        driver.sees("Replay 2 dead letters")
+        await driver.press("enter")
+        assert driver.world.done == [("replay", (str(UUID(int=6)), str(UUID(int=4))))]
+
+
+async def test_marked_dead_letters_are_replayed_together() -> None:
+    async with console() as driver:
+        await driver.press(*TO_DELIVERIES, "e", "space", "e", "space", "R", "enter")
+        assert driver.world.done == [("replay", (str(UUID(int=6)), str(UUID(int=4))))]
+
+
+async def test_what_is_only_of_now_is_not_shown_as_of_the_past() -> None:
+    world = World()
+    async with console(world) as driver:
+        await driver.press(*TO_SILENCES)
+        driver.sees("deploy of the new search" if driver.app.size.width > 90 else "#8")
+        await driver.press("T", "enter")
+        driver.sees("Silences show only now.")
+
+
+async def test_who_is_on_call_which_chains_run_and_what_is_held_are_one_section() -> None:
+    async with console(size=(120, 30)) as driver:
+        await driver.press("3", "shift+tab", "shift+tab")
+        driver.sees(
+            "● on call", "operations", "primary", "in 20h", "deputy", "✘ nobody", "▲ escalates", "step 2 of 3"
+        )
+        driver.sees("⊘ paused", "◌ held", "on chat")
+
+
+async def test_rules_say_what_they_fire_for_and_what_they_would_have_done() -> None:
+    async with console(size=(120, 40)) as driver:
+        await driver.press(*TO_RULES)
+        driver.sees("● firing", "web is failing", "✘ faulty", "there is no metric called", "○ off", "31")
+        await driver.press("enter")
+        driver.sees("a service is failing", "config.yaml:14", "WOULD HAVE FIRED IN 7d", "3 times", "goes on")
+        driver.sees("12 instances", "3 more were left out")
+        await driver.press("R")
+        driver.sees("Send a test of web is failing")
+        assert driver.world.done == []
+        await driver.press("enter")
+        assert driver.world.done == [("test_rule", "web is failing")]
+        driver.sees("is on its way to chat, pager")
+
+
+async def test_a_rule_that_is_off_is_neither_tried_nor_tested() -> None:
+    async with console(size=(120, 40)) as driver:
+        await driver.press(*TO_RULES, "j", "j", "R")
+        driver.sees("is switched off")
+        await driver.press("enter")
+        driver.sees("the disk is full within 24h")
+        driver.sees_not("WOULD HAVE FIRED")
+
+
+async def test_what_alerts_cost_is_told_by_rule_service_and_hour_of_the_week() -> None:
+    async with console() as driver:
+        await driver.press("3", "shift+tab")
+        driver.sees("all of 30 days", "web is failing", "stock database", "TO RESOLVE")
+        driver.sees("Silences Deliveries On call Analytics")
+        await driver.press("enter")
+        driver.sees("acknowledged", "on average after 3m", "Mon ", "Sun ", "the most in ")

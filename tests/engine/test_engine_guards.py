@@ -1,0 +1,214 @@
+"""Guards at work: a loop that stood still, a link that is away, a clock that jumps, a database that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+
+from support.desks import StateDesk
+from support.engines import OK, finding
+from support.make import definition, make_rules
+from support.sql import column, one, rows
+from support.waiting import until
+from watchfloor.config.model import NodeConfig
+from watchfloor.domain.settings import SETTINGS
+from watchfloor.engine import sentry as sentry_module
+from watchfloor.engine import stalls as stalls_module
+from watchfloor.engine.heart import Heart
+from watchfloor.engine.node import Node, steady_ns
+from watchfloor.engine.registration import NameLock, register
+from watchfloor.engine.sentry import Sentry
+from watchfloor.engine.stalls import NS, Stalls
+from watchfloor.store import results
+from watchfloor.store.database import Connection, Database
+from watchfloor.store.pulse import Pulse
+
+TIMES = 5
+
+
+class Time:
+    """A clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.ns = 1_000 * NS
+
+    def __call__(self) -> int:
+        return self.ns
+
+    def go(self, seconds: float) -> None:
+        self.ns += int(seconds * NS)
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    made = Time()
+    monkeypatch.setattr(stalls_module, "steady_ns", made)
+    return made
+
+
+class TestStalls:
+    def test_a_stall_counts_for_what_ran_meanwhile_and_for_nothing_else(self, time: Time):
+        stalls, before = Stalls(), time.ns
+        stalls._due_ns = time.ns + NS // 10
+        time.go(5.1)
+        stalls._note(time.ns)
+        stalls._due_ns = time.ns + NS // 10
+        assert stalls.since(before) == pytest.approx(5.0)
+        assert stalls.since(time.ns) == 0.0
+        assert stalls.since(time.ns - NS) == pytest.approx(1.0)
+
+    def test_a_stall_that_was_not_noted_yet_counts(self, time: Time):
+        stalls, before = Stalls(), time.ns
+        stalls._due_ns = time.ns + NS // 10
+        time.go(60.1)
+        assert stalls.since(before) == pytest.approx(60.0)
+
+    def test_a_measurement_that_ended_excuses_nothing(self, time: Time):
+        stalls, before = Stalls(), time.ns
+        time.go(3600)
+        assert stalls.since(before) == 0.0
+
+    def test_being_a_little_late_is_no_stall(self, time: Time):
+        stalls, before = Stalls(), time.ns
+        stalls._due_ns = time.ns
+        time.go(0.04)
+        stalls._note(time.ns)
+        assert stalls.since(before) == 0.0
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[tuple[str, asyncio.Server]]:
+    server = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", server
+    finally:
+        server.close()
+
+
+def a_node(database: Database) -> Node:
+    return Node(1, "one", database, Pulse(database), {setting.key: setting.default for setting in SETTINGS})
+
+
+async def test_one_alert_says_that_the_node_is_cut_off_and_one_that_it_is_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentry_module, "SPACING_S", 0.05)
+    monkeypatch.setattr(sentry_module, "EVERY_S", 0.1)
+    await make_rules(database)
+    async with listening() as (first, one_server), listening() as (second, other_server):
+        sentry = Sentry(a_node(database), (first, second))
+        watching = asyncio.create_task(sentry.run(lambda: None))
+        assert not await sentry.cut_off(steady_ns())
+        one_server.close()
+        assert not await sentry.cut_off(steady_ns()), "one alone proves nothing"
+        other_server.close()
+        assert await sentry.cut_off(steady_ns())
+        await until(lambda: _alerts_are(database, ["firing"]))
+        port = int(first.rpartition(":")[2])
+        back = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", port)
+        await until(lambda: _alerts_are(database, ["resolved"]))
+        assert not await sentry.cut_off(steady_ns())
+        back.close()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert await column(database, "SELECT title FROM alerts") == ["node one is cut off"]
+
+
+async def _alerts_are(database: Database, states: list[str]) -> bool:
+    return await column(database, "SELECT state FROM alerts") == states
+
+
+async def test_what_began_before_the_link_was_seen_to_be_back_is_not_believed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentry_module, "SPACING_S", 0.0)
+    sentry = Sentry(a_node(database), ("127.0.0.1:1", "127.0.0.1:2"))
+    answers = False
+
+    async def any_answers() -> bool:
+        return answers
+
+    monkeypatch.setattr(sentry, "_any_answers", any_answers)
+    assert await sentry.cut_off(steady_ns())
+    began = steady_ns()
+    answers = True
+    assert await sentry.cut_off(began)
+    assert not await sentry.cut_off(steady_ns())
+
+
+async def test_without_sentinels_nothing_is_asked(database: Database) -> None:
+    assert not await Sentry(a_node(database), ()).cut_off(0)
+
+
+@pytest.fixture
+async def desk(database: Database) -> StateDesk:
+    made = StateDesk(database)
+    await made.watch(definition("shop", max_attempts=1))
+    return made
+
+
+async def nobody_was_down(desk: StateDesk) -> None:
+    assert await desk.alerts() == []
+    assert await one(desk.database, "SELECT count(*) FROM incidents") == 0
+    down = "SELECT DISTINCT state FROM state_spans WHERE state IN ('down', 'degraded')"
+    assert await column(desk.database, down) == []
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+async def test_a_clock_that_jumps_by_an_hour_takes_nobody_down(desk: StateDesk, jump: float) -> None:
+    second = 0.0
+    for number in range(TIMES * 2):
+        for _ in range(3):
+            second += 30
+            await desk.results(second, ok=["shop"])
+        second += jump if number % 2 == 0 else -jump
+    await nobody_was_down(desk)
+
+
+async def test_what_a_clock_in_the_future_booked_does_not_keep_later_results_out(desk: StateDesk) -> None:
+    await desk.results(0, ok=["shop"])
+    await desk.results(3600, ok=["shop"])
+    await desk.results(60, failing=["shop"])
+    assert (await desk.reasons("shop"))[0] == "firing"
+    latest = "SELECT extract(epoch FROM last_started - %(at)s)::int FROM service_state"
+    assert await one(desk.database, latest, at=desk.began) == 60
+
+
+async def test_a_database_that_goes_away_takes_nobody_down(
+    desk: StateDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, away = results.copy_results, False
+
+    async def refused(connection: Connection, found: list[results.ResultRow]) -> None:
+        if away:
+            raise psycopg.OperationalError("gone")
+        await copy(connection, found)
+
+    monkeypatch.setattr(results, "copy_results", refused)
+    for number in range(TIMES):
+        away = True
+        moment = desk.at(60 * number)
+        desk.queue.put_nowait(finding(desk.services["shop"].id, moment, OK))
+        with pytest.raises(psycopg.OperationalError):
+            await desk.recorder.flush()
+        away = False
+        await desk.recorder.flush()
+    assert await one(desk.database, "SELECT count(*) FROM check_results") == TIMES
+    await nobody_was_down(desk)
+
+
+async def test_a_jump_of_the_clock_is_in_the_audit(database: Database) -> None:
+    lock = NameLock(database)
+    node, entry = await register(database, NodeConfig("one", "", ()), lock)
+    heart = Heart(node, entry, lock, dict, lambda: None)
+    await heart.once("running")
+    node.clock._ahead_ns -= 3600 * NS
+    await heart.once("running")
+    await lock.close()
+    ((actor, after),) = await rows(database, "SELECT actor, after FROM audit WHERE action = 'clock_jumped'")
+    assert actor == "watchfloor"
+    assert after["seconds"] == pytest.approx(3600, abs=60)

@@ -1,0 +1,300 @@
+"""Chains: who is told when, until somebody takes charge; quiet hours, reasons for silence, restarts."""
+
+from __future__ import annotations
+
+import os
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from support.floor import Floor
+from support.make import EPOCH, make_rules
+from support.sql import one, rows
+from watchfloor.config.oncall import ContactGroupKeys, EscalationKeys, PersonKeys, RotaKeys
+from watchfloor.domain import alert as life
+from watchfloor.domain.alert import AlertState, Suppression, change_severity, suppress
+from watchfloor.domain.severity import Severity
+from watchfloor.operations import chain_audit
+from watchfloor.operations.actor import Actor, Refused
+from watchfloor.operations.alerts import acknowledge, resolve, unacknowledge
+from watchfloor.operations.escalating import take_steps
+from watchfloor.operations.oncall import hand_over
+from watchfloor.operations.transitions import carry_out
+from watchfloor.store import alerts as store
+from watchfloor.store.alerts import ChangedAlert
+from watchfloor.store.database import Database
+from watchfloor.store.duty import apply_oncall
+
+OPERATOR = Actor("operator")
+PRIMARY = {"name": "primary", "channels": [{"channel": "p-chat"}, {"channel": "p-page", "from": "critical"}]}
+DEPUTY = {"name": "deputy", "channels": [{"channel": "d-page"}], "skills": ["database"]}
+ROTA = {"name": "operations", "layers": [{"members": ["primary"]}]}
+STEPS = [
+    {"tell": [{"rota": "operations"}]},
+    {"after": "5m", "tell": [{"person": "deputy"}]},
+    {"after": "10m", "tell": [{"channel": "siren"}], "from": "critical"},
+]
+
+
+class Watch(Floor):
+    """A floor with people who are called."""
+
+    async def define(
+        self, *people: dict[str, Any], steps: Any = STEPS, groups: Any = (), **keys: Any
+    ) -> None:
+        spec = {
+            "people": [PersonKeys.model_validate(each).spec() for each in people or (PRIMARY, DEPUTY)],
+            "groups": [ContactGroupKeys.model_validate(each).spec() for each in groups],
+            "rotas": [RotaKeys.model_validate(ROTA).spec()],
+            "escalations": [EscalationKeys.model_validate({"name": "page", "steps": steps, **keys}).spec()],
+        }
+        async with self.database.transaction() as connection:
+            await apply_oncall(connection, spec)
+
+    async def step(self, seconds: float = 0) -> int:
+        self.later(seconds)
+        taken, _ = await take_steps(self.database, self.at)
+        return taken
+
+    async def change_by(self, ids: list[int]) -> None:
+        """Somebody takes charge of these, at the simulated moment."""
+        async with self.database.transaction() as connection:
+            found = await store.lock(connection, ids)
+            changed = [
+                ChangedAlert(each, *life.acknowledge(each.alert, "operator", "", None, False, self.at))
+                for each in found
+                if each.alert.state is AlertState.FIRING
+            ]
+            await carry_out(connection, (), changed, self.at)
+
+    async def channels(self) -> list[str]:
+        found = await rows(
+            self.database,
+            "SELECT channel FROM outbox WHERE reason = 'escalated' AND state <> 'cancelled' ORDER BY seq, channel",
+        )
+        return [each[0] for each in found]
+
+    async def notes(self) -> list[str]:
+        found = await rows(
+            self.database, "SELECT note FROM alert_events WHERE kind = 'escalated' ORDER BY alert_id, seq"
+        )
+        return [each[0] for each in found]
+
+
+@pytest.fixture
+async def floor(database: Database) -> Watch:
+    await make_rules(database, channels=())
+    return Watch(database, EPOCH)
+
+
+async def test_steps_are_taken_one_after_the_other_and_each_leaves_a_line(floor: Watch) -> None:
+    await floor.define()
+    await floor.fire("a")
+    assert await floor.channels() == ["p-chat", "p-page"]  # at once, in the transaction in which it fired
+    assert await floor.step(299) == 0
+    assert await floor.step(1) == 1
+    assert (await floor.channels())[2:] == ["d-page"]
+    await floor.step(600)
+    assert (await floor.channels())[3:] == ["siren"]
+    assert await floor.step(86_400) == 0
+    assert await floor.notes() == [
+        "page, step 1 of 3: primary on p-chat, primary on p-page",
+        "page, step 2 of 3: deputy on d-page",
+        "page, step 3 of 3: siren",
+    ]
+
+
+async def test_whoever_takes_charge_ends_the_chain_and_takes_back_what_nobody_got(floor: Watch) -> None:
+    await floor.define()
+    await floor.fire("a")
+    (alert,) = await floor.ids("a")
+    await acknowledge(floor.database, OPERATOR, [alert], "on it", timedelta(hours=1))
+    assert await floor.channels() == []
+    assert await floor.step(86_400) == 0
+    await unacknowledge(floor.database, OPERATOR, [alert])
+    assert await floor.channels() == ["p-chat", "p-page"]  # it begins again at its first step
+
+
+async def test_the_end_of_the_alert_ends_the_chain_and_is_told_to_those_who_heard_of_it(floor: Watch) -> None:
+    await floor.define()
+    await floor.fire("a")
+    await floor.deliver()
+    (alert,) = await floor.ids("a")
+    await resolve(floor.database, OPERATOR, [alert], "")
+    assert await floor.step(86_400) == 0
+    said = [(channel, kind) for channel, kind, _ in await floor.told() if kind == "alert.resolved"]
+    assert said == [("p-chat", "alert.resolved"), ("p-page", "alert.resolved")]
+
+
+async def test_a_chain_is_what_it_was_when_it_began(floor: Watch) -> None:
+    await floor.define()
+    await floor.fire("a")
+    await floor.define(steps=[{"tell": [{"channel": "other"}]}])
+    await floor.step(300)
+    assert (await floor.channels())[2:] == ["d-page"]
+
+
+async def test_a_reason_for_silence_stops_the_clock_of_a_chain(floor: Watch) -> None:
+    await floor.define()
+    await floor.fire("a")
+    floor.later(200)
+    await floor.change(lambda alert: suppress(alert, {Suppression.SILENCE}, floor.at), "a")
+    assert await floor.step(3600) == 0
+    await floor.change(lambda alert: suppress(alert, (), floor.at), "a")
+    assert await floor.step(99) == 0
+    assert await floor.step(1) == 1
+
+
+async def test_flapping_alone_holds_up_a_chain_for_half_an_hour_and_no_longer(floor: Watch) -> None:
+    await floor.define()
+    await floor.fire("a")
+    await floor.change(lambda alert: suppress(alert, {Suppression.FLAPPING}, floor.at), "a")
+    assert await floor.step(1799) == 0
+    assert await floor.step(1) == 1
+    assert (await floor.channels())[2:] == ["d-page"]
+
+
+async def test_a_step_that_finds_nobody_does_not_keep_the_next_one_waiting(floor: Watch) -> None:
+    away = {"from": "2031-01-01T00:00", "until": "2032-01-01T00:00"}
+    await floor.define({**PRIMARY, "absences": [away]}, DEPUTY)
+    await floor.fire("a")
+    assert await floor.channels() == ["d-page"]
+    assert (await floor.notes())[0] == "page, step 1 of 3: nobody is there to be told"
+
+
+async def test_quiet_hours_hold_what_can_wait_and_let_it_go_when_it_gets_worse(floor: Watch) -> None:
+    quiet = {"from": "00:00", "to": "23:00"}
+    await floor.define({**PRIMARY, "quiet_hours": [quiet]}, DEPUTY)
+    await floor.fire("a", severity=Severity.WARNING)
+    held = await rows(floor.database, "SELECT channel, person, held_until = not_before FROM outbox")
+    assert held == [("p-chat", "primary", True)]
+    assert await floor.deliver() == []
+    await floor.change(lambda alert: change_severity(alert, Severity.CRITICAL, floor.at), "a")
+    assert [each["data"]["title"] for each in await floor.deliver()] == ["a is failing"]
+
+
+async def test_a_chain_is_done_again_as_often_as_it_says(floor: Watch) -> None:
+    await floor.define(steps=[{"tell": [{"channel": "siren"}]}], repeat=2, pause="15m")
+    await floor.fire("a")
+    for _ in range(5):
+        await floor.step(900)
+    assert await floor.channels() == ["siren"] * 3
+
+
+async def test_groups_and_skills_reach_everybody_once(floor: Watch) -> None:
+    groups = [
+        {"name": "all", "members": [{"person": "primary"}, {"skill": "database"}, {"person": "deputy"}]}
+    ]
+    await floor.define(steps=[{"tell": [{"group": "all"}, {"rota": "operations"}]}], groups=groups)
+    await floor.fire("a", severity=Severity.WARNING)
+    assert await floor.channels() == ["d-page", "p-chat"]
+
+
+async def test_every_step_is_taken_in_time_after_time_in_which_nobody_looked(floor: Watch) -> None:
+    await floor.define()
+    await floor.fire("a")
+    assert await floor.step(7200) == 1  # late, and the one after it keeps its distance
+    assert await floor.step(599) == 0
+    assert await floor.step(1) == 1
+
+
+async def test_only_alerts_that_match_have_a_chain(floor: Watch) -> None:
+    await floor.define(match=["severity=critical"])
+    await floor.fire("a", severity=Severity.WARNING)
+    assert await floor.channels() == []
+    await floor.fire("b")
+    assert len(await floor.channels()) == 2
+
+
+async def test_whoever_an_alert_is_handed_over_to_hears_at_once_and_the_chain_waits_for_them(
+    floor: Watch,
+) -> None:
+    await floor.define()
+    await floor.fire("a")
+    (alert,) = await floor.ids("a")
+    await acknowledge(floor.database, OPERATOR, [alert], "on it", None)
+    await hand_over(floor.database, OPERATOR, [alert], "deputy", "it is the database")
+    found = await rows(
+        floor.database, "SELECT channel, person FROM outbox WHERE reason = 'handed_over' AND state = 'queued'"
+    )
+    assert found == [("d-page", "deputy")]
+    wait = await rows(floor.database, "SELECT step, next_at - clock_timestamp() < '15m' FROM escalations")
+    assert wait == [(0, True)]
+    audited = await rows(floor.database, "SELECT action, actor FROM audit ORDER BY id DESC LIMIT 1")
+    assert audited == [("hand over", "operator")]
+    with pytest.raises(Refused, match="There is no person called depuy"):
+        await hand_over(floor.database, OPERATOR, [alert], "depuy")
+
+
+async def test_the_auditor_takes_what_was_missed_and_puts_right_what_is_wrong(floor: Watch) -> None:
+    await floor.define()
+    await floor.fire("late", "stopped", "still", "over")
+    floor.later(200)
+    for name, change in (
+        ("stopped", "next_at = NULL, ended_why = 'by mistake'"),
+        ("still", "next_at = NULL, left_s = 100"),
+        ("over", "next_at = now() - interval '1 y'"),
+    ):
+        (alert,) = await floor.ids(name)
+        if name == "over":
+            await resolve(floor.database, OPERATOR, [alert], "")
+        await rows(floor.database, f"UPDATE escalations SET {change} WHERE alert_id = {alert} RETURNING 1")
+    floor.later(161)  # of "late" the second step is a minute late
+    async with floor.database.transaction() as connection:
+        assert await chain_audit.find(connection, floor.at) == ["2 steps of escalations overdue"]
+    before = len(await floor.notes())
+    assert await chain_audit.repair(floor.database, floor.at) == 4
+    assert len(await floor.notes()) == before + 2  # that of "late", and the first one of "stopped" again
+    assert await chain_audit.repair(floor.database, floor.at) == 0
+    async with floor.database.transaction() as connection:
+        assert await chain_audit.find(connection, floor.at) == []
+    assert await floor.step(100) == 1  # "still" goes on where it stood
+
+
+@pytest.mark.chaos
+async def test_every_step_is_taken_within_a_second_and_none_after_somebody_took_charge(floor: Watch) -> None:
+    """2,000 steps by a simulated clock; with WATCHFLOOR_STEPS=100000 so many."""
+    wanted, chance = int(os.environ.get("WATCHFLOOR_STEPS", "2000")), random.Random(14)
+    steps = [{"after": f"{chance.randint(1, 90)}s", "tell": [{"channel": "siren"}]} for _ in range(20)]
+    await floor.define(steps=steps, repeat=1, pause="1m")
+    taken = alerts = 0
+    while taken < wanted:
+        names = [f"a{alerts + n}" for n in range(60)]
+        alerts += len(names)
+        for name in names:
+            floor.later(chance.random() / 100)
+            await floor.fire(name)
+        ids = await floor.ids(*names)
+        acknowledged = dict(zip(ids, (chance.uniform(0, 2500) for _ in ids), strict=True))
+        began = floor.at
+        while True:
+            ready = [
+                each for each, after in acknowledged.items() if began + timedelta(seconds=after) <= floor.at
+            ]
+            if ready:
+                await floor.change_by(ready)
+                for each in ready:
+                    del acknowledged[each]
+            done, coming = await take_steps(floor.database, floor.at)
+            taken += done
+            if coming is None:
+                break
+            floor.at = max(floor.at, coming) + timedelta(
+                seconds=chance.random() / 2
+            )  # the loop wakes a bit late
+    assert await one(floor.database, "SELECT count(*) FROM alert_events WHERE kind = 'escalated'") == taken
+    late = await one(
+        floor.database,
+        "SELECT max(extract(epoch FROM at - (data ->> 'due')::timestamptz))::float8 FROM alert_events "
+        "WHERE kind = 'escalated'",
+    )
+    assert 0 <= late < 1.0
+    after = await one(
+        floor.database,
+        "SELECT count(*) FROM alert_events e JOIN alert_events k USING (alert_id) WHERE e.kind = 'escalated' "
+        "AND k.kind = 'acknowledged' AND e.seq > k.seq",
+    )
+    assert after == 0
+    assert await one(floor.database, "SELECT count(*) FROM alert_events WHERE kind = 'acknowledged'") > 10

@@ -1,0 +1,151 @@
+"""Why a service is not ok, and its tree of dependencies, from what is really stored."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from support.make import definition, make_alerts, make_days, make_rules, make_services, now, state_row
+from watchfloor.domain.check_state import CheckState
+from watchfloor.domain.outcome import Status
+from watchfloor.store import audit, health, results
+from watchfloor.store.database import Database
+from watchfloor.store.results import IncidentChange, ResultRow
+from watchfloor.store.services import set_paused
+from watchfloor.store.tree import service_tree
+from watchfloor.store.why import reasons
+
+
+async def fail(database: Database, service_id: int, moment: datetime, *, opened: bool = True) -> None:
+    """A confirmed failure that began at ``moment``: two bad checks after a good one."""
+    state = CheckState(
+        Status.FAILING, Status.FAILING, attempt=1, since=moment, first_bad=moment, last_started=moment
+    )
+    async with database.transaction() as connection:
+        await results.copy_results(
+            connection,
+            [
+                ResultRow(service_id, moment - timedelta(seconds=30), 1, 0, 200_000, 0, None, None, 200_000),
+                ResultRow(service_id, moment, 1, 2, None, 0, None, "refused", 1000),
+                ResultRow(service_id, moment + timedelta(seconds=10), 1, 2, None, 0, None, "refused", 1000),
+            ],
+        )
+        await results.save_states(
+            connection,
+            [state_row(service_id, moment, state=state, latency_us=None, summary="connection refused")],
+        )
+        if opened:
+            change = IncidentChange(
+                service_id, Status.FAILING, moment, moment + timedelta(seconds=20), "refused"
+            )
+            await results.open_incidents(connection, [change])
+
+
+async def said(database: Database, service_id: int) -> dict[str, list[str]]:
+    async with database.transaction() as connection:
+        found = await reasons(connection, service_id)
+    topics: dict[str, list[str]] = {}
+    for each in found:
+        topics.setdefault(each.topic, []).append(each.words)
+    return topics
+
+
+async def test_a_failure_is_explained_from_results_incidents_versions_and_alerts(database: Database) -> None:
+    made = await make_services(
+        database, definition("db"), definition("shop", group_name="front", depends_on=("db",))
+    )
+    moment = await now(database)
+    await make_days(database, moment)
+    await make_rules(database)
+    await fail(database, made["shop"].id, moment)
+    await make_alerts(database, made["shop"])
+    topics = await said(database, made["shop"].id)
+    assert topics["seen"] == ["failing: connection refused"]
+    assert topics["since"] == ["began: refused", "confirmed after 3 checks in a row that were not ok"]
+    assert topics["tried"] == [
+        "2 checks since then, all of them not ok",
+        "the last check that was ok, in 200 ms",
+    ]
+    assert topics["behind"] == ["all it needs is in order (db): it is the root cause itself"]
+    assert topics["told"] == ["nobody: no message of alert #1 was made"]
+
+
+async def test_who_changed_it_before_is_named_with_what_changed(database: Database) -> None:
+    made = await make_services(database, definition("shop", every_ms=30_000))
+    await make_services(database, definition("shop", every_ms=10_000))
+    moment = await now(database)
+    await make_days(database, moment)
+    async with database.transaction() as connection:
+        line = audit.Line("kim", "change", "service", "shop")
+        await audit.record(connection, [line])
+    await fail(database, made["shop"].id, moment)
+    topics = await said(database, made["shop"].id)
+    assert "its definition was changed by kim: every 30s → 10s" in topics["changed"]
+
+
+async def test_the_root_cause_and_what_it_needs_are_told(database: Database) -> None:
+    made = await make_services(database, definition("router"), definition("shop", depends_on=("router",)))
+    moment = await now(database)
+    await make_days(database, moment)
+    for name in ("router", "shop"):
+        await fail(database, made[name].id, moment)
+    async with database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO service_reach (service_id, root_id, since) VALUES (%s, %s, now())",
+            (made["shop"].id, made["router"].id),
+        )
+        detail = await health.service_detail(connection, made["shop"].id, moment)
+    topics = await said(database, made["shop"].id)
+    assert topics["behind"] == ["root cause: router is failing, and this needs it"]
+    assert "router, which it needs, stopped being ok: refused" in topics["changed"]
+    assert detail is not None
+    assert (detail.tree.root, detail.tree.up[0].is_root) == ("router", True)
+
+
+async def test_the_word_of_every_node_is_told_where_several_decide(database: Database) -> None:
+    made = await make_services(database, definition("shop", quorum=2))
+    moment = await now(database)
+    await make_days(database, moment)
+    await fail(database, made["shop"].id, moment)
+    async with database.transaction() as connection:
+        for name, status in (("eu", 2), ("us", 0)):
+            await connection.execute(
+                "WITH n AS (INSERT INTO nodes (name, machine, pid, version, environment, tags, state, started_at, "
+                "beat_at, lease_until) VALUES (%s, '', 1, '', '', '{}', 'stopped', now(), now(), now()) RETURNING id) "
+                "INSERT INTO service_votes SELECT %s, id, now(), %s, 'refused' FROM n",
+                (name, made["shop"].id, status),
+            )
+    topics = await said(database, made["shop"].id)
+    assert topics["tried"][1:4] == [
+        "2 nodes must agree; 1 of 2 found it not ok",
+        "eu found it failing: refused",
+        "us found it ok",
+    ]
+
+
+async def test_who_paused_it_is_told_and_an_ok_service_has_nothing_to_explain(database: Database) -> None:
+    made = await make_services(database, "a", "b")
+    async with database.transaction() as connection:
+        await set_paused(connection, made["a"].id, True)
+        await audit.record(connection, [audit.Line("kim", "pause", "service", str(made["a"].id))])
+        await results.save_states(connection, [state_row(made["b"].id)])
+    assert await said(database, made["a"].id) == {"seen": ["nobody looks: it was paused by kim"]}
+    assert await said(database, made["b"].id) == {}
+
+
+async def test_a_tree_holds_groups_and_counts_children_without_reading_them_all(database: Database) -> None:
+    many = [definition(f"c{n:04}", depends_on=("a",)) for n in range(400)]
+    made = await make_services(
+        database,
+        definition("power"),
+        definition("a", depends_on=("power",)),
+        definition("b"),
+        definition("shop", depends_on_any=(("a", "b"),)),
+        *many,
+    )
+    async with database.transaction() as connection:
+        shop = await service_tree(connection, made["shop"].id)
+        a = await service_tree(connection, made["a"].id)
+    assert [each.words for each in shop.up] == ["one of 2, 2 within reach", "a", "power", "b"]
+    assert (shop.needs, shop.needed_by) == (2, 0)
+    assert (a.needed_by, len(a.down), a.down[-1].words) == (401, 13, "and 389 more: 389 pending")
+    assert [each.words for each in a.down[:2]] == ["c0000", "c0001"]
