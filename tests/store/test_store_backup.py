@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from support.databases import Server
 from watchfloor.store import backup as backups
 from watchfloor.store.backup import BackupError, backup, restore
 from watchfloor.store.database import Database
@@ -37,40 +38,36 @@ CONTENT = """
 Make = Callable[[], str]
 
 
+@contextmanager
+def _databases_of(server: Server) -> Iterator[Make]:
+    """Makes empty databases on a server, and removes them at the end."""
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(server.create())
+        return made[-1]
+
+    yield make
+    for dsn in made:
+        server.drop(dsn)
+
+
 @pytest.fixture
 def system() -> Iterator[Make]:
     """Makes empty databases on the PostgreSQL of this machine; the test is skipped where there is none."""
-    made: list[str] = []
     try:
-        admin = psycopg.connect(SYSTEM, autocommit=True, connect_timeout=5)
+        psycopg.connect(SYSTEM, connect_timeout=5).close()
     except psycopg.OperationalError:
         pytest.skip("no PostgreSQL on this machine")
-
-    def make() -> str:
-        made.append(f"wf_test_{secrets.token_hex(6)}")
-        admin.execute(f'CREATE DATABASE "{made[-1]}"')
-        return psycopg.conninfo.make_conninfo(SYSTEM, dbname=made[-1])
-
-    with admin:
+    with _databases_of(Server("system", SYSTEM)) as make:
         yield make
-        for name in made:
-            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
 def own(embedded: Embedded) -> Iterator[Make]:
     """Makes empty databases on the embedded server."""
-    made: list[str] = []
-    with psycopg.connect(embedded.dsn, autocommit=True) as admin:
-
-        def make() -> str:
-            made.append(f"wf_test_{secrets.token_hex(6)}")
-            admin.execute(f'CREATE DATABASE "{made[-1]}"')
-            return embedded.dsn.replace("/watchfloor?", f"/{made[-1]}?")
-
+    with _databases_of(Server("embedded", embedded.dsn)) as make:
         yield make
-        for name in made:
-            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(params=["own to own", "own to system", "system to own", "system to system"])
