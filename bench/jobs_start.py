@@ -1,6 +1,7 @@
 """From the moment a job is due, or asked for, to the start of its run; and the take-over after a node was killed.
 
-Times are those of the database: the nominal time, or that of the row, to the start that the claim wrote.
+Times are those of the database: the nominal time, or that of the row, to the start that the claim wrote. The peers
+(see job_peers.py) are asked on the same server in the same run, each by itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
+from job_peers import PEERS, peer
 from processes import Observer, Served, dsn
 from support import Report, percentile, run, temporary_ground, until
 from watchfloor.operations.actor import Actor
@@ -39,11 +41,19 @@ def measure(report: Report, quick: bool) -> None:
         asked = _lags(connection, "r.origin = 'manual'")
         until(partial(_crowd_done, connection), 120, "the crowd")
         crowd = _lags(connection, "j.name LIKE 'crowd-%'")
+        peers = {name: peer(name, dsn(served.data_dir), 100) for name in PEERS}
     report.note(f"{len(due):,} fires and {len(asked):,} requests at 100 a second each")
     report.add("due to start, p50", "ms", [percentile(due, 0.5)], 5.0)
     report.add("due to start, p99", "ms", [percentile(due, 0.99)], 20.0)
     report.add("asked to start, p50", "ms", [percentile(asked, 0.5)], 3.4)
     report.add("asked to start, p99", "ms", [percentile(asked, 0.99)], 6.0)
+    for name, found in peers.items():
+        if isinstance(found, str):
+            report.note(f"{name} was not measured: {found}")
+            continue
+        for share in (0.5, 0.99):
+            lag = percentile(found["start_ms"], share)
+            report.add(f"{name}: asked to start, p{100 * share:.0f}", "ms", [lag])
     report.add(f"the last of {CROWD:,} due at one moment", "ms", [max(crowd, default=0.0)], 1000.0)
 
 
