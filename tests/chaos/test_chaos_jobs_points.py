@@ -6,16 +6,14 @@ The errands are those of the engine and of people: fire, promote, claim, finish 
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chaos_jobs_points import KINDS
+from chaos_at_points import Points, alone, at_every_point, points
+from chaos_points import KINDS
 
 from support.databases import Server, _drop_templates, database, dsn
 from support.engines import brisk, configuration
@@ -37,12 +35,10 @@ from watchfloor.store.jobs import apply_jobs
 from watchfloor.store.partitions import ensure_partitions
 from watchfloor.store.pulse import Pulse
 
-__all__ = ["_drop_templates", "brisk", "database", "dsn"]
+__all__ = ["_drop_templates", "brisk", "database", "dsn", "points"]
 
 pytestmark = [pytest.mark.chaos, pytest.mark.usefixtures("brisk")]
 
-POINTS = Path(__file__).with_name("chaos_jobs_points.py")
-TESTS = Path(__file__).parents[1]
 CLEAN = (
     "DELETE FROM runs",
     "DELETE FROM run_logs",
@@ -56,32 +52,6 @@ LINK = {"job": "after", "when": "any", "parameters": {}, "pass_on": False}
 @pytest.fixture
 def server(embedded: Embedded) -> Server:
     return Server("embedded", embedded.dsn)
-
-
-class Points:
-    """The program that is killed."""
-
-    def __init__(self, process: subprocess.Popen[str], dsn: str) -> None:
-        self._process, self._dsn = process, dsn
-
-    async def killed(self, errand: str, point: int, when: str) -> bool:
-        """Have an errand carried out until it is killed; False where it was done before that."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(f"{self._dsn} {errand} {point} {when}\n")
-        self._process.stdin.flush()
-        return await asyncio.to_thread(self._process.stdout.readline) == "killed\n"
-
-
-@pytest.fixture
-def points(dsn: str) -> Iterator[Points]:
-    environ = {**os.environ, "PYTHONPATH": str(TESTS)}
-    with subprocess.Popen(
-        [sys.executable, str(POINTS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
-    ) as process:
-        yield Points(process, dsn)
-        assert process.stdin
-        process.stdin.close()
 
 
 async def define(database: Database, *jobs: Any) -> None:
@@ -112,37 +82,9 @@ async def survivor(database: Database) -> AsyncIterator[None]:
         await runner.drain(0)
 
 
-async def at_every_point(
-    points: Points,
-    errand: str,
-    prepare: Callable[[], Awaitable[None]],
-    judge: Callable[[str], Awaitable[None]],
-) -> int:
-    """Kill at each point in turn until the errand is done before the kill; returns how many there are."""
-    point, killed = 0, True
-    while killed:
-        point += 1
-        for when in ("before", "after"):
-            await prepare()
-            killed = await points.killed(errand, point, when)
-            await judge(f"{errand}, {when} exchange {point}")
-    return point
-
-
 async def all_ended(database: Database) -> bool:
     return bool(
         await one(database, "SELECT count(*) > 0 AND bool_and(state IN ('succeeded', 'dead')) FROM runs")
-    )
-
-
-async def alone(database: Database) -> bool:
-    """Whether the server has noticed that the killed program is gone, and let go of what it had locked."""
-    return bool(
-        await one(
-            database,
-            "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'",
-        )
     )
 
 

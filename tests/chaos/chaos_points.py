@@ -12,21 +12,29 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from support.engines import MemoryKinds, NoSettings
+from support.floor import Floor
+from support.make import EPOCH
+from watchfloor.channels import webhook
 from watchfloor.config.kinds import Kind
 from watchfloor.domain.settings import SETTINGS
+from watchfloor.engine import courier as courier_module
 from watchfloor.engine import runner as runner_module
+from watchfloor.engine.courier import Courier
 from watchfloor.engine.firer import Firer
 from watchfloor.engine.node import Node
 from watchfloor.engine.reaper import Reaper
 from watchfloor.engine.runner import Runner
 from watchfloor.operations.actor import Actor
+from watchfloor.operations.alerts import acknowledge
 from watchfloor.operations.dead_letters import requeue_many
+from watchfloor.operations.escalating import take_steps
 from watchfloor.payloads.contract import Attempt
 from watchfloor.store.database import Database
 from watchfloor.store.dead_letters import Selection
@@ -68,7 +76,57 @@ async def requeue(dsn: str, database: Database, node: Node) -> None:
     await requeue_many(database, Actor("ann"), Selection(), rate=1000.0)
 
 
-ERRANDS = {"fire": fire, "reap": reap, "requeue": requeue}
+UNSENT = "SELECT count(*) FROM outbox WHERE state IN ('queued', 'leased')"
+WEBHOOKS = MemoryKinds(Kind("webhook", webhook.Settings, webhook.deliver, webhook.render))
+ALERTS = ("a", "b")
+
+
+async def escalate(dsn: str, database: Database, node: Node) -> None:
+    """Let alerts fire, if none has, and take every step of their chains when it is due, by a simulated clock."""
+    floor = Floor(database, EPOCH)
+    if await floor.ids(*ALERTS) == []:
+        await floor.fire(*ALERTS)
+    await steps(database)
+
+
+async def steps(database: Database) -> None:
+    """Take what is left of all chains."""
+    at = EPOCH
+    while True:
+        _, coming = await take_steps(database, at)
+        if coming is None:
+            return
+        at = max(at, coming)
+
+
+async def send(dsn: str, database: Database, node: Node) -> None:
+    """Deliver what is queued."""
+    running = asyncio.create_task(Courier(node, WEBHOOKS, Path.cwd()).run(lambda: None))
+    try:
+        with psycopg.connect(dsn, autocommit=True) as look:
+            while look.execute(UNSENT).fetchone() != (0,):
+                await asyncio.sleep(0.005)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def take_charge(dsn: str, database: Database, node: Node) -> None:
+    """Acknowledge what fires in the middle of its chain, and go on with what is left of it."""
+    await take_steps(database, EPOCH + timedelta(minutes=5))
+    ids = await Floor(database, EPOCH).ids(*ALERTS)
+    await acknowledge(database, Actor("ann"), ids, "on it", None)
+    await steps(database)
+
+
+ERRANDS = {
+    "fire": fire,
+    "reap": reap,
+    "requeue": requeue,
+    "escalate": escalate,
+    "send": send,
+    "take_charge": take_charge,
+}
 
 
 async def carry(dsn: str, errand: str) -> None:
@@ -102,6 +160,7 @@ def die_at(point: int, when: str) -> None:
 
 def main() -> None:
     runner_module.POLL_S = 0.05
+    courier_module.POLL_S = 0.05
     for line in sys.stdin:
         dsn, errand, point, when = line.rstrip("\n").rsplit(" ", 3)
         child = os.fork()
