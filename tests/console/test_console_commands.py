@@ -257,6 +257,11 @@ async def test_tab_completes_commands_and_the_words_after_them() -> None:
         await driver.type("alerts fir sev")
         await driver.press("tab")
         driver.sees("alerts fir severity:")
+        await driver.press("ctrl+u")
+        await driver.type("jobs fai")
+        driver.sees("jobs [FILTER]")
+        await driver.press("tab", "enter")
+        driver.sees("/fai")
 
 
 async def test_the_history_is_kept_per_operator_and_called_back_with_up() -> None:

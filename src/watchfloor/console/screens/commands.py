@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -229,7 +229,8 @@ class CommandLine(Picker):
         command = named(search)
         if command is not None and " " in search.lstrip() and command.argument is not None:
             found = completions(search, self._orders.values)
-            return [Entry(line, "", line, meaning or command.help, line=line) for line, meaning in found]
+            entries = [Entry(line, "", line, meaning or command.help, line=line) for line, meaning in found]
+            return entries or [replace(self._entry(command), line=search)]
         return [self._entry(command) for command in matching(search)]
 
     def _entry(self, command: Command) -> Entry:
