@@ -66,6 +66,8 @@ def test_whatever_is_written_is_read_or_refused_by_name(setting, text):
         ("alerts.ack_note_required", "Yes", True),
         ("alerts.ack_note_required", "off", False),
         ("retention.logs", " 7 ", 7),
+        ("retention.logs", "7d", 7),
+        ("retention.logs", "7 days", 7),
         ("thresholds.cpu.warning", "72.5 %", 72.5),
         ("thresholds.cpu.warning", "72", 72.0),
     ],
@@ -79,8 +81,8 @@ def test_reads(key, text, value):
 @pytest.mark.parametrize(
     ("key", "text", "mistake"),
     [
-        ("retention.logs", "0", "found 0, allowed is a whole number from 1 to 3650 (days)"),
-        ("retention.logs", "2.5", "found '2.5', allowed is a whole number from 1 to 3650 (days)"),
+        ("retention.logs", "0", "found 0, allowed is a whole number of days from 1d to 3650d"),
+        ("retention.logs", "2.5", "found '2.5', allowed is a whole number of days from 1d to 3650d"),
         ("thresholds.cpu.warning", "101%", "found 101.0, allowed is a percentage from 0% to 100%"),
         ("alerts.ack_expiry", "5", "found '5', allowed is a duration from 1m to 30d"),
         ("alerts.ack_expiry", "1s", "found '1s', allowed is a duration from 1m to 30d"),

@@ -50,6 +50,7 @@ class Setting:
 
 _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
+_DAYS = re.compile(r"\s*(d|days?)$", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?", re.ASCII)
 _NUMERIC = (SettingKind.INT, SettingKind.FLOAT, SettingKind.PERCENT)
@@ -71,8 +72,9 @@ def parse(setting: Setting, text: str) -> Value:
             except ValueError as error:
                 raise _mistake(setting, found) from error
         case SettingKind.INT:
-            if _INTEGER.fullmatch(found):
-                return validate(setting, int(found))
+            number = _DAYS.sub("", found) if setting.unit == "days" else found
+            if _INTEGER.fullmatch(number):
+                return validate(setting, int(number))
         case SettingKind.FLOAT | SettingKind.PERCENT:
             number = found.removesuffix("%").rstrip() if setting.kind is SettingKind.PERCENT else found
             if _NUMBER.fullmatch(number):
@@ -109,8 +111,8 @@ def validate(setting: Setting, value: object) -> Value:
 def shown(setting: Setting, value: Value) -> str:
     """A value as `parse` reads it, with the unit people expect.
 
-    >>> shown(get("alerts.reopen_window"), 300.0)
-    '5m'
+    >>> shown(get("alerts.reopen_window"), 300.0), shown(get("retention.logs"), 14)
+    ('5m', '14d')
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -119,7 +121,8 @@ def shown(setting: Setting, value: Value) -> str:
     if setting.kind is SettingKind.DURATION:
         return format_duration(value)
     number = str(int(value)) if float(value).is_integer() else repr(float(value))
-    return f"{number}%" if setting.kind is SettingKind.PERCENT else number
+    unit = "%" if setting.kind is SettingKind.PERCENT else "d" if setting.unit == "days" else ""
+    return f"{number}{unit}"
 
 
 def allowed(setting: Setting) -> str:
@@ -136,7 +139,7 @@ def allowed(setting: Setting) -> str:
         case SettingKind.TEXT:
             return f"one line of at most {setting.maximum or 0:.0f} characters"
         case SettingKind.INT:
-            noun = "a whole number"
+            noun = "a whole number of days" if setting.unit == "days" else "a whole number"
         case SettingKind.FLOAT:
             noun = "a number"
         case SettingKind.DURATION:
@@ -145,7 +148,8 @@ def allowed(setting: Setting) -> str:
             noun = "a percentage"
     bounds = ((word, limit) for word, limit in (("from", setting.minimum), ("to", setting.maximum)))
     limits = "".join(f" {word} {shown(setting, limit)}" for word, limit in bounds if limit is not None)
-    unit = f" ({setting.unit})" if setting.unit and setting.kind in _NUMERIC[:2] else ""
+    named = setting.unit and setting.unit != "days" and setting.kind in _NUMERIC[:2]
+    unit = f" ({setting.unit})" if named else ""
     return f"{noun}{limits}{unit}"
 
 

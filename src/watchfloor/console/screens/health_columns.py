@@ -69,7 +69,7 @@ def _age(row: HealthRow, moment: Moment, cells: int) -> Line:
 _SERVICES: tuple[Column[HealthRow], ...] = (
     Column("STATE", state_cell, 12, grow=1, limit=14, order=lambda row: URGENCY[health(row).word]),
     Column("SERVICE", _name, 15, grow=4, limit=40, order=lambda row: row.name.casefold()),
-    Column("KIND", lambda row, *_: ((clean(row.kind), "muted"),), 8, rank=5, order=lambda row: row.kind),
+    Column("KIND", lambda row, *_: ((clean(row.kind), "muted"),), 9, rank=5, order=lambda row: row.kind),
     Column(
         "GROUP",
         lambda row, *_: ((clean(row.group), "muted"),),
