@@ -9,7 +9,6 @@ from pathlib import Path
 from watchfloor.cli.plain import show_table
 from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
 from watchfloor.config.loader import load
-from watchfloor.config.model import RuleConfig
 from watchfloor.domain.conditions import EvaluatedRule
 from watchfloor.domain.durations import compact_duration, parse_duration
 from watchfloor.domain.rehearsal import Rehearsal, WouldFire
@@ -18,6 +17,7 @@ from watchfloor.domain.rules import Rule
 from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
 from watchfloor.operations.actor import Refused
+from watchfloor.operations.definitions import rule_of
 
 
 def over(text: str) -> timedelta:
@@ -34,16 +34,8 @@ def rule_in(path: Path, name: str) -> Rule | EvaluatedRule:
     found = load(path, *kinds, payload_kinds=payload_kinds().models).required()
     for each in found.rules:
         if each.name == name:
-            return _rule(each)
+            return rule_of(each)
     raise Refused(f"There is no rule called {one_line(name, 100)} in {path}.")
-
-
-def _rule(written: RuleConfig) -> Rule | EvaluatedRule:
-    plain = Rule(
-        0, written.name, written.statuses, written.services, written.groups, written.kinds, written.tags,
-        written.for_s, written.severity, written.channels,
-    )  # fmt: skip
-    return plain if written.condition is None else EvaluatedRule(plain, written.condition)
 
 
 def show_rules(rows: Sequence[RuleRow]) -> None:

@@ -242,6 +242,7 @@ class Reader:
             cooldown_s=float(keys.cooldown),
             condition=condition,
             labels=dict(keys.labels) | ({"category": keys.category} if keys.category else {}),
+            written=dict(node.value),
         )
 
     def default_rules(self, root: Node) -> frozenset[str]:

@@ -72,6 +72,7 @@ class RuleConfig:
     cooldown_s: float = 0.0
     condition: Condition | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

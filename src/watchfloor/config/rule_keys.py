@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from watchfloor.config.document import Node
+from watchfloor.config.document import Node, plain_value
 from watchfloor.config.fields import DurationField, InWords, Name, Seconds
 from watchfloor.config.problems import Mistakes, Path
 from watchfloor.config.schema import CoverKeys, RuleBase
@@ -18,6 +18,8 @@ from watchfloor.domain.questions.question import Question
 
 
 def _bounds(value: Any) -> Any:
+    if isinstance(value, str):  # as it is typed in one line: "10, 20"
+        value = [plain_value(each.strip()) for each in value.strip("[] ").split(",")]
     found = list(value) if isinstance(value, list | tuple) else [value]
     if not 1 <= len(found) <= 2 or any(isinstance(v, bool) or not isinstance(v, int | float) for v in found):
         raise PydanticCustomError("bounds", "is no value to compare with")

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from watchfloor.config.document import Node, leaves, unplaced
 from watchfloor.config.entries import Models, Reader
 from watchfloor.config.maintenance import MaintenanceConfig
-from watchfloor.config.model import JobConfig, ServiceConfig
+from watchfloor.config.model import JobConfig, RuleConfig, ServiceConfig
 from watchfloor.config.problems import Mistakes, Problem, dotted
 from watchfloor.config.references import References, Unresolved, references_in
 from watchfloor.config.schema import DefaultKeys
@@ -70,6 +70,11 @@ def judge_service(
     return _judge(
         raw, environ, base_dir, lambda reader, node: reader.service(node, (), kinds, DefaultKeys())[1]
     )
+
+
+def judge_rule(raw: Mapping[str, Any], environ: Mapping[str, str], base_dir: Path) -> Judged[RuleConfig]:
+    """Judge a rule as it would stand in a file. What it names is judged by whoever knows it."""
+    return _judge(raw, environ, base_dir, lambda reader, node: reader.rule(node, ())[1])
 
 
 def judge_window(

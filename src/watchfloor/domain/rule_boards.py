@@ -21,7 +21,8 @@ class RuleRow:
 
     ``words`` is its condition, ``about`` which services it is about, ``waits_s`` how long that must last. ``severity``
     is a word, or `BY_STATE`. ``firing`` counts its open alerts, ``fired_week`` those that fired in seven days. The
-    rest is about evaluations, and None for rules that are not evaluated; times in milliseconds.
+    rest is about evaluations, and None for rules that are not evaluated; times in milliseconds. ``owner`` is who may
+    change it: file, console or system.
     """
 
     id: int
@@ -42,6 +43,7 @@ class RuleRow:
     instances: int | None = None
     over_limit: bool = False
     error: str = ""
+    owner: str = "file"
 
 
 def about(rule: Rule) -> str:

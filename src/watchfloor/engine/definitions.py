@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from watchfloor.config.model import ChannelConfig, Configuration, RuleConfig
+from watchfloor.config.model import ChannelConfig, Configuration
 from watchfloor.domain.default_rules import DEFAULT_RULES, DefaultRule
-from watchfloor.operations.definitions import job_definition, service_definition
+from watchfloor.domain.durations import format_duration
+from watchfloor.domain.questions.metric import Metric
+from watchfloor.domain.questions.rate import Rate
+from watchfloor.operations.definitions import job_definition, rule_definition, service_definition
 from watchfloor.store.jobs import JobDefinition
 from watchfloor.store.maintenance import WindowDefinition
 from watchfloor.store.objectives import ObjectiveDefinition
@@ -31,7 +34,7 @@ def rules(configuration: Configuration) -> list[RuleDefinition]:
     """
     taken = {rule.name for rule in configuration.rules}
     return [
-        *(_rule(rule, origin(configuration, rule.line)) for rule in configuration.rules),
+        *(rule_definition(rule, origin(configuration, rule.line)) for rule in configuration.rules),
         *(
             _default_rule(rule, rule.name in configuration.default_rules)
             for rule in DEFAULT_RULES
@@ -90,28 +93,6 @@ def windows(configuration: Configuration) -> list[WindowDefinition]:
     ]
 
 
-def _rule(rule: RuleConfig, origin: str) -> RuleDefinition:
-    return RuleDefinition(
-        name=rule.name,
-        selector={
-            "services": list(rule.services),
-            "groups": list(rule.groups),
-            "kinds": sorted(rule.kinds),
-            "tags": sorted(rule.tags),
-            "statuses": sorted(status.word for status in rule.statuses),
-        },
-        for_ms=round(rule.for_s * 1000),
-        severity=None if rule.severity is None else int(rule.severity),
-        channels=rule.channels,
-        cooldown_ms=round(rule.cooldown_s * 1000),
-        enabled=rule.enabled,
-        origin=origin,
-        kind="state" if rule.condition is None else rule.condition.asks.kind,
-        condition=None if rule.condition is None else rule.condition.spec(),
-        labels=rule.labels,
-    )
-
-
 def _default_rule(rule: DefaultRule, enabled: bool) -> RuleDefinition:
     return RuleDefinition(
         name=rule.name,
@@ -124,7 +105,22 @@ def _default_rule(rule: DefaultRule, enabled: bool) -> RuleDefinition:
         kind=rule.condition.asks.kind,
         condition=rule.condition.spec(),
         owner="system",
+        written=_as_written(rule),
     )
+
+
+def _as_written(rule: DefaultRule) -> dict[str, object]:
+    """A rule of the product as a file would hold it, to look at and to copy."""
+    asks, threshold = rule.condition.asks, rule.condition.threshold
+    own: dict[str, object] = {"name": rule.name, "kind": asks.kind}
+    if isinstance(asks, Metric):
+        own |= {"metric": asks.metric}
+    elif isinstance(asks, Rate):
+        own |= {"metric": asks.metric, "window": format_duration(asks.window_s)}
+        own |= {"per": asks.per, "counter": asks.counter}
+    own |= {"operator": str(threshold.operator), "fire": threshold.fire[0], "critical": threshold.critical[0]}
+    own |= {"every": format_duration(rule.condition.every_s), "when": {"kinds": list(rule.kinds)}}
+    return own | ({"for": format_duration(threshold.for_s)} if threshold.for_s else {})
 
 
 def _channel(channel: ChannelConfig, origin: str) -> ChannelDefinition:

@@ -7,6 +7,7 @@ from watchfloor.domain.conditions import EvaluatedRule
 from watchfloor.domain.lanes import lane_of
 from watchfloor.domain.rules import Rule
 from watchfloor.store.jobs import JobDefinition
+from watchfloor.store.rules import RuleDefinition
 from watchfloor.store.services import Definition
 
 
@@ -61,6 +62,30 @@ def service_definition(service: ServiceConfig, origin: str, environment: str = "
         written=service.written,
         on_nodes=service.on_nodes,
         quorum=service.quorum,
+    )
+
+
+def rule_definition(rule: RuleConfig, origin: str) -> RuleDefinition:
+    """A rule as the database keeps it, wherever it was written."""
+    return RuleDefinition(
+        name=rule.name,
+        selector={
+            "services": list(rule.services),
+            "groups": list(rule.groups),
+            "kinds": sorted(rule.kinds),
+            "tags": sorted(rule.tags),
+            "statuses": sorted(status.word for status in rule.statuses),
+        },
+        for_ms=round(rule.for_s * 1000),
+        severity=None if rule.severity is None else int(rule.severity),
+        channels=rule.channels,
+        cooldown_ms=round(rule.cooldown_s * 1000),
+        enabled=rule.enabled,
+        origin=origin,
+        kind="state" if rule.condition is None else rule.condition.asks.kind,
+        condition=None if rule.condition is None else rule.condition.spec(),
+        labels=rule.labels,
+        written=rule.written,
     )
 
 

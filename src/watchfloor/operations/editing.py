@@ -13,16 +13,16 @@ from typing import Any, Literal, Protocol
 
 from watchfloor.config.entries import Models
 from watchfloor.config.maintenance import MaintenanceConfig
-from watchfloor.config.model import JobConfig, ServiceConfig
+from watchfloor.config.model import JobConfig, RuleConfig, ServiceConfig
 from watchfloor.config.problems import Problem
-from watchfloor.config.typed import judge_job, judge_service, judge_window
+from watchfloor.config.typed import judge_job, judge_rule, judge_service, judge_window
 from watchfloor.domain.text import one_line
 from watchfloor.operations.actor import Refused
 from watchfloor.store.database import Connection
 from watchfloor.store.written import Table, Written, find_written
 
-Noun = Literal["job", "service"]
-TABLES: Mapping[Noun, Table] = {"job": "jobs", "service": "services"}
+Noun = Literal["job", "rule", "service"]
+TABLES: Mapping[Noun, Table] = {"job": "jobs", "rule": "rules", "service": "services"}
 
 
 class Invalid(Refused):
@@ -78,6 +78,13 @@ class Judge:
             raise Invalid(judged.problems)
         return judged.made
 
+    def rule(self, raw: Mapping[str, Any]) -> RuleConfig:
+        """The rule that was written. Raises `Invalid`."""
+        judged = judge_rule(raw, self.environ, self.base_dir)
+        if judged.made is None:
+            raise Invalid(judged.problems)
+        return judged.made
+
     def window(self, raw: Mapping[str, Any]) -> MaintenanceConfig:
         """The maintenance window that was written. Raises `Invalid`."""
         judged = judge_window(raw, self.environ, self.base_dir)
@@ -102,6 +109,8 @@ def gone(noun: str, name: str) -> Overtaken:
 
 def owned(found: Versioned, version: int | None) -> None:
     """Raises `Refused` where it is not the console's, `Overtaken` where it is of another version."""
+    if found.owner == "system":
+        raise Refused(f"{found.name} belongs to the program.")
     if found.owner != "console":
         raise Refused(f"{found.name} is defined in {found.origin}; change it there.")
     if version is not None and found.version != version:

@@ -72,6 +72,7 @@ class Database:
 
         Raises `StoreError` for an address that cannot be read.
         """
+        self._dsn = dsn
         self.conninfo = _conninfo(dsn, name, statement_timeout)
         self._free = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
@@ -92,6 +93,10 @@ class Database:
             raise StoreError(f"PostgreSQL {version} is too old; {OLDEST} or newer is needed")
         self._open.add(connection)
         return connection
+
+    def apart(self, *, name: str, statement_timeout: float) -> Database:
+        """Another access to the same database, with one connection, for another loop; it is the caller's to close."""
+        return Database(self._dsn, name=name, size=1, statement_timeout=statement_timeout)
 
     async def answers(self, within_s: float) -> bool:
         """Whether the server answers a new connection in time, however busy the kept ones are."""

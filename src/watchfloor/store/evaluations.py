@@ -233,6 +233,11 @@ async def forget(connection: Connection, now: datetime) -> None:
     )
 
 
+async def forget_health(connection: Connection, rule_id: int) -> None:
+    """Drop how a rule fared: it changed, and is looked at as one that nobody ever looked at."""
+    await connection.execute("DELETE FROM rule_health WHERE rule_id = %(id)s", {"id": rule_id})
+
+
 _HEALTH = """
 SELECT r.name, r.kind, r.enabled, h.tried_at, h.judged_at, h.took_ms, h.instances, h.pending, h.firing,
     h.over_limit, h.error, h.error_since, coalesce(d.evaluations, 0) AS evaluations,

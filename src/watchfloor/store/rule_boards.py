@@ -14,7 +14,7 @@ from watchfloor.store.database import Connection, fetch_all
 from watchfloor.store.rules import COLUMNS, rule
 
 _BOARD = f"""
-SELECT {", ".join("r." + name for name in COLUMNS.split(", "))}, r.kind, r.condition, r.enabled, r.origin,
+SELECT {", ".join("r." + name for name in COLUMNS.split(", "))}, r.kind, r.condition, r.enabled, r.origin, r.owner,
     coalesce(a.firing, 0) AS firing, coalesce(a.fired_week, 0) AS fired_week, a.fired_at,
     h.tried_at, h.took_ms, h.instances, coalesce(h.over_limit, false) AS over_limit, coalesce(h.error, '') AS error
 FROM rules r LEFT JOIN rule_health h ON h.rule_id = r.id LEFT JOIN (
@@ -50,4 +50,5 @@ def _row(row: Any, in_force: dict[str, object]) -> RuleRow:
         channels=found.channels, enabled=row.enabled, origin=row.origin, firing=row.firing,
         fired_week=row.fired_week, fired_at=row.fired_at, tried_at=row.tried_at, took_ms=row.took_ms,
         instances=row.instances, over_limit=row.over_limit, error=row.error,
+        owner=row.owner,
     )  # fmt: skip

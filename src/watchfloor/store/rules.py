@@ -1,9 +1,9 @@
-"""Rules and channels as they are stored: what the config file owns, and the rules that come with the product."""
+"""Rules and channels as they are stored: those of the config file, of the console, and of the product itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from watchfloor.domain.outcome import Status
@@ -14,12 +14,13 @@ from watchfloor.store.jsonb import dumps
 
 COLUMNS = "id, name, selector, for_ms, severity, channels, labels"
 
-LAST = 1_000_000  # built-in rules come after those of the file
+CONSOLE = 500_000  # rules of the console come after those of the file, the oldest first
+LAST = 1_000_000  # built-in rules come last
 
 
 @dataclass(frozen=True, slots=True)
 class RuleDefinition:
-    """A rule as a config file defines it; ``selector`` holds the JSON-able selectors.
+    """A rule as a config file or a person defines it; ``selector`` holds the JSON-able selectors.
 
     One whose ``owner`` is ``system`` comes with the product and tells every channel that is on.
     """
@@ -36,6 +37,7 @@ class RuleDefinition:
     condition: Mapping[str, object] | None = None
     owner: str = "file"
     labels: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,48 +61,133 @@ class Channel:
     enabled: bool
 
 
+_UPSERT = """
+INSERT INTO rules AS r (name, selector, for_ms, severity, channels, enabled, enabled_by_file, position, owner, origin,
+    cooldown_ms, kind, condition, labels, written, changed_by)
+SELECT d.name, d.selector, d.for_ms, d.severity, ARRAY(SELECT jsonb_array_elements_text(d.channels)), d.enabled,
+    d.enabled, d.position, d.owner, d.origin, d.cooldown_ms, d.kind, d.condition, d.labels, d.written, %(by)s::text
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS d(name text, selector jsonb, for_ms bigint, severity smallint,
+    channels jsonb, enabled boolean, position int, owner text, origin text, cooldown_ms bigint, kind text,
+    condition jsonb, labels jsonb, written jsonb)
+ORDER BY d.name
+ON CONFLICT (name) DO UPDATE SET
+    selector = EXCLUDED.selector, cooldown_ms = EXCLUDED.cooldown_ms, for_ms = EXCLUDED.for_ms,
+    severity = EXCLUDED.severity, channels = EXCLUDED.channels, position = EXCLUDED.position, kind = EXCLUDED.kind,
+    condition = EXCLUDED.condition, labels = EXCLUDED.labels, owner = EXCLUDED.owner, origin = EXCLUDED.origin,
+    written = EXCLUDED.written, changed_by = EXCLUDED.changed_by, changed_at = clock_timestamp(),
+    enabled = CASE WHEN r.retired_at IS NULL AND r.enabled_by_file = EXCLUDED.enabled_by_file
+        THEN r.enabled ELSE EXCLUDED.enabled END,
+    enabled_by_file = EXCLUDED.enabled_by_file, retired_at = NULL, version = r.version + 1
+WHERE (r.selector, r.cooldown_ms, r.for_ms, r.severity, r.channels, r.position, r.kind, r.condition, r.labels,
+       r.owner, r.origin, r.written, r.enabled_by_file, r.retired_at)
+   IS DISTINCT FROM
+      (EXCLUDED.selector, EXCLUDED.cooldown_ms, EXCLUDED.for_ms, EXCLUDED.severity, EXCLUDED.channels,
+       EXCLUDED.position, EXCLUDED.kind, EXCLUDED.condition, EXCLUDED.labels, EXCLUDED.owner, EXCLUDED.origin,
+       EXCLUDED.written, EXCLUDED.enabled_by_file, NULL)
+"""
+
+
 async def apply_rules(
     connection: Connection, definitions: Sequence[RuleDefinition], default_channels: Sequence[str]
 ) -> None:
-    """Make the rules equal to ``definitions``, in that order, and keep the built-in ones.
+    """Make the rules of the file equal to ``definitions``, in that order; the built-in ones and the console's stay.
 
-    ``default_channels`` get what the built-in rules raise, and those of ``definitions`` that the product owns.
+    ``default_channels`` get what the built-in rules raise, and those of ``definitions`` that the product owns. A rule
+    that an operator switched on or off stays so through a reload that leaves ``enabled`` as it was.
     """
     every = [status.word for status in (Status.DEGRADED, Status.FAILING)]
-    rows: list[dict[str, object]] = [
-        {**{f: getattr(d, f) for f in RuleDefinition.__slots__}, "position": n}
-        for n, d in enumerate(definitions)
+    caught: Mapping[str, object] = {"name": BUILT_IN, "when": {"status": sorted(every, reverse=True)}}
+    built_in = [
+        RuleDefinition(BUILT_IN, {"statuses": every}, 0, None, (), True, "", owner="system", written=caught),
+        *(RuleDefinition(own, {"statuses": []}, 0, None, (), True, "", owner="system") for own in OWN_RULES),
     ]
-    for row in rows:
-        if row["owner"] == "system":
-            row["channels"] = list(default_channels)
-    for name, selector in ((BUILT_IN, {"statuses": every}), *((own, {"statuses": []}) for own in OWN_RULES)):
-        rows.append(
-            {
-                "name": name, "selector": selector, "for_ms": 0, "severity": None, "channels": list(default_channels),
-                "enabled": True, "origin": "", "cooldown_ms": 0, "position": LAST, "owner": "system",
-                "kind": "state", "condition": None, "labels": {},
-            }
-        )  # fmt: skip
+    rows = [
+        *(_row(each, n, default_channels) for n, each in enumerate(definitions)),
+        *(_row(each, LAST, default_channels) for each in built_in),
+    ]
+    await connection.execute(_UPSERT, {"rows": dumps(rows), "by": ""})
     await connection.execute(
-        "INSERT INTO rules (name, selector, for_ms, severity, channels, enabled, position, owner, origin, "
-        "cooldown_ms, kind, condition, labels) SELECT d.name, d.selector, d.for_ms, d.severity, "
-        "ARRAY(SELECT jsonb_array_elements_text(d.channels)), d.enabled, d.position, d.owner, d.origin, d.cooldown_ms, "
-        "d.kind, d.condition, d.labels "
-        "FROM jsonb_to_recordset(%(rows)s::jsonb) AS d(name text, selector jsonb, for_ms bigint, severity smallint, "
-        "channels jsonb, enabled boolean, position int, owner text, origin text, cooldown_ms bigint, "
-        "kind text, condition jsonb, labels jsonb) "
-        "ORDER BY d.name ON CONFLICT (name) DO UPDATE SET selector = EXCLUDED.selector, "
-        "cooldown_ms = EXCLUDED.cooldown_ms, for_ms = EXCLUDED.for_ms, severity = EXCLUDED.severity, "
-        "channels = EXCLUDED.channels, enabled = EXCLUDED.enabled, position = EXCLUDED.position, "
-        "kind = EXCLUDED.kind, condition = EXCLUDED.condition, labels = EXCLUDED.labels, owner = EXCLUDED.owner, "
-        "origin = EXCLUDED.origin, retired_at = NULL",
-        {"rows": dumps(rows)},
-    )
-    await connection.execute(
-        "UPDATE rules SET retired_at = now() WHERE owner = 'file' AND retired_at IS NULL AND NOT name = ANY(%(names)s)",
+        "UPDATE rules SET retired_at = now(), version = version + 1 "
+        "WHERE owner = 'file' AND retired_at IS NULL AND NOT name = ANY(%(names)s)",
         {"names": [row["name"] for row in rows]},
     )
+
+
+def _row(
+    definition: RuleDefinition, position: int, default_channels: Sequence[str] = ()
+) -> dict[str, object]:
+    row = {name: getattr(definition, name) for name in RuleDefinition.__slots__}
+    if definition.owner == "system":
+        row["channels"] = list(default_channels)
+    return {**row, "position": position}
+
+
+async def put_rule(connection: Connection, definition: RuleDefinition, by: str) -> None:
+    """Add a rule that the console owns, or make it what ``definition`` says; it is asked after those of the file."""
+    rows = [_row(replace(definition, owner="console"), CONSOLE)]
+    await connection.execute(_UPSERT, {"rows": dumps(rows), "by": by})
+
+
+async def retire_rule(connection: Connection, rule_id: int, by: str) -> None:
+    """Ask a rule no more; its alerts and statistics stay."""
+    await connection.execute(
+        "UPDATE rules SET retired_at = now(), changed_at = clock_timestamp(), changed_by = %(by)s, "
+        "version = version + 1 WHERE id = %(id)s",
+        {"id": rule_id, "by": by},
+    )
+
+
+async def set_enabled(connection: Connection, rule_id: int, enabled: bool, by: str) -> None:
+    """Switch a rule on or off; where the console owns it, that is how it is written from now on."""
+    await connection.execute(
+        "UPDATE rules SET enabled = %(enabled)s, changed_by = %(by)s, changed_at = clock_timestamp(), "
+        "version = version + 1, "
+        "enabled_by_file = CASE WHEN owner = 'console' THEN %(enabled)s ELSE enabled_by_file END, "
+        "written = CASE WHEN owner <> 'console' THEN written WHEN %(enabled)s THEN written - 'enabled' "
+        "ELSE written || '{\"enabled\": false}' END WHERE id = %(id)s",
+        {"id": rule_id, "enabled": enabled, "by": by},
+    )
+
+
+async def is_enabled(connection: Connection, rule_id: int) -> bool:
+    """Whether a rule takes part."""
+    found: bool = await fetch_value(
+        connection, "SELECT enabled FROM rules WHERE id = %(id)s", {"id": rule_id}
+    )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names that a rule may refer to."""
+
+    channels: frozenset[str]
+    services: frozenset[str]
+    jobs: frozenset[str]
+    objectives: frozenset[str]
+
+
+async def names_known(connection: Connection) -> Known:
+    """What a rule may name now."""
+    found: dict[str, set[str]] = {name: set() for name in Known.__slots__}
+    every = " UNION ALL ".join(
+        f"SELECT '{table}' AS what, name FROM {table} WHERE retired_at IS NULL" for table in Known.__slots__
+    )
+    for row in await fetch_all(connection, every):
+        found[row.what].add(row.name)
+    return Known(**{name: frozenset(names) for name, names in found.items()})
+
+
+async def open_by_state(connection: Connection, rule_id: int) -> dict[int, Any]:
+    """What a rule on states has open: the summary and the incident of its alert, by service."""
+    rows = await fetch_all(
+        connection,
+        "SELECT a.service_id, t.summary, a.incident_id FROM alerts a "
+        "JOIN service_state t ON t.service_id = a.service_id WHERE a.rule_id = %(id)s AND a.state <> 'resolved' "
+        "AND a.subject = 'service:' || a.service_id ORDER BY a.id",
+        {"id": rule_id},
+    )
+    return {row.service_id: row for row in rows}
 
 
 async def load_rules(connection: Connection) -> list[Rule]:

@@ -10,7 +10,7 @@ import psycopg
 from watchfloor.store.database import Connection, Database, fetch_value
 from watchfloor.store.errors import StoreError
 
-HEAD = "0022"
+HEAD = "0023"
 """The revision this program works with; a test holds it equal to the newest migration."""
 
 KNOWN = (
@@ -36,6 +36,7 @@ KNOWN = (
     "0020",
     "0021",
     "0022",
+    "0023",
 )
 
 _LOCK = 0x5746_0001  # one migration at a time over all nodes of a database

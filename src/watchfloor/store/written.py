@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from watchfloor.store.database import Connection, fetch_all, fetch_one
 
-Table = Literal["jobs", "services"]
+Table = Literal["jobs", "rules", "services"]
 
 
 @dataclass(frozen=True, slots=True)
