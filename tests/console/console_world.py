@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from job_world import detail as job_detail
@@ -28,13 +29,15 @@ from rule_world import rehearsal, rule_lines, week_of_alerts
 from telling_world import channel_rows, duty_lines, sent_meets, sent_rows, silence_rows
 
 from watchfloor.cli.form_desk import COMMON, kind_fields
+from watchfloor.cli.rule_editor import KINDS as RULE_KINDS
+from watchfloor.cli.rule_editor import rule_fields
 from watchfloor.config.base import Settings
 from watchfloor.config.forms import Form, FormField, fields_of
 from watchfloor.config.jobs import JobKeys
 from watchfloor.config.kinds import payload_kinds, probe_kinds
 from watchfloor.config.maintenance import MaintenanceKeys
 from watchfloor.config.problems import Problem
-from watchfloor.config.typed import judge_job, judge_service, judge_window
+from watchfloor.config.typed import judge_job, judge_rule, judge_service, judge_window
 from watchfloor.console.book import PAGE
 from watchfloor.domain import settings as definitions
 from watchfloor.domain.alert_boards import AlertChain, AlertStory, ChainStep, Earlier, EarlierAlert
@@ -657,6 +660,8 @@ def slot_rows(now: datetime = NOW) -> list[Slot]:
 
 def kinds_of(what: str) -> Mapping[str, type[Settings]]:
     """The settings models of what is defined in forms."""
+    if what == "rule":
+        return RULE_KINDS
     return PROBES if what == "service" else KINDS
 
 
@@ -664,6 +669,8 @@ def fields_for(what: str, kind: str) -> tuple[FormField, ...]:
     """The fields of a form."""
     if what == "window":
         return fields_of(MaintenanceKeys)
+    if what == "rule":
+        return rule_fields(kind)
     return kind_fields(COMMON["service" if what == "service" else "job"], kinds_of(what), kind)
 
 
@@ -672,6 +679,9 @@ def judged(what: str, values: Mapping[str, object]) -> tuple[Sequence[Problem], 
     if what == "service":
         service = judge_service(values, PROBES, {}, Path("/nowhere"))
         return service.problems, service.notes
+    if what == "rule":
+        rule = judge_rule(values, {}, Path("/nowhere"))
+        return rule.problems, rule.notes
     if what == "window":
         window = judge_window(values, {}, Path("/nowhere"))
         opens = [] if window.made is None else preview(spec_from(window.made.spec), NOW)
@@ -688,6 +698,23 @@ def service_forms() -> dict[str, Form]:
     return {
         "wiki": replace(made, changed_by="kim", changed_at=NOW - timedelta(hours=2)),
         "docs": Form("service", "docs", "http", kinds, fields, filed, 1, "file", "config.yaml:22"),
+    }
+
+
+def rule_forms() -> dict[str, Form]:
+    """What was written about rules: one by the console, one by a file, one of the product."""
+    kinds = tuple(sorted(RULE_KINDS))
+    filed = {"name": "web is failing", "when": {"groups": ["web-*"], "status": ["failing"]}, "for": "2m"}
+    slow = {"name": "slow queries", "kind": "metric", "metric": "latency", "fire": 500, "severity": "warning"}
+    caught = {"name": "service is not ok"}
+    return {
+        "web is failing": Form(
+            "rule", "web is failing", "state", kinds, rule_fields("state"), filed, 1, "file", "config.yaml:14"
+        ),
+        "slow queries": Form("rule", "slow queries", "metric", kinds, rule_fields("metric"), slow, 2),
+        "service is not ok": Form(
+            "rule", "service is not ok", "state", kinds, rule_fields("state"), caught, 1, "system"
+        ),
     }
 
 
@@ -757,7 +784,7 @@ class World:
     workers: list[WorkerRow] = field(default_factory=worker_rows)
     queues: list[QueueRow] = field(default_factory=queue_rows)
     forms: dict[str, Form] = field(
-        default_factory=lambda: job_forms() | service_forms() | window_forms()
+        default_factory=lambda: job_forms() | service_forms() | window_forms() | rule_forms()
     )  # by name
     trial: Trial | None = None
     silences: list[SilenceRow] = field(default_factory=lambda: silence_rows(NOW))
@@ -776,6 +803,9 @@ class World:
         default_factory=list
     )  # what it was like before, oldest first
     kept: Kept = field(default_factory=lambda: Kept(NOW - timedelta(days=365), NOW - timedelta(days=30)))
+    rules: list[RuleRow] = field(default_factory=lambda: rule_lines(NOW))
+    previewed: list[dict[str, Any]] = field(default_factory=list)
+    gate: asyncio.Event | None = None  # what a preview waits for
     done: list[tuple[object, ...]] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
     pulse: asyncio.Queue[frozenset[str]] = field(default_factory=asyncio.Queue)
@@ -932,7 +962,7 @@ class FakeReader:
         if not name:
             if what == "window":
                 return Form(what, "", "", (), fields_for(what, ""), {})
-            chosen = kind or ("script" if what == "job" else "http")
+            chosen = kind or {"job": "script", "rule": "state"}.get(what, "http")
             return Form(what, "", chosen, tuple(sorted(kinds)), fields_for(what, chosen), {"kind": chosen})
         found = self.world.forms.get(name)
         return replace(found, kind=kind, fields=fields_for(what, kind)) if found and kind else found
@@ -998,7 +1028,19 @@ class FakeReader:
 
     async def rules(self) -> Sequence[RuleRow]:
         self._read("rules")
-        return rule_lines(NOW)
+        return list(self.world.rules)
+
+    async def preview_rule(self, values: Mapping[str, Any], over: timedelta) -> Rehearsal:
+        self._read("preview_rule")
+        written = {**values, "name": values.get("name") or "new rule"}
+        problems, _ = judged("rule", written)
+        if problems:
+            raise Invalid(tuple(problems))
+        self.world.previewed.append(dict(values))
+        if self.world.gate is not None:
+            await self.world.gate.wait()
+        found = rehearsal(NOW, over)
+        return replace(found, fired=()) if values.get("fire") == 9000 else found
 
     async def rehearse(self, rule: str, over: timedelta) -> Rehearsal:
         self._read("rehearse")
@@ -1138,6 +1180,15 @@ class FakeOperator:
         self.world.changed("outbox")
         return len(ids)
 
+    async def set_rule_enabled(self, name: str, enabled: bool) -> bool:
+        self._note("set_rule_enabled", name, enabled)
+        was = {each.name: each.enabled for each in self.world.rules}[name]
+        self.world.rules = [
+            replace(each, enabled=enabled) if each.name == name else each for each in self.world.rules
+        ]
+        self.world.changed("settings")
+        return was is not enabled
+
     async def set_paused(self, service_id: int, paused: bool) -> bool:
         self._note("set_paused", service_id, paused)
         was = {s.id: s.paused for s in self.world.services}.get(service_id)
@@ -1218,7 +1269,7 @@ class FakeOperator:
         kinds = () if what == "window" else tuple(sorted(kinds_of(what)))
         made = Form(what, name, kind, kinds, fields_for(what, kind), dict(values), version + 1)
         self.world.forms[name] = replace(made, changed_by=self.name, changed_at=self.world.now)
-        self.world.changed("jobs", "services")
+        self.world.changed("jobs", "services", "settings")
         return name
 
     async def end_window(self, window_id: int) -> None:
@@ -1244,8 +1295,9 @@ class FakeOperator:
         self._note("delete_thing", what, name)
         self.world.forms.pop(name, None)
         self.world.jobs = [job for job in self.world.jobs if job.name != name]
+        self.world.rules = [rule for rule in self.world.rules if rule.name != name]
         self.world.services = [row for row in self.world.services if row.name != name]
-        self.world.changed("jobs", "services")
+        self.world.changed("jobs", "services", "settings")
 
     async def save_preference(self, key: str, value: object) -> None:
         self._note("save_preference", key, value)

@@ -23,7 +23,7 @@ def rule_lines(now: datetime) -> list[RuleRow]:
         replace(
             base, id=2, name="slow queries", kind="metric", words="latency is above 500", severity="warning",
             firing=0, fired_week=0, tried_at=now - timedelta(seconds=8), took_ms=4.2, instances=0,
-            error="there is no metric called query_time",
+            error="there is no metric called query_time", owner="console", origin="",
         ),
         replace(
             base, id=3, name="disk full within a day", kind="forecast", words="the disk is full within 24h",
@@ -31,7 +31,7 @@ def rule_lines(now: datetime) -> list[RuleRow]:
         ),
         replace(
             base, id=4, name="service is not ok", words="a service is degraded or failing", about="every service",
-            waits_s=0.0, origin="", firing=1, fired_week=31,
+            waits_s=0.0, origin="", owner="system", firing=1, fired_week=31,
         ),
     ]  # fmt: skip
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
+from watchfloor.cli.rule_editor import RuleEditor
 from watchfloor.config.base import Settings
 from watchfloor.config.forms import Form, FormField, Shape, fields_of, in_order
 from watchfloor.config.jobs import JobKeys
@@ -63,10 +64,11 @@ class FormDesk:
 
     _connect: Callable[[], Awaitable[Database]]
     _actor: Actor
+    _rules: RuleEditor
 
     @cached_property
     def _editors(self) -> Mapping[str, Editor]:
-        return {"job": JobEditor(), "service": self._services, "window": WindowEditor()}
+        return {"job": JobEditor(), "rule": self._rules, "service": self._services, "window": WindowEditor()}
 
     @cached_property
     def _services(self) -> ServiceEditor:
@@ -142,6 +144,7 @@ async def written_form(
 
 
 COMMON: Mapping[Noun, type[Settings]] = {"job": JobKeys, "service": ServiceKeys}
+"""Of what has settings of its kind beside those that every one has."""
 
 
 def kind_fields(common: type[Settings], kinds: Models, kind: str) -> tuple[FormField, ...]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import cached_property
+from typing import Any
 
+from watchfloor.cli.beside import beside
+from watchfloor.cli.rule_editor import RuleEditor
 from watchfloor.domain.conditions import EvaluatedRule
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import RuleRow
 from watchfloor.domain.rules import Rule
-from watchfloor.operations import rule_trials
+from watchfloor.operations import rule_edits, rule_trials
 from watchfloor.operations.actor import Actor
+from watchfloor.operations.definitions import rule_of
 from watchfloor.store import health
 from watchfloor.store.database import Database
 from watchfloor.store.rule_boards import rule_board
@@ -22,6 +27,10 @@ class RuleDesk:
     _connect: Callable[[], Awaitable[Database]]
     _actor: Actor
 
+    @cached_property
+    def _rules(self) -> RuleEditor:
+        return RuleEditor()
+
     async def rules(self) -> Sequence[RuleRow]:
         """Every rule, in the order in which they are asked."""
         async with (await self._connect()).transaction() as connection:
@@ -29,11 +38,23 @@ class RuleDesk:
 
     async def rehearse(self, rule: str | Rule | EvaluatedRule, over: timedelta) -> Rehearsal:
         """What a rule, in force by this name or not, would have done in the time up to now. Raises `Refused`."""
-        database = await self._connect()
-        if isinstance(rule, str):
-            return await rule_trials.rehearse_named(database, rule, over)
-        return await rule_trials.rehearse_over(database, rule, over)
+
+        async def work(database: Database) -> Rehearsal:
+            if isinstance(rule, str):
+                return await rule_trials.rehearse_named(database, rule, over)
+            return await rule_trials.rehearse_over(database, rule, over)
+
+        return await beside(await self._connect(), work, "rehearsal")
+
+    async def preview_rule(self, values: Mapping[str, Any], over: timedelta) -> Rehearsal:
+        """What a rule as it is filled in would have done in the time up to now. Raises `Invalid`, `Refused`."""
+        written = {**values, "name": values.get("name") or "new rule"}
+        return await self.rehearse(rule_of(self._rules.judge_of.rule(written)), over)
 
     async def test_rule(self, name: str) -> Sequence[str]:
         """Send a marked message to whom a rule would tell; returns the channels. Raises `Refused`."""
         return await rule_trials.fire_test(await self._connect(), self._actor, name)
+
+    async def set_rule_enabled(self, name: str, enabled: bool) -> bool:
+        """Switch a rule on or off; False: it was so. Raises `Refused`."""
+        return await rule_edits.set_rule_enabled(await self._connect(), self._actor, name, enabled)

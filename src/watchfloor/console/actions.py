@@ -17,6 +17,7 @@ from watchfloor.console.table.lists import LISTS
 from watchfloor.console.table.logs import LOGS
 from watchfloor.console.table.moves import MOVES
 from watchfloor.console.table.rooms import ROOMS
+from watchfloor.console.table.rules import RULES
 from watchfloor.console.table.services import SERVICES
 from watchfloor.console.table.settings import SETTINGS
 from watchfloor.console.table.typing import TYPING
@@ -25,6 +26,7 @@ from watchfloor.console.table.windows import WINDOWS
 ACTIONS: tuple[Action, ...] = (
     *ROOMS,
     *ALERTS,
+    *RULES,
     *SERVICES,
     *WINDOWS,
     *SETTINGS,

@@ -61,5 +61,9 @@ def pause_job(context: Context) -> str:
     return "resume" if context.job and context.job.paused else "pause"
 
 
+def switch_rule(context: Context) -> str:
+    return "switch off" if context.rule is None or context.rule.enabled else "switch on"
+
+
 def save(context: Context) -> str:
     return context.saves

@@ -5,6 +5,7 @@ from __future__ import annotations
 from watchfloor.console.action import Context
 from watchfloor.domain.job_boards import FINAL_STATES
 from watchfloor.domain.rule_boards import OWN
+from watchfloor.domain.rules import BUILT_IN, OWN_RULES
 
 
 def row(context: Context) -> str | None:
@@ -228,3 +229,27 @@ def removable(context: Context) -> str | None:
     if context.job is not None and context.job.owner != "console":
         return f"{context.job.name} is defined in {context.job.origin}; delete it there"
     return job(context)
+
+
+def written_rule(context: Context) -> str | None:
+    """A rule that can be written down."""
+    if context.rule is not None and context.rule.kind == OWN:
+        return f"{context.rule.name} is about Watchfloor itself: it has no definition"
+    return rule(context)
+
+
+def switched_rule(context: Context) -> str | None:
+    """A rule that may be off."""
+    if context.rule is not None and context.rule.name in (BUILT_IN, *OWN_RULES):
+        return f"{context.rule.name} is what catches the rest: it is never off; a silence keeps it quiet"
+    return rule(context)
+
+
+def owned_rule(context: Context) -> str | None:
+    """A rule that the console owns."""
+    if context.rule is not None and context.rule.owner != "console":
+        where = f"is defined in {context.rule.origin}" if context.rule.origin else "belongs to the program"
+        return f"{context.rule.name} {where}; " + (
+            "delete it there" if context.rule.origin else "switch it off"
+        )
+    return rule(context)

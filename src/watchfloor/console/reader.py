@@ -174,6 +174,9 @@ class Reader(Boards, Protocol):
     async def rehearse(self, rule: str, over: timedelta) -> Rehearsal:
         """What a rule would have done in the time up to now, given what is stored. Raises `Refused`."""
 
+    async def preview_rule(self, values: Mapping[str, Any], over: timedelta) -> Rehearsal:
+        """What a rule as it is filled in would have done in the time up to now. Raises `Invalid`, `Refused`."""
+
     async def silences(self, *, over: bool = False, before: int | None = None) -> Sequence[SilenceRow]:
         """A page of silences in force or to come (``over``: all), the newest first."""
 
@@ -247,6 +250,9 @@ class Operator(Protocol):
 
     async def test_rule(self, name: str) -> Sequence[str]:
         """Send a message marked as a test to whom a rule would tell; the channels."""
+
+    async def set_rule_enabled(self, name: str, enabled: bool) -> bool:
+        """Switch a rule on or off; False: it was so."""
 
     async def set_paused(self, service_id: int, paused: bool) -> bool:
         """Stop watching a service, or watch it again."""

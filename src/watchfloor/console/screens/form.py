@@ -24,7 +24,7 @@ from watchfloor.domain.words import count
 from watchfloor.operations.actor import Refused
 from watchfloor.operations.editing import Invalid, Overtaken
 
-TRIALS = {"service": "test now", "window": "preview"}
+TRIALS = {"rule": "preview", "service": "test now", "window": "preview"}
 """What can be tried before it is saved, and what that is called."""
 
 
@@ -90,10 +90,19 @@ class FormRoom(DraftRoom, inherit_bindings=False):
             self._overtaken(found)
         await self.judge_again()
 
+    def meant(self) -> dict[str, Any]:
+        """What is filled in, without what only another kind has: that is kept in case somebody goes back to it."""
+        if self._form is None:
+            return dict(self._values)
+        known = {field.path[0] for field in self._form.fields}
+        if self._values.get("kind") == self._form.values.get("kind"):
+            known |= self._form.values.keys()
+        return {key: value for key, value in self._values.items() if key in known}
+
     async def judge_again(self) -> None:
         if not self.readonly():
             self._problems, self._notes = await self.console_app.reader.judge(
-                self._what, self._values, "" if self._is_new else self._called
+                self._what, self.meant(), "" if self._is_new else self._called
             )
 
     def _overtaken(self, found: Form) -> None:
@@ -162,7 +171,7 @@ class FormRoom(DraftRoom, inherit_bindings=False):
     # Saving and leaving
 
     def do_save_form(self) -> None:
-        app, form, values = self.console_app, self._form, dict(self._values)
+        app, form, values = self.console_app, self._form, self.meant()
         if form is None:
             return
         was, version = ("", 0) if self._is_new else (form.name, form.version)
@@ -207,7 +216,7 @@ class FormRoom(DraftRoom, inherit_bindings=False):
         )
 
     def _test(self) -> None:
-        app, values, name = self.console_app, dict(self._values), str(self._values.get("name", ""))
+        app, values, name = self.console_app, self.meant(), str(self._values.get("name", ""))
         asked: list[UUID] = []
 
         async def ask() -> None:

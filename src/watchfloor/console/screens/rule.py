@@ -1,28 +1,109 @@
-"""One rule in full, with what it would have done lately; and sending a test to whom it tells."""
+"""One rule in full, with what it would have done lately; and what can be done to rules."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from watchfloor.config.forms import Form
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.line import Line, clean, says, wrap
 from watchfloor.console.screens.detail import DetailRoom
 from watchfloor.console.screens.dialogs import ConfirmDialog
 from watchfloor.console.screens.host import ActionHost
+from watchfloor.console.screens.rule_form import RuleForm
 from watchfloor.console.views.rule import rehearsal_lines, rule_lines
 from watchfloor.console.widgets.summary_strip import Summary
+from watchfloor.domain.boards import AlertRow
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import OWN, RuleRow
+from watchfloor.domain.words import count
 from watchfloor.operations.actor import Refused
+
+if TYPE_CHECKING:
+    from watchfloor.console.app import WatchfloorApp
 
 LOOKED_BACK = timedelta(days=7)
 
 
+NAMED = 5
+"""So many of the alerts that are open by a rule are named before it is deleted."""
+
+
+def set_enabled(app: WatchfloorApp, rule: RuleRow, enabled: bool) -> None:
+    """Switch a rule on or off; the undo is offered."""
+    operator, name = app.operator, clean(rule.name)
+    words = (f"{name} is off", f"{name} is on again")
+    app.operate(
+        lambda: operator.set_rule_enabled(rule.name, enabled),
+        words[enabled],
+        undo=(
+            "switch on" if enabled else "switch off",
+            lambda: operator.set_rule_enabled(rule.name, not enabled),
+            words[not enabled],
+        ),
+    )
+
+
+def ask_to_delete(app: WatchfloorApp, rule: RuleRow, open_: Sequence[AlertRow]) -> None:
+    """Take a rule away, after saying what is open by it; undo writes it again as it was."""
+    name, written = clean(rule.name), list[Form]()
+
+    async def delete() -> None:
+        found = await app.reader.form("rule", rule.name, "")
+        await app.operator.delete_thing("rule", rule.name)
+        written.extend([found] if found else [])
+
+    async def again() -> None:
+        for each in written:
+            await app.operator.save_form("rule", each.values, "", 0)
+
+    def done(sure: bool | None) -> None:
+        if sure:
+            app.operate(delete, f"deleted {name}", undo=("delete", again, f"{name} is in force again"))
+
+    words = ["It is asked no more; what it raised stays on record."]
+    if open_:
+        words.append(
+            f"{count(len(open_), 'open alert')} of it end, or go to the rule that is about them then:"
+        )
+        words += [f"#{each.id} {each.title}" for each in open_[:NAMED]]
+        words += [f"and {len(open_) - NAMED} more"] if len(open_) > NAMED else []
+    else:
+        words.append("Nothing is open by it.")
+    app.push_screen(ConfirmDialog((("Delete ", "muted"), (name, "title")), words), done)
+
+
 class RuleActs(ActionHost):
-    """The action of rules."""
+    """The actions of rules."""
+
+    def do_add_rule(self) -> None:
+        self.console_app.push_screen(RuleForm())
+
+    def do_edit_rule(self) -> None:
+        rule = self.context().rule
+        if rule is not None:
+            self.console_app.push_screen(RuleForm(rule.name))
+
+    def do_copy_rule(self) -> None:
+        rule = self.context().rule
+        if rule is not None:
+            self.console_app.push_screen(RuleForm(rule.name, copy=True))
+
+    def do_switch_rule(self) -> None:
+        rule = self.context().rule
+        if rule is not None:
+            set_enabled(self.console_app, rule, not rule.enabled)
+
+    def do_delete_rule(self) -> None:
+        app, rule = self.console_app, self.context().rule
+        if rule is not None:
+            app.ask(
+                lambda: app.reader.alerts(resolved=False),
+                lambda rows: ask_to_delete(app, rule, [each for each in rows if each.rule == rule.name]),
+            )
 
     def do_test_rule(self) -> None:
         """Ask, then send a test."""
@@ -64,12 +145,17 @@ class RuleRoom(RuleActs, DetailRoom, inherit_bindings=False):
 
     async def load(self) -> None:
         reader = self.console_app.reader
-        self._row = next((each for each in await reader.rules() if each.name == self._row.name), self._row)
+        found = next((each for each in await reader.rules() if each.name == self._row.name), None)
+        if found is None:
+            self._rehearsal, self._why = None, "It is gone, or has another name."
+            return
+        self._row = found
         if self._row.kind == OWN:
             self._why = "This rule is about Watchfloor itself: nothing is stored to try it on."
             return
         if not self._row.enabled:
-            self._why = "This rule is switched off; watchfloor rules try --file tells what it would do."
+            self._rehearsal = None
+            self._why = "This rule is switched off; its definition shows what it would have done."
             return
         try:
             self._rehearsal, self._why = await reader.rehearse(self._row.name, LOOKED_BACK), ""

@@ -10,7 +10,6 @@ _ALERT = frozenset({Scope.ALERT})
 _HANDLED = frozenset({Scope.HANDLED})
 _SILENCES = frozenset({Scope.SILENCES})
 _DELIVERIES = frozenset({Scope.DELIVERIES})
-_RULES = frozenset({Scope.RULES})
 
 ALERTS: tuple[Action, ...] = (
     Action(
@@ -196,18 +195,5 @@ ALERTS: tuple[Action, ...] = (
         "replay_all",
         writes=True,
         danger=True,
-    ),
-    Action(
-        "test_rule",
-        ("R",),
-        "send a test",
-        "Send a message marked as a test to everybody whom an alert of this rule would be told; asks first.",
-        "Rules",
-        _RULES,
-        "test_rule",
-        rank=3,
-        writes=True,
-        danger=True,
-        why=needs.rule,
     ),
 )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
 from watchfloor.console.draw.uptime import uptime_bar
-from watchfloor.console.format import Moment, latency
+from watchfloor.console.format import Moment, clock, latency
 from watchfloor.console.glyphs import RULE, SEVERITY, mark
-from watchfloor.console.line import Line, clean, clip, says, wrap
+from watchfloor.console.line import Line, clean, clip, clip_line, says, wrap
 from watchfloor.console.views.sections import heading, pairs
 from watchfloor.domain.boards import IncidentRow
 from watchfloor.domain.durations import compact_duration
@@ -14,6 +18,12 @@ from watchfloor.domain.rehearsal import Rehearsal, WouldFire
 from watchfloor.domain.rule_boards import RuleRow
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.words import count
+
+ON = 3
+"""So many things that a rule would have fired for are named in a preview."""
+
+BRIEF = 2
+"""A preview of so many rows says only how often, on what and when."""
 
 LISTED = 50
 """So many of the times that a rule would have fired are listed, the latest first."""
@@ -51,7 +61,13 @@ def _facts(row: RuleRow, moment: Moment) -> list[tuple[str, Line]]:
         ("for", says(compact_duration(row.waits_s) if row.waits_s else "at once")),
         ("severity", says(row.severity)),
         ("tells", says(clean(", ".join(row.channels)) or "whom routes name")),
-        ("stands in", says(clean(row.origin) or "the product itself", "muted")),
+        (
+            "stands in",
+            says(
+                "the console" if row.owner == "console" else clean(row.origin) or "the product itself",
+                "muted",
+            ),
+        ),
         ("firing", says(str(row.firing), "failing" if row.firing else "text")),
         ("in 7 days", says(count(row.fired_week, "alert"))),
     ]
@@ -82,6 +98,56 @@ def rehearsal_lines(found: Rehearsal, moment: Moment, cells: int) -> list[Line]:
     if len(found.fired) > LISTED:
         lines.append(says(f"and {len(found.fired) - LISTED} before", "muted"))
     return lines
+
+
+def preview_lines(found: Rehearsal, moment: Moment, cells: int, rows: int) -> list[Line]:
+    """What a rule would have done, in so many rows: how often and on what; when; then a strip, and the latest times."""
+    length = compact_duration((found.until - found.since).total_seconds())
+    times = found.fired
+    if not times:
+        head: Line = (("would not have fired", "ok"), (f" in the last {length}", "muted"))
+        why = [*found.notes[:1], f"It looked at {_looked(found)}."]
+        return [clip_line(head, cells), says(clip(" ".join(why), cells), "muted")][:rows]
+    names = Counter(each.instance.name for each in times)
+    on = ", ".join(f"{clean(name)} ({number})" for name, number in names.most_common(ON))
+    on += f" and {len(names) - ON} more" if len(names) > ON else ""
+    head = (
+        ("would have fired ", "muted"),
+        (count(len(times), "time"), "degraded"),
+        (f" in the last {length}, on {on}", "muted"),
+    )
+    lines = [clip_line(head, cells), says(clip(_span(times, moment), cells), "muted")]
+    if rows > BRIEF:
+        lines.append(
+            uptime_bar(
+                [_incident(each) for each in times], None, found.until, found.until - found.since, cells
+            )
+        )
+        lines += [
+            says(clip(words, cells), "muted") for words in (f"It looked at {_looked(found)}.", *found.notes)
+        ]
+        lines += [_time(each, moment, cells) for each in reversed(times[-rows:])]
+    return lines[:rows]
+
+
+def _span(times: Sequence[WouldFire], moment: Moment) -> str:
+    """When a rule would have fired first and last, and for how long at most."""
+    ended = [(each.ended_at - each.fired_at).total_seconds() for each in times if each.ended_at is not None]
+    going = len(times) - len(ended)
+    parts = [f"first {_clock(times[0].fired_at, moment)}"] if len(times) > 1 else []
+    parts.append(f"last {_clock(times[-1].fired_at, moment)}")
+    parts += [f"longest {compact_duration(max(ended))}"] if ended else []
+    parts += [f"{going} would fire now"] if going else []
+    return ", ".join(parts)
+
+
+def _clock(at: datetime, moment: Moment) -> str:
+    return clock(at, moment.now, moment.zone)
+
+
+def _looked(found: Rehearsal) -> str:
+    more = f" of {found.instances + found.left_out:,}" if found.left_out else ""
+    return f"{count(found.instances, 'instance')}{more}"
 
 
 def _incident(each: WouldFire) -> IncidentRow:
