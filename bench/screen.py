@@ -1,11 +1,13 @@
 """A terminal for the console: a pty whose other side stamps every byte that arrives, and a screen made of them.
 
 It answers what the console asks a terminal: whether it can show a frame at once, and where its cursor is. It never
-slows the console down, unless told to carry only so many bytes a second: a thread of its own reads as fast as it can.
+slows the console down: a thread of its own reads as fast as it can. It may be far away: then what either side says
+arrives so much later at the other, as over SSH.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -34,19 +36,26 @@ ROOMS = ("Health", "Jobs", "Alerts", "Logs", "Settings")
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bytes that arrived together, and when (monotonic)."""
+    """Bytes that arrived together, and when they did at the terminal (monotonic)."""
 
     at: float
     data: bytes
 
 
 class Pty:
-    """A process on a terminal of its own, as big as asked for; a context manager that ends it."""
+    """A process on a terminal of its own, as big as asked for; a context manager that ends it.
+
+    ``away_s`` is how long bytes travel in each direction between the process and whoever looks and types.
+    """
 
     def __init__(
-        self, argv: Sequence[str], environ: Mapping[str, str], size: tuple[int, int] = (80, 24)
+        self,
+        argv: Sequence[str],
+        environ: Mapping[str, str],
+        size: tuple[int, int] = (80, 24),
+        away_s: float = 0.0,
     ) -> None:
-        self._size = size
+        self._size, self._away_s = size, away_s
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.chunks: list[Chunk] = []
@@ -65,7 +74,12 @@ class Pty:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**clean, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
+            env={
+                **clean,
+                **({"SSH_CONNECTION": "far"} if away_s else {}),
+                "TERM": "xterm-256color",
+                "COLORTERM": "truecolor",
+            },
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
@@ -83,11 +97,12 @@ class Pty:
                 data = os.read(self._master, 65536)
             except OSError:
                 return  # the other side is closed
-            self.chunks.append(Chunk(time.monotonic(), data))
+            self.chunks.append(Chunk(time.monotonic() + self._away_s, data))
             unread += data
             for question in QUESTION.finditer(unread):
                 column = question[1]
-                os.write(self._master, b"\x1b[1;%sR" % column if column else CAN_SHOW_A_FRAME_AT_ONCE)
+                answer = b"\x1b[1;%sR" % column if column else CAN_SHOW_A_FRAME_AT_ONCE
+                self._say(answer, 2 * self._away_s)
             unread = QUESTION.sub(b"", unread)[-16:]
 
     def freeze(self) -> None:
@@ -101,8 +116,22 @@ class Pty:
     def press(self, keys: str) -> float:
         """Send keys; returns when (monotonic)."""
         at = time.monotonic()
-        os.write(self._master, keys.encode())
+        self._say(keys.encode(), self._away_s)
         return at
+
+    def _say(self, data: bytes, after_s: float) -> None:
+        """Have bytes arrive at the process, so much later."""
+        if not after_s:
+            os.write(self._master, data)
+            return
+        timer = threading.Timer(after_s, self._arrive, (data,))
+        timer.daemon = True
+        timer.start()
+
+    def _arrive(self, data: bytes) -> None:
+        if not self._closed.is_set():
+            with contextlib.suppress(OSError):  # it left meanwhile
+                os.write(self._master, data)
 
     @property
     def received(self) -> int:
@@ -113,7 +142,7 @@ class Pty:
         """Wait until something is on the screen; returns the moment of the bytes that made it so (monotonic)."""
         screen, fed, deadline = Screen(self._size), 0, time.monotonic() + seconds
         while True:
-            while fed < len(self.chunks):
+            while fed < len(self.chunks) and self.chunks[fed].at <= time.monotonic():
                 screen.feed(self.chunks[fed])
                 fed += 1
                 if visible(screen):
