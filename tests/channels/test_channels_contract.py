@@ -379,6 +379,29 @@ def test_words_can_be_changed_by_templates(kind: str) -> None:
     assert b"WORDS critical shop" in message(kind, made).payload
 
 
+LOOPS = "".join(f"{{% for {name} in labels|items %}}" for name in "abc") + "{% endfor %}" * 3
+"""Turns a few times for the samples of the check, and too often for an alert with many labels."""
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_template_that_fails_only_at_the_last_moment_costs_no_message(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = {"payload": "{}" + LOOPS} if kind == "webhook" else {"templates": {"every": {"title": f"x{LOOPS}"}}}
+    made = KINDS[kind].settings.model_validate({**ALL[kind](1), **own})
+    alert, events = raise_alert(Severity.CRITICAL, NOW)
+    labels = {f"label{number}": "x" for number in range(20)}
+    body = compose(events[-1], alert, About(42, THREAD, "shop is failing", "refused", labels))
+    stored = message(kind, made, body).payload
+    assert b"shop is failing" in stored
+    if kind == "webhook":
+        assert stored == body
+    else:
+        assert b"a template of this channel failed" in stored
+        assert b"1,000" in stored
+    assert "template failed" in caplog.text
+
+
 async def test_a_mail_server_is_classified_like_every_other_receiver() -> None:
     async with mailbox() as box:
         box.answers = ["451 4.3.0 later", "554 5.7.1 never", "250 OK"]

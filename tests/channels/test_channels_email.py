@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.utils import parsedate_to_datetime
@@ -163,6 +164,59 @@ def test_what_is_no_address_on_one_line_is_refused(address: str) -> None:
 def test_a_password_is_never_sent_in_clear() -> None:
     with pytest.raises(ValidationError, match="without encryption"):
         settings(user="me", password=PASSWORD)
+
+
+async def _at(
+    line: bytes, act: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+) -> int:
+    """A mail server that is polite until a command comes; returns its port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hi\r\n")
+        while command := await reader.readline():
+            if command.startswith(line):
+                await act(reader, writer)
+                break
+            writer.write(b"354 go\r\n" if command.startswith(b"DATA") else b"250 ok\r\n")
+        writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    return port
+
+
+async def _hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while not reader.at_eof():
+        writer.write(b"2")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+
+
+async def _drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Break off in the middle of the mail."""
+    writer.write(b"354 go\r\n")
+    await reader.read(100)
+
+
+@pytest.mark.parametrize("command", [b"EHLO", b"MAIL", b"RCPT", b"DATA"])
+@pytest.mark.parametrize("act", [_hang, _drip])
+async def test_a_server_that_goes_on_for_ever_is_tried_again_later(command: bytes, act: Any) -> None:
+    port = await _at(command, act)
+    with pytest.raises(DeliveryError, match=r"no answer within 0\.3 s") as caught:
+        await send(settings(port).model_copy(update={"timeout": 0.3}))
+    assert not caught.value.permanent
+
+
+async def test_a_server_that_breaks_off_in_the_middle_of_a_mail_gets_it_again() -> None:
+    port = await _at(b"DATA", _drop)
+    with pytest.raises(DeliveryError) as caught:
+        await send(settings(port))
+    assert not caught.value.permanent
+    assert str(caught.value)
 
 
 async def test_a_mail_that_was_taken_counts_however_the_server_parts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,6 +42,33 @@ def test_who_may_be_reached(addresses: tuple[str, ...], always: bool, public: bo
 async def test_no_way_of_writing_an_address_gets_past(host: str) -> None:
     with pytest.raises(DeliveryError, match="public internet"):
         await permitted(host, 80, True)
+
+
+async def test_a_name_that_leads_elsewhere_a_moment_later_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever owns a name may answer with a public address first and with one of ours when it is asked again."""
+    loop = asyncio.get_running_loop()
+    asked: list[str] = []
+    connected: list[str] = []
+    answers = [["93.184.216.34", "127.0.0.1"], ["127.0.0.1"], ["169.254.169.254", "::1"]]
+
+    async def resolve(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        return [(0, 0, 0, "", (address, port)) for address in answers[len(asked) - 1]]
+
+    async def connect(_: object, address: str, *__: object, **___: object) -> None:
+        connected.append(address)
+        raise OSError(111, "refused")
+
+    monkeypatch.setattr(loop, "getaddrinfo", resolve)
+    monkeypatch.setattr(loop, "create_connection", connect)
+    made = webhook.Settings.model_validate({"url": "http://rebind.example.com/hook", "public_only": True})
+    for words in ("no connection", "public internet", "public internet"):
+        with pytest.raises(DeliveryError, match=words):
+            await webhook.deliver(made, MESSAGE)
+    assert asked == ["rebind.example.com"] * 3, "each attempt asks once, and judges what it connects to"
+    assert connected == ["93.184.216.34"]
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 300 + ".example", "x..y", "\udcff"])

@@ -90,6 +90,8 @@ async def test_other_answers_are_failures_for_good_or_for_now(code: int, permane
     [
         ("120", 120.0),
         ("0", 0.0),
+        ("9" * 5000, 999999999999999999.0),  # what is done of it the courier says
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 251609733119.0),
         ("-5", None),
         ("soon", None),
         ("", None),

@@ -65,6 +65,12 @@ routes:
         ("routes:\n  - {group_wait: soon}\n", "routes[0].group_wait", "duration"),
         ("routes:\n  - {wait: 1s}\n", "routes[0].wait", "unknown"),
         (
+            "routes:\n  - {match: ['service=~.*'], channels: [ops]}\n  - {match: [group=web]}\n",
+            ":4:13: routes[0].match",
+            "matches every alert, so that no route after it is ever asked. Put it last",
+        ),
+        ("routes:\n  - {routes: [{storm: 0}, {storm: 1}]}\n", "routes[0].routes[0].match", "every alert"),
+        (
             "inhibitions:\n  - {name: x, source: [a=b], target: ['c=~.*']}\n",
             "inhibitions[0]",
             "every other one quiet",

@@ -133,5 +133,13 @@ def test_a_payload_template_must_make_json(tmp_path: Path) -> None:
     (problem,) = check(path, {}, channel_kinds().models, {})
     assert (problem.line, problem.column) == (5, 14)
     assert "does not make JSON; write texts with |tojson" in str(problem)
-    path.write_text(path.read_text().replace('"{{ note }}"', "{{ note|tojson }}"))
+    for source in ("[" * 5000, "{{ 'x' }}"):
+        path.write_text(
+            f"channels:\n  - {{name: hook, kind: webhook, url: 'https://x', payload: \"{source}\"}}\n"
+        )
+        assert "does not make JSON" in str(check(path, {}, channel_kinds().models, {})[0])
+    path.write_text(
+        "channels:\n  - name: hook\n    kind: webhook\n    url: https://example.com\n"
+        "    payload: '{\"text\": {{ note|tojson }}}'\n"
+    )
     assert check(path, {}, channel_kinds().models, {}) == []

@@ -14,17 +14,21 @@ import binascii
 import hashlib
 import hmac
 import json
+import logging
 import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from watchfloor.channels.message import DeliveryError, Draft, Message
+from watchfloor.channels.message import Draft, Message
 from watchfloor.channels.sending import Call, HttpSettings, SecretHeader, SecretUrl, send
 from watchfloor.config.fields import InWords
 from watchfloor.config.template import TemplateFailure, TemplateText, compiled
 from watchfloor.domain.notice import facts, read, samples
+from watchfloor.domain.text import one_line
+
+log = logging.getLogger(__name__)
 
 PREFIX = "whsec_"
 JSON = "application/json"
@@ -53,7 +57,7 @@ def _is_json(source: str) -> str:
     for notice in samples():
         try:
             json.loads(compiled(source).render(facts(notice)))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise PydanticCustomError("payload", "does not make JSON; write texts with |tojson") from None
     return source
 
@@ -92,13 +96,16 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def render(settings: Settings, draft: Draft) -> bytes:
-    """The body. Raises `DeliveryError` where the payload template fails."""
+    """The body; that of Standard Webhooks where the payload template fails at the last moment."""
     if settings.payload is None:
         return draft.payload
     try:
-        return compiled(settings.payload).render(facts(read(draft.payload))).encode()
-    except TemplateFailure as failure:
-        raise DeliveryError(f"the payload template failed: {failure}", permanent=True) from None
+        made = compiled(settings.payload).render(facts(read(draft.payload)))
+        json.loads(made)
+    except (TemplateFailure, ValueError, RecursionError) as failure:
+        log.warning("a payload template failed, the usual body takes its place: %s", one_line(str(failure)))
+        return draft.payload
+    return made.encode()
 
 
 async def deliver(settings: Settings, message: Message) -> None:

@@ -1,7 +1,7 @@
 """The words of a message: a short first line for a lock screen, then the rest. Both can be changed by templates.
 
 A template that fails at the last moment, which its check makes unlikely, costs nobody a message: the words that come
-with the product take its place.
+with the product take its place, and the message says so.
 """
 
 from __future__ import annotations
@@ -95,15 +95,20 @@ def spoken(settings: Speaking, notice: Notice) -> Spoken:
     """Put a notice into words."""
     own: Words = getattr(settings.templates, notice.event, Words())
     every = settings.templates.every
-    title = _rendered(own.title if own.title is not None else every.title, TITLE, notice)
-    body = _rendered(own.body if own.body is not None else every.body, BODY, notice)
-    return Spoken(notice, one_line(title, LONGEST_TITLE) or notice.event, clean(body).strip())
+    title, trouble = _rendered(own.title if own.title is not None else every.title, TITLE, notice)
+    body, more = _rendered(own.body if own.body is not None else every.body, BODY, notice)
+    failures = "".join(f"\n(a template of this channel failed: {each})" for each in (trouble, more) if each)
+    said = f"{clean(body).strip()}{clean(failures)}".strip()
+    return Spoken(notice, one_line(title, LONGEST_TITLE) or notice.event, said)
 
 
-def _rendered(source: str | None, usual: str, notice: Notice) -> str:
+def _rendered(source: str | None, usual: str, notice: Notice) -> tuple[str, str]:
+    """The text, and why it is the usual one although another was wanted; empty where it is not."""
+    failed = ""
     if source is not None:
         try:
-            return compiled(source).render(facts(notice))
+            return compiled(source).render(facts(notice)), ""
         except TemplateFailure as failure:
             log.warning("a template failed, the usual words take its place: %s", failure)
-    return compiled(usual).render(facts(notice))
+            failed = str(failure)
+    return compiled(usual).render(facts(notice)), failed

@@ -178,11 +178,13 @@ class WatchdogKeys(Settings):
 def check_routes(
     entries: list[tuple[Entry, RouteKeys | None]], channels: frozenset[str], mistakes: Mistakes
 ) -> None:
-    """Routes name channels that exist, and there are not too many of them."""
+    """Routes name channels that exist, none is behind one that takes every alert, and there are not too many."""
     total = 0
+    _check_reached([(entry.node, entry.path) for entry, _ in entries], mistakes)
     for entry, _ in entries:
         for node, path in _walk(entry.node, entry.path):
             total += 1
+            _check_reached(_inner(node, path), mistakes)
             found = node.children.get("channels")
             names = found.value if found is not None and isinstance(found.value, list) else []
             for at, name in enumerate(names):
@@ -205,10 +207,40 @@ def check_reserved(channels: list[Entry], mistakes: Mistakes) -> None:
             mistakes.add(mark, (*entry.path, "name"), message, hint="Choose another name.")
 
 
+def _check_reached(siblings: list[tuple[Node, Path]], mistakes: Mistakes) -> None:
+    """Of routes side by side only the last one may take every alert: those behind it would never be asked."""
+    for node, path in siblings[:-1]:
+        if not isinstance(node.value, dict) or node.value.get("continue") is True or not _takes_all(node):
+            continue
+        message = "matches every alert, so that no route after it is ever asked"
+        mistakes.add(
+            node.mark_of(("match",)),
+            (*path, "match"),
+            message,
+            hint="Put it last, narrow it, or add continue: true.",
+        )
+
+
+def _takes_all(node: Node) -> bool:
+    found = node.children.get("match")
+    texts = found.value if found is not None else []
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return False
+    try:
+        return match_everything(parse_all(texts))
+    except BadMatcher:
+        return False
+
+
 def _walk(node: Node, path: Path) -> Iterator[tuple[Node, Path]]:
     yield node, path
+    for child, place in _inner(node, path):
+        if isinstance(child.value, dict):
+            yield from _walk(child, place)
+
+
+def _inner(node: Node, path: Path) -> list[tuple[Node, Path]]:
     inner: Any = node.children.get("routes")
-    if inner is not None and isinstance(inner.value, list):
-        for at, child in enumerate(inner.children.values()):
-            if isinstance(child.value, dict):
-                yield from _walk(child, (*path, "routes", at))
+    if inner is None or not isinstance(inner.value, list):
+        return []
+    return [(child, (*path, "routes", at)) for at, child in enumerate(inner.children.values())]
