@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from incident_world import incident_report
 from job_world import detail as job_detail
 from job_world import (
     fires,
@@ -73,7 +74,7 @@ from watchfloor.domain.job_boards import JobRow, QueuePoint, QueueRow, RunDetail
 from watchfloor.domain.matchers import BadMatcher, match, parse_all
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.planner import Slot, preview
-from watchfloor.domain.post_mortem import LinkedRun, LogLine
+from watchfloor.domain.post_mortem import IncidentReport, LinkedRun, LogLine
 from watchfloor.domain.reach import Needs
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import RuleRow
@@ -448,6 +449,7 @@ def alert_story(row: AlertRow) -> AlertStory:
         logs=(
             LogLine(began, "floor-01", "prober", f"connection refused, and then {'very ' * 30}long words"),
         ),
+        incident_id=12,
     )
 
 
@@ -889,10 +891,15 @@ class FakeReader:
         row = next((row for row in self.world.services if row.id == service_id), None)
         return made_history(row, start, end)
 
-    async def post_mortem(self, alert_id: int, directory: Path) -> Path:
+    async def incident_page(self, incident_id: int) -> IncidentReport | None:
+        self._read("incident_page")
+        row = self.world.services[0]
+        return incident_report(incident_id, row.id, row.name, self.world.now)
+
+    async def post_mortem(self, incident_id: int, directory: Path) -> Path:
         self._read("post_mortem")
-        path = directory / f"incident-{alert_id}.md"
-        path.write_text(f"# Incident of alert {alert_id}\n")
+        path = directory / f"incident-{incident_id}.md"
+        path.write_text(f"# Incident {incident_id}\n")
         return path
 
     async def export(self, wanted: Wanted, format_: str, path: Path) -> int:
@@ -1136,6 +1143,9 @@ class FakeOperator:
 
     async def add_note(self, alert_id: int, note: str) -> None:
         self._note("add_note", alert_id, note)
+
+    async def note_incident(self, incident_id: int, text: str) -> None:
+        self._note("note_incident", incident_id, text)
 
     async def add_silence(self, wish: Wish) -> int:
         self._note("add_silence", wish)

@@ -157,6 +157,7 @@ def _harmful(action: Action) -> bool:
         "end_window",
         "silence",
         "note",
+        "note_incident",
         "end_silence",
         "extend_silence",
         "edit_silence",

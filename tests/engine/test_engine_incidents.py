@@ -58,7 +58,7 @@ async def test_an_incident_is_told_with_all_that_belongs_to_it(
     async def connect() -> Database:
         return database
 
-    path = await Desk(connect, lambda: "", OPERATOR).post_mortem(alert, tmp_path)
+    path = await Desk(connect, lambda: "", OPERATOR).post_mortem(number, tmp_path)
     assert path.read_text().startswith(f"# Incident {number}: database\n")
     kinds = [entry.kind for entry in found.timeline]
     assert kinds[0] == "opened"

@@ -31,14 +31,18 @@ class IncidentDesk:
         async with (await self._connect()).transaction() as connection:
             return await store.report(connection, incident_id, await health.clock(connection))
 
-    async def post_mortem(self, alert_id: int, directory: Path) -> Path:
-        """Write the incident of an alert to a file of Markdown. Raises `Refused`, `OSError`."""
+    async def incident_page(self, incident_id: int) -> IncidentReport | None:
+        """One incident as far as a screen shows it; None where there is none."""
+        async with (await self._connect()).transaction() as connection:
+            return await store.report(connection, incident_id, await health.clock(connection), whole=False)
+
+    async def post_mortem(self, incident_id: int, directory: Path) -> Path:
+        """Write an incident to a file of Markdown. Raises `Refused`, `OSError`."""
         async with (await self._connect()).transaction() as connection:
             now = await health.clock(connection)
-            incident_id = await store.incident_of(connection, alert_id)
-            report = None if incident_id is None else await store.report(connection, incident_id, now)
+            report = await store.report(connection, incident_id, now)
         if report is None:
-            raise Refused(f"Alert #{alert_id} belongs to no incident.")
+            raise Refused(f"There is no incident #{incident_id}.")
         path = directory / f"incident-{report.id}-{now:%Y%m%dT%H%M%SZ}.md"
         await asyncio.to_thread(path.write_text, markdown(report, now), encoding="utf-8")
         return path

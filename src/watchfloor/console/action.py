@@ -35,7 +35,10 @@ class Scope(StrEnum):
     RULES = "rules"
     CHANNELS = "channels"
     FIELDS = "dialogs of several lines"
-    INCIDENT = "the story of an alert"
+    STORY = "the story of an alert"
+    INCIDENTS = "screens of what has incidents"
+    POST_MORTEM = "what a post-mortem tells"
+    INCIDENT = "incidents"
     CHARTS = "charts"
     EXPORTS = "the history of a service"
     PAST = "screens of the past"
@@ -68,6 +71,7 @@ class Context:
     service: HealthRow | None = None
     alert_id: int | None = None
     alert_state: str = ""
+    incident_id: int | None = None  # the incident it is, or the newest that belongs to it
     cause_id: int | None = None  # the alert about what put this one out of reach
     silence: SilenceRow | None = None
     sent: SentRow | None = None

@@ -76,6 +76,7 @@ ARGUMENTS: Mapping[str, Argument] = {
     "check_now": Argument("[SERVICE]", "service", "services"),
     "pause": Argument("[SERVICE]", "service", "services"),
     "filter": Argument("[FILTER]", "filter", "fields"),
+    "incident": Argument("[ID]", "incident"),
     "help": Argument("[WORDS]", "help"),
     "travel": Argument("[MOMENT]", "moment"),
 }
@@ -165,11 +166,12 @@ def pick(word: str, names: Sequence[str], noun: str) -> str:
     raise Mistake(f"There is no {noun} {quoted(word)}{allowed}. {suggest(word, names)}".rstrip())
 
 
-def number(word: str) -> int:
-    """The id in `word`, with or without its ``#``. Raises Mistake."""
+def number(word: str, noun: str = "alert") -> int:
+    """The id in `word`, with or without its ``#``, of a `noun`. Raises Mistake."""
     digits = word.removeprefix("#")
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18):
-        raise Mistake(f"An alert has a number, as in 42; found {quoted(word)}.")
+        article = "An" if noun[0] in "ai" else "A"
+        raise Mistake(f"{article} {noun} has a number, as in 42; found {quoted(word)}.")
     return int(digits)
 
 

@@ -14,6 +14,7 @@ from textual.timer import Timer
 
 from watchfloor.console.memory import Kept, Memory
 from watchfloor.console.screens.alert import AlertRoom
+from watchfloor.console.screens.incident import IncidentRoom
 from watchfloor.console.screens.job import JobRoom
 from watchfloor.console.screens.maintenance import MaintenanceRoom
 from watchfloor.console.screens.room import Room
@@ -33,6 +34,7 @@ LEAVE_S = 0.25
 OPENERS: Mapping[str, Callable[[int], Room]] = {
     "service": ServiceRoom,
     "alert": AlertRoom,
+    "incident": IncidentRoom,
     "run": RunRoom,
     "job": JobRoom,
     "maintenance": lambda _: MaintenanceRoom(),

@@ -62,6 +62,10 @@ def cause(context: Context) -> str | None:
     return "no open alert is the cause of this one" if context.cause_id is None else None
 
 
+def incident(context: Context) -> str | None:
+    return "no incident belongs to it" if context.incident_id is None else None
+
+
 def channel(context: Context) -> str | None:
     if context.channel is None:
         return "no channel is selected"

@@ -39,6 +39,7 @@ from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import History
 from watchfloor.domain.job_boards import JobRow, QueuePoint, QueueRow, RunDetail, RunLine, RunRow, WorkerRow
 from watchfloor.domain.planner import Slot
+from watchfloor.domain.post_mortem import IncidentReport
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import RuleRow
 from watchfloor.domain.trial import Trial
@@ -81,8 +82,11 @@ class Reader(Boards, Protocol):
     async def history(self, service_id: int, start: datetime, end: datetime) -> History:
         """What was measured of a service from `start` to `end`, of now or of the past."""
 
-    async def post_mortem(self, alert_id: int, directory: Path) -> Path:
-        """Write the incident of an alert to a file of Markdown. Raises `Refused`, `OSError`."""
+    async def incident_page(self, incident_id: int) -> IncidentReport | None:
+        """One incident as far as a screen shows it; None where there is none."""
+
+    async def post_mortem(self, incident_id: int, directory: Path) -> Path:
+        """Write an incident in full to a file of Markdown. Raises `Refused`, `OSError`."""
 
     async def export(self, wanted: Wanted, format_: str, path: Path) -> int:
         """Write an export to a file; returns how many rows. Raises `Refused`, `OSError`."""
@@ -229,6 +233,9 @@ class Operator(Protocol):
 
     async def add_note(self, alert_id: int, note: str) -> None:
         """Write something into the history of an alert."""
+
+    async def note_incident(self, incident_id: int, text: str) -> None:
+        """Write something into the timeline of an incident."""
 
     async def add_silence(self, wish: Wish) -> int:
         """Tell nobody of what matches; the number of the silence."""

@@ -61,3 +61,4 @@ class AlertStory:
     earlier: Earlier = field(default_factory=Earlier)
     runs: tuple[LinkedRun, ...] = ()
     logs: tuple[LogLine, ...] = ()
+    incident_id: int | None = None  # kept for the past, too

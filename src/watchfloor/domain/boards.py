@@ -272,7 +272,7 @@ class AlertDetail:
     labels: Mapping[str, str]
     events: tuple[AlertEventRow, ...]  # oldest first
     deliveries: tuple[DeliveryRow, ...]
-    story: AlertStory = field(default_factory=AlertStory)  # not kept for the past
+    story: AlertStory = field(default_factory=AlertStory)  # of the past only the incident
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,10 @@ AFTER = timedelta(minutes=30)
 """Runs and log lines are those from a little before an incident opened to a while after, or to its end."""
 
 NOTE = "note"
+HEAD, TAIL = 100, 300
+"""Lines of a timeline that a screen shows of a longer one: how it began, and what is the latest."""
+NAMED = 50
+"""Services out of reach that a screen names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ class IncidentReport:
     dependants: Sequence[Dependant]
     runs: Sequence[LinkedRun]
     logs: Sequence[LogLine]
+    left_out: int = 0  # lines of the timeline after the first `HEAD`, where only a screenful was asked for
+    unnamed: int = 0  # services out of reach beyond those in `dependants`
 
 
 def window(opened_at: datetime, closed_at: datetime | None) -> tuple[datetime, datetime]:

@@ -13,7 +13,7 @@ from watchfloor.store.incidents import logs_about, runs_about
 EARLIER_SHOWN = 20
 
 _ALERT = """
-SELECT a.subject, a.fingerprint, coalesce(a.fired_at, a.active_at) AS began, a.resolved_at,
+SELECT a.subject, a.fingerprint, a.incident_id, coalesce(a.fired_at, a.active_at) AS began, a.resolved_at,
     coalesce(s.name, '') AS root, root.id AS root_alert
 FROM alerts a LEFT JOIN services s ON s.id = a.root_id
 LEFT JOIN LATERAL (SELECT o.id FROM alerts o WHERE o.service_id = a.root_id AND o.state <> 'resolved'
@@ -55,6 +55,7 @@ async def story(connection: Connection, alert_id: int) -> AlertStory:
         earlier=await _earlier(connection, alert_id, row),
         runs=tuple(await runs_about(connection, since, until)),
         logs=tuple(await logs_about(connection, since, until)),
+        incident_id=row.incident_id,
     )
 
 

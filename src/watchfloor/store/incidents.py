@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 from watchfloor.domain.boards import IncidentRow
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.post_mortem import (
+    HEAD,
+    NAMED,
     NOTE,
+    TAIL,
     Dependant,
     IncidentReport,
     LinkedRun,
@@ -53,14 +57,6 @@ async def exists(connection: Connection, incident_id: int) -> bool:
     return found is not None
 
 
-async def incident_of(connection: Connection, alert_id: int) -> int | None:
-    """The incident of an alert; None where it belongs to none."""
-    found: int | None = await fetch_value(
-        connection, "SELECT incident_id FROM alerts WHERE id = %(id)s", {"id": alert_id}
-    )
-    return found
-
-
 async def add_note(connection: Connection, incident_id: int, actor: str, text: str) -> None:
     """Put a note into the timeline of an incident that is locked."""
     await connection.execute(
@@ -71,8 +67,14 @@ async def add_note(connection: Connection, incident_id: int, actor: str, text: s
     )
 
 
-async def report(connection: Connection, incident_id: int, now: datetime) -> IncidentReport | None:
-    """One incident with everything that belongs to it; None where there is none."""
+async def report(
+    connection: Connection, incident_id: int, now: datetime, *, whole: bool = True
+) -> IncidentReport | None:
+    """One incident with everything that belongs to it; None where there is none.
+
+    Where the ``whole`` is not asked for, a long timeline is its beginning and its end, and only the first of many
+    dependants are named: what a screen shows, however long the incident is.
+    """
     row = await fetch_one(
         connection,
         "SELECT i.*, s.name, s.kind, s.group_name, s.runbook, coalesce(root.name, '') AS root FROM incidents i "
@@ -84,6 +86,9 @@ async def report(connection: Connection, incident_id: int, now: datetime) -> Inc
     if row is None:
         return None
     since, until = window(row.opened_at, row.closed_at)
+    timeline, left_out = await _timeline(connection, row, whole)
+    dependants = await _dependants(connection, row, now)
+    named = dependants if whole else dependants[:NAMED]
     return IncidentReport(
         id=row.id,
         service_id=row.service_id,
@@ -98,54 +103,55 @@ async def report(connection: Connection, incident_id: int, now: datetime) -> Inc
         root=row.root,
         previous_id=row.previous_id,
         runbook=row.runbook,
-        timeline=await _timeline(connection, row),
-        dependants=await _dependants(connection, row, now),
+        timeline=timeline,
+        dependants=named,
         runs=await runs_about(connection, since, until),
         logs=await logs_about(connection, since, until),
+        left_out=left_out,
+        unnamed=len(dependants) - len(named),
     )
 
 
-async def _timeline(connection: Connection, row: Any) -> Sequence[TimelineEntry]:
-    own = await fetch_all(
-        connection,
-        "SELECT at, kind, actor, data FROM incident_events WHERE incident_id = %(id)s ORDER BY seq",
-        {"id": row.id},
+_TOLD = """
+SELECT * FROM (
+    SELECT told.*, row_number() OVER (ORDER BY at, source, seq) AS place, count(*) OVER () AS number FROM (
+        SELECT at, kind, actor, data, '' AS note, 0 AS source, seq FROM incident_events WHERE incident_id = %(id)s
+        UNION ALL
+        SELECT e.at, 'alert ' || e.kind, e.actor, NULL,
+            '#' || e.alert_id || ' ' || coalesce(nullif(e.note, ''), e.title),
+            e.alert_id, e.seq
+        FROM alert_events e JOIN alerts a ON a.id = e.alert_id WHERE a.incident_id = %(id)s
+    ) told
+) lines WHERE %(whole)s OR place <= %(head)s OR place > number - %(tail)s ORDER BY place
+"""
+
+
+async def _timeline(connection: Connection, row: Any, whole: bool) -> tuple[Sequence[TimelineEntry], int]:
+    """The lines of an incident and of its alerts, oldest first, and how many are left out after the first."""
+    told = await fetch_all(
+        connection, _TOLD, {"id": row.id, "whole": whole, "head": HEAD - 1, "tail": TAIL - 1}
     )
-    alerts = await fetch_all(
-        connection,
-        "SELECT e.at, e.kind, e.actor, e.note, e.alert_id, e.title FROM alert_events e "
-        "JOIN alerts a ON a.id = e.alert_id WHERE a.incident_id = %(id)s ORDER BY e.alert_id, e.seq",
-        {"id": row.id},
-    )
-    return in_order(
-        [TimelineEntry(row.opened_at, "opened", "watchfloor", "the first check that was not ok")],
-        [TimelineEntry(each.at, each.kind, each.actor, _words(each.data)) for each in own],
-        [
-            TimelineEntry(
-                each.at, f"alert {each.kind}", each.actor, f"#{each.alert_id} {each.note or each.title}"
-            )
-            for each in alerts
-        ],
+    ends = (
         []
         if row.closed_at is None
-        else [TimelineEntry(row.closed_at, "closed", "watchfloor", "the first good check")],
+        else [TimelineEntry(row.closed_at, "closed", "watchfloor", "the first good check")]
     )
+    lines = in_order(
+        [TimelineEntry(row.opened_at, "opened", "watchfloor", "the first check that was not ok")],
+        [TimelineEntry(each.at, each.kind, each.actor, each.note or _words(each.data)) for each in told],
+        ends,
+    )
+    return lines, (told[0].number if told else 0) - len(told)
 
 
-def _words(data: Mapping[str, Any]) -> str:
+def _words(data: Mapping[str, Any] | None) -> str:
+    data = data or {}
     return str(data.get("text") or data.get("cause") or "")
 
 
 async def _dependants(connection: Connection, row: Any, now: datetime) -> list[Dependant]:
     """What needs the service, however indirectly, and was out of reach meanwhile."""
-    needs = await needs_by_name(connection)
-    below: set[str] = set()
-    line = [row.name]
-    while line:
-        parent = line.pop()
-        fresh = [name for name, needed in needs.items() if parent in needed and name not in below]
-        below.update(fresh)
-        line += fresh
+    below = _below(await needs_by_name(connection), row.name)
     rows = await fetch_all(
         connection,
         "SELECT s.name, min(p.began) AS began, sum(extract(epoch FROM coalesce(p.ended, %(now)s) - p.began))::float8 "
@@ -155,6 +161,25 @@ async def _dependants(connection: Connection, row: Any, now: datetime) -> list[D
         {"names": sorted(below), "now": now, "opened": row.opened_at, "closed": row.closed_at},
     )
     return [Dependant(*each) for each in rows]
+
+
+def _below(needs: Mapping[str, Sequence[str]], name: str) -> set[str]:
+    """Everything that needs ``name``, however indirectly.
+
+    >>> sorted(_below({"shop": ["database"], "till": ["shop"], "apart": []}, "database"))
+    ['shop', 'till']
+    """
+    needed_by = defaultdict(list)
+    for child, parents in needs.items():
+        for parent in parents:
+            needed_by[parent].append(child)
+    found: set[str] = set()
+    line = [name]
+    while line:
+        fresh = [child for child in needed_by[line.pop()] if child not in found]
+        found.update(fresh)
+        line += fresh
+    return found
 
 
 async def runs_about(connection: Connection, since: datetime, until: datetime) -> list[LinkedRun]:

@@ -53,7 +53,7 @@ LEFT JOIN LATERAL (
 ) i ON true
 LEFT JOIN LATERAL (
     SELECT kind, (data->>'since')::timestamptz AS since FROM incident_events
-    WHERE incident_id = i.id AND at <= %(at)s AND at > life.began ORDER BY seq DESC LIMIT 1
+    WHERE incident_id = i.id AND kind <> 'note' AND at <= %(at)s AND at > life.began ORDER BY seq DESC LIMIT 1
 ) e ON true
 LEFT JOIN LATERAL (
     SELECT began FROM state_spans
@@ -250,7 +250,7 @@ async def _incidents(connection: Connection, service_id: int, at: datetime) -> l
         connection,
         "SELECT i.id, s.name, i.opened_at, i.closed_at, i.cause, e.kinds FROM incidents i "
         "JOIN services s ON s.id = i.service_id CROSS JOIN LATERAL (SELECT array_agg(kind ORDER BY seq) AS kinds "
-        "  FROM incident_events WHERE incident_id = i.id AND at <= %(at)s) e "
+        "  FROM incident_events WHERE incident_id = i.id AND kind <> 'note' AND at <= %(at)s) e "
         "WHERE i.service_id = %(id)s AND i.confirmed_at <= %(at)s ORDER BY i.opened_at DESC LIMIT %(limit)s",
         {"id": service_id, "at": at, "limit": INCIDENTS_SHOWN},
     )

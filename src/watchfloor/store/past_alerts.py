@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from watchfloor.domain.alert import AlertState, Event, EventKind, replay
+from watchfloor.domain.alert_boards import AlertStory
 from watchfloor.domain.boards import AlertDetail, AlertEventRow, AlertRow, DeliveryRow
 from watchfloor.store.database import Connection, fetch_all, fetch_one
 
@@ -86,7 +87,7 @@ async def alert_detail(connection: Connection, alert_id: int, at: datetime) -> A
         return None
     alert = await fetch_one(
         connection,
-        "SELECT a.summary, a.labels, coalesce(s.runbook, '') AS runbook FROM alerts a "
+        "SELECT a.summary, a.labels, a.incident_id, coalesce(s.runbook, '') AS runbook FROM alerts a "
         "LEFT JOIN services s ON s.id = a.service_id WHERE a.id = %(id)s",
         {"id": alert_id},
     )
@@ -106,4 +107,5 @@ async def alert_detail(connection: Connection, alert_id: int, at: datetime) -> A
             for seq, line in enumerate(lines)
         ),
         deliveries=tuple(DeliveryRow(*delivery) for delivery in deliveries),
+        story=AlertStory(incident_id=alert.incident_id),
     )

@@ -13,6 +13,7 @@ from watchfloor.console.line import Line, clean
 from watchfloor.console.screens.acts import AlertActs
 from watchfloor.console.screens.detail import DetailRoom
 from watchfloor.console.screens.export import write_post_mortem
+from watchfloor.console.screens.incident import IncidentRoom
 from watchfloor.console.screens.travel import Travels
 from watchfloor.console.trail import Place
 from watchfloor.console.views.alert import alert_lines
@@ -26,7 +27,7 @@ class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
     ROOM: ClassVar[str] = "alerts"
     SCOPES: ClassVar[tuple[Scope, ...]] = (
         *(Scope.ROOM, Scope.TEXT, Scope.ALERT),
-        *(Scope.HANDLED, Scope.INCIDENT, Scope.PAST),
+        *(Scope.HANDLED, Scope.STORY, Scope.INCIDENTS, Scope.POST_MORTEM, Scope.PAST),
     )
     TRAVELS: ClassVar[bool] = True
     TOPICS: ClassVar[frozenset[str]] = frozenset({"alerts", "outbox"})
@@ -86,6 +87,7 @@ class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
             alert_id=row.id,
             alert_state=row.state,
             cause_id=self._detail.story.root_alert,
+            incident_id=self._detail.story.incident_id,
             began=row.active_at,
         )
 
@@ -94,10 +96,16 @@ class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
         if cause is not None:
             self.app.push_screen(AlertRoom(cause))
 
+    def do_incident(self) -> None:
+        incident = self.context().incident_id
+        if incident is not None:
+            self.app.push_screen(IncidentRoom(incident))
+
     def do_post_mortem(self) -> None:
         """Write the incident beside the screen."""
-        app = self.console_app
-        app.run_worker(write_post_mortem(app, self._alert_id), exit_on_error=True)
+        app, incident = self.console_app, self.context().incident_id
+        if incident is not None:
+            app.run_worker(write_post_mortem(app, incident), exit_on_error=True)
 
     def alert_title(self) -> str:
         return self._detail.row.title if self._detail else ""

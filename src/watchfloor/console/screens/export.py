@@ -68,13 +68,13 @@ class ExportMenu(Picker):
         app.run_worker(_export(app, wanted, format_, history.end), exit_on_error=True)
 
 
-async def write_post_mortem(app: WatchfloorApp, alert_id: int) -> None:
-    """Write the post-mortem of an alert's incident; whatever comes of it is said."""
+async def write_post_mortem(app: WatchfloorApp, incident_id: int) -> None:
+    """Write the post-mortem of an incident; whatever comes of it is said."""
     directory = state_directory()
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with asyncio.timeout(PATIENCE_S):
-            path = await app.reader.post_mortem(alert_id, directory)
+            path = await app.reader.post_mortem(incident_id, directory)
     except Refused as refusal:
         app.say(((f"✘ {clean(str(refusal))}", "degraded"),))
     except Exception as error:

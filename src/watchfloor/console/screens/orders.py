@@ -21,6 +21,7 @@ from watchfloor.console.screens.acts import (
 )
 from watchfloor.console.screens.alert import AlertRoom
 from watchfloor.console.screens.board import BoardRoom
+from watchfloor.console.screens.incident import IncidentRoom
 from watchfloor.console.screens.job import JobRoom
 from watchfloor.console.screens.rule import RuleRoom
 from watchfloor.console.screens.run import RunRoom
@@ -30,6 +31,7 @@ from watchfloor.console.views.keymaps import keymap_lines
 from watchfloor.domain.boards import AlertDetail, HealthRow, SettingRow
 from watchfloor.domain.job_boards import JobRow, RunDetail
 from watchfloor.domain.moments import parse_moment
+from watchfloor.domain.post_mortem import IncidentReport
 from watchfloor.domain.rule_boards import RuleRow
 
 if TYPE_CHECKING:
@@ -216,7 +218,7 @@ class Orders:
         return lambda: self._app.ask(self._app.reader.rules, found)
 
     def plan_run(self, order: Order) -> Plan:
-        run_id = number(order.words)
+        run_id = number(order.words, "run")
 
         def found(detail: RunDetail | None) -> None:
             if detail is None:
@@ -224,6 +226,16 @@ class Orders:
             self._app.push_screen(RunRoom(run_id))
 
         return lambda: self._app.ask(lambda: self._app.reader.run(run_id), found)
+
+    def plan_incident(self, order: Order) -> Plan:
+        incident_id = number(order.words, "incident")
+
+        def found(report: IncidentReport | None) -> None:
+            if report is None:
+                raise Mistake(f"There is no incident #{incident_id}.")
+            self._app.push_screen(IncidentRoom(incident_id))
+
+        return lambda: self._app.ask(lambda: self._app.reader.incident_page(incident_id), found)
 
     def plan_setting(self, order: Order) -> Plan:
         self._refuse_if_barred()

@@ -15,6 +15,7 @@ from watchfloor.console.line import Line, Piece, clean
 from watchfloor.console.screens.acts import AlertActs, ServiceActs
 from watchfloor.console.screens.detail import DetailRoom
 from watchfloor.console.screens.export import ExportMenu
+from watchfloor.console.screens.incident import IncidentMenu, IncidentRoom
 from watchfloor.console.screens.travel import Travels
 from watchfloor.console.trail import Place
 from watchfloor.console.views.service import service_lines
@@ -42,6 +43,7 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
         Scope.ALERT,
         Scope.CHARTS,
         Scope.EXPORTS,
+        Scope.INCIDENTS,
         Scope.PAST,
     )
     TRAVELS: ClassVar[bool] = True
@@ -127,6 +129,7 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
             alert_id=row.alert_id,
             alert_state=state,
             began=problem_began(row),
+            incident_id=self._detail.incidents[0].id if self._detail.incidents else None,
         )
 
     def do_longer(self) -> None:
@@ -139,6 +142,14 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
         if self._detail is not None and self._history is not None:
             row = self._detail.row
             self.app.push_screen(ExportMenu(self, row.id, row.name, self._history))
+
+    def do_incident(self) -> None:
+        """Open the incident, or let one choose where there were several."""
+        incidents = self._detail.incidents if self._detail is not None else ()
+        if len(incidents) == 1:
+            self.app.push_screen(IncidentRoom(incidents[0].id))
+        elif incidents:
+            self.app.push_screen(IncidentMenu(self, incidents))
 
     def _stretch(self, step: int) -> None:
         app, names = self.console_app, list(RANGES)

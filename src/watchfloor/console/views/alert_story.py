@@ -56,9 +56,9 @@ def story_lines(story: AlertStory, moment: Moment, cells: int) -> list[Line]:
     if story.earlier.alerts:
         lines += _earlier(story.earlier, moment, cells)
     if story.runs:
-        lines += _runs(story.runs, moment, cells)
+        lines += run_lines(story.runs, moment, cells)
     if story.logs:
-        lines += _logs(story.logs, moment, cells)
+        lines += log_lines(story.logs, moment, cells)
     return lines
 
 
@@ -108,7 +108,7 @@ def _ended(each: EarlierAlert) -> str:
     return f"{how} after {span((each.resolved_at - each.fired_at).total_seconds())}{acked}"
 
 
-def _runs(runs: Sequence[LinkedRun], moment: Moment, cells: int) -> list[Line]:
+def run_lines(runs: Sequence[LinkedRun], moment: Moment, cells: int) -> list[Line]:
     lines = heading("RUNS OF JOBS MEANWHILE", cells, says(count(len(runs), "run"), "muted"))
     times = column([clock(run.started_at, moment.now, moment.zone) for run in runs])
     for time, run in zip(times, runs, strict=True):
@@ -124,7 +124,7 @@ def _runs(runs: Sequence[LinkedRun], moment: Moment, cells: int) -> list[Line]:
     return lines
 
 
-def _logs(logs: Sequence[LogLine], moment: Moment, cells: int) -> list[Line]:
+def log_lines(logs: Sequence[LogLine], moment: Moment, cells: int) -> list[Line]:
     lines = heading("WARNINGS AND ERRORS MEANWHILE", cells, says(count(len(logs), "line"), "muted"))
     times = column([clock(line.at, moment.now, moment.zone) for line in logs])
     for time, line in zip(times, logs, strict=True):
