@@ -7,11 +7,12 @@ import json
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchfloor.domain.masking import SHORTEST, Masker
-from watchfloor.domain.run_output import LONGEST_LINE, RunOutput
+from watchfloor.domain.run_output import HEAD, LONGEST_LINE, RunOutput
 
 SECRETS = st.text('abcXYZ019+/=& "\\é\n', min_size=SHORTEST, max_size=12)
 
@@ -133,3 +134,68 @@ def test_a_secret_is_hidden_on_each_stream_by_itself_across_the_border_of_head_a
         kept += output.feed("stderr", b"me-open!\n")
     texts = {line.text for line in [*kept, *output.latest(3), *output.end()] if line.stream != "watchfloor"}
     assert texts == {"key ***;", "***!"}
+
+
+UNSEEN = [
+    *("\x1b[0m", "\x1b[01;31m\x1b[K", "\x1b]0;title\x07", "\x1b(B", "\x9b1m"),
+    *("\x00", "\x7f", "\u200b", "\u202e", "\x1c", "\x1f"),
+]
+PRINTED = st.text("abcXYZ019+/=& é", min_size=SHORTEST, max_size=12).filter(str.strip)
+
+
+@given(st.data(), PRINTED, st.sampled_from(["\b", "x\b"]), st.booleans())
+def test_no_secret_passes_that_is_cut_up_by_what_nobody_sees(
+    data: st.DataObject, secret: str, over: str, of_much: bool
+) -> None:
+    between = st.lists(st.sampled_from([*UNSEEN, over]), max_size=2).map("".join)
+    cut = "".join(letter + data.draw(between) for letter in secret)
+    whole = f"key <{cut}>; done\n".encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=4)))
+    output = RunOutput(Masker([secret]), *((0, 10_000) if of_much else ()))
+    kept = []
+    for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
+        kept += output.feed("stdout", whole[start:end])
+    shown = " ".join(line.text for line in (*kept, *output.latest(2), *output.end()))
+    assert secret.strip() not in shown
+    assert "***" in shown
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"),
+    [
+        ("pass\x1b[0mword", "***"),
+        ("p\bpa\bas\bss\bsw\bwo\bor\brd\bd", "***"),
+        ("pass\bword", "***"),
+        ("pasX\bsword", "***"),
+        ("pass\bword and pasX\bsword", "***"),
+        ("\x1b[1mno\x1b[0m secret", "no secret"),
+        ("|\b/\b-\bdone", "done"),
+    ],
+)
+def test_what_is_written_over_is_read_as_people_read_it(printed: str, shown: str) -> None:
+    output = RunOutput(Masker(["password"]))
+    assert [line.text for line in output.feed("stdout", f"{printed}\n".encode())] == [shown]
+
+
+@pytest.mark.parametrize("head", [0, HEAD])
+def test_a_secret_that_is_cut_up_is_hidden_in_a_line_without_end_too(head: int) -> None:
+    whole = b"".join(b"%0*d pass\x1b[0m\xc2\x9b1mword " % (n % 50, n) for n in range(20_000))
+    for size in (1000, 65536):
+        output = RunOutput(Masker(["password"]), head=head)
+        kept = []
+        for start in range(0, len(whole), size):
+            kept += output.feed("stdout", whole[start : start + size])
+        kept += output.end()
+        shown = "".join(line.text for line in kept if line.stream == "stdout")
+        assert shown.count("***") > 10_000
+        for part in ("pass", "word", "[0m", "1m"):
+            assert part not in shown
+
+
+def test_a_very_long_line_that_is_cut_shows_no_half_of_a_secret() -> None:
+    for head in (0, HEAD):
+        output = RunOutput(Masker(["password"]), head=head)
+        line = b"\x1b[31m" * 6551 + b"1234567 pass\x1b[0mword " * 1000
+        kept = [*output.feed("stdout", line + b"\n"), *output.end()]
+        assert "***" in kept[-1].text
+        assert "pass" not in kept[-1].text

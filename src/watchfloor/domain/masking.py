@@ -1,7 +1,8 @@
 """Hides secrets in output before anybody keeps it, also where one is cut in two by the way it arrives.
 
 Each secret is hidden as it is and in the forms in which programs print it: base64, percent-encoded, inside JSON,
-in UTF-16 as programs from Windows write it.
+in UTF-16 as programs from Windows write it. In a line that control sequences, backspaces or invisible characters
+cut up, it is hidden as people would read it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
+
+from watchfloor.domain.text import bare, written_over
 
 SHORTEST = 4
 """Shorter values would hide half of what people write."""
@@ -36,6 +39,20 @@ class Masker:
         """As `hide`, for a text."""
         return self.hide(text.encode(errors="replace")).decode()
 
+    def line(self, text: str) -> str:
+        """A line as `bare` makes it, without its secrets, wherever what is not seen or written over cut them up."""
+        if text.isprintable():
+            return self.text(text)
+        seen = bare(text)
+        hidden = self.text(seen)
+        if "\b" not in text:
+            return hidden
+        over = bare(written_over(text))
+        over_hidden = self.text(over)
+        if hidden == seen:
+            return over_hidden
+        return hidden if over_hidden == over else MASK.decode()
+
     def ready(self, data: bytes) -> int:
         """How much from the start of ``data`` can be hidden and passed on: the rest may be the head of a secret."""
         if self._pattern is None:
@@ -57,6 +74,8 @@ def _forms(secret: str) -> set[bytes]:
         json.dumps(secret)[1:-1].encode(),
         json.dumps(secret, ensure_ascii=False)[1:-1].encode(errors="replace"),
     }
+    if len(seen := bare(secret)) >= SHORTEST:
+        forms.add(seen.encode(errors="replace"))
     forms |= {secret.encode(encoding, errors="replace") for encoding in ("utf-16-le", "utf-16-be")}
     for shift in range(3):  # wherever it lies in a longer text: only what does not depend on its neighbours
         body = base64.b64encode(b"\0" * shift + raw)

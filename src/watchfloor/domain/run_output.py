@@ -22,6 +22,10 @@ PER_LINE = 16
 """What a line counts beside its bytes: empty ones take room, too."""
 
 _LONGEST_WAIT = 4 * LONGEST_LINE
+_MARGIN = 4096
+"""Of a line that never ends, so many last bytes may be the beginning of a control sequence or of a character."""
+
+_INTRODUCERS = (b"\x1b", b"\xc2")
 
 _Raw = tuple[int, datetime | None, str, bytes]
 
@@ -68,7 +72,7 @@ class RunOutput:
             text = f"… {self._dropped:,} lines left out: only the head and the tail of so much are kept …"
             seq, when = (self._tail[0][0] - 1, self._tail[0][1]) if self._tail else (self._seq, at)
             found.append(OutputLine(seq, "watchfloor", text, at=when))
-        found += [_finished(raw) for raw in self._tail]
+        found += [self._finished(raw) for raw in self._tail]
         self._tail.clear()
         return found
 
@@ -79,11 +83,13 @@ class RunOutput:
 
     def latest(self, count: int) -> list[OutputLine]:
         """The last lines so far of those that are kept back for the end, for people who watch."""
-        return [_finished(raw) for raw in reversed(list(islice(reversed(self._tail), count)))]
+        return [self._finished(raw) for raw in reversed(list(islice(reversed(self._tail), count)))]
 
     def _lines(self, stream: str, data: bytes, at: datetime | None) -> list[OutputLine]:
         whole = self._line.get(stream, b"") + data
         *lines, rest = whole.split(b"\n")
+        if len(rest) > _LONGEST_WAIT:
+            rest = self._masked_but_its_end(rest)
         while len(rest) > _LONGEST_WAIT:  # a line that never ends is given out in pieces
             lines.append(rest[:LONGEST_LINE])
             rest = rest[LONGEST_LINE:]
@@ -100,13 +106,14 @@ class RunOutput:
                 break
             self._left -= size
             self._seq += 1
-            head.append(_finished((self._seq, at, stream, data)))
+            head.append(self._finished((self._seq, at, stream, data)))
         return head
 
     def _keep_back(self, stream: str, lines: list[bytes], at: datetime | None) -> None:
         tail, room, held = self._tail, self._room, self._in_tail
         for seq, data in enumerate(lines, self._seq + 1):
-            cut = data if len(data) <= LONGEST_LINE * 4 else data[: LONGEST_LINE * 4]
+            short = len(data) <= LONGEST_LINE * 4
+            cut = data if short else self._masked(data).encode()[: LONGEST_LINE * 4]
             tail.append((seq, at, stream, cut))
             held += len(cut) + PER_LINE
             while held > room and len(tail) > 1:
@@ -115,9 +122,19 @@ class RunOutput:
         self._seq += len(lines)
         self._in_tail = held
 
+    def _masked(self, data: bytes) -> str:
+        return self._masker.line(data.decode(errors="replace"))
 
-def _finished(raw: _Raw) -> OutputLine:
-    seq, at, stream, data = raw
-    text = clean(data[: LONGEST_LINE * 4].rstrip(b"\r").decode(errors="replace"), LONGEST_LINE)
-    shown = text.replace("\n", " ").rstrip()
-    return OutputLine(seq, stream, shown, level_of(stream, shown), at)
+    def _masked_but_its_end(self, rest: bytes) -> bytes:
+        """A line that has no end yet, so that it can be cut anywhere before its last bytes."""
+        end = len(rest) - _MARGIN
+        begun = max(rest.rfind(introducer, end - _MARGIN, end) for introducer in _INTRODUCERS)
+        end = begun if begun > 0 else end
+        while rest[end] & 0xC0 == 0x80 and end > len(rest) - 2 * _MARGIN:  # in the middle of a character
+            end -= 1
+        return self._masked(rest[:end]).encode() + rest[end:]
+
+    def _finished(self, raw: _Raw) -> OutputLine:
+        seq, at, stream, data = raw
+        shown = clean(self._masked(data.rstrip(b"\r")), LONGEST_LINE).rstrip()
+        return OutputLine(seq, stream, shown, level_of(stream, shown), at)

@@ -28,7 +28,7 @@ _INVISIBLE = (
     r"\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     r"\U0001d173-\U0001d17a\U000e0000-\U000e007f"
 )
-_CONTROLS = re.compile(rf"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f{_INVISIBLE}]")
+_CONTROLS = re.compile(rf"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f{_INVISIBLE}]+")
 _SEPARATORS = re.compile(r"[\x1c-\x1f]")
 _NEWLINES = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -67,6 +67,32 @@ def clean(text: str, limit: int = 100_000) -> str:
     lines = _NEWLINES.sub("\n", text[: limit + 1])
     safe = _SEPARATORS.sub("", _harmless(lines)).expandtabs(4)
     return safe if len(safe) <= limit and len(text) <= limit else safe[: limit - 1] + "…"
+
+
+def bare(text: str) -> str:
+    """One line of what can be seen of a text, however long it is: as `clean`, but line ends become spaces.
+
+    >>> bare("pass\\x1b[0mword\\x00\\r\\n")
+    'password '
+    """
+    if text.isprintable():
+        return text
+    lines = _harmless(_NEWLINES.sub("\n", text))
+    return _SEPARATORS.sub("", lines).expandtabs(4).replace("\n", " ")
+
+
+def written_over(text: str) -> str:
+    """A line as it looks after its backspaces, which go back so that what follows is written over what was there.
+
+    >>> written_over("N\\bNO\\bO|\\b/")
+    'NO/'
+    """
+    shown: list[str] = []
+    at = 0
+    for part in _SEQUENCES.sub("", text).split("\b"):
+        shown[at : at + len(part)] = part
+        at = max(0, at + len(part) - 1)
+    return "".join(shown)
 
 
 def _harmless(text: str) -> str:

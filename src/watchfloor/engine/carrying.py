@@ -109,7 +109,7 @@ async def _within_time(
         async with asyncio.timeout(limit_s) as scope:
             await kind.run(settings, attempt)
     except PayloadError as error:
-        words = masker.text(one_line(str(error), 500))
+        words = one_line(masker.line(str(error)), 500)
         return Ending(error.error_class, words, error.exit_code, error.signal, error.wait_s)
     except asyncio.CancelledError:
         ending = why_cancelled()
@@ -122,9 +122,9 @@ async def _within_time(
     except TimeoutError as error:
         if scope.expired():
             return Ending("timeout", f"no end after {format_duration(round(limit_s, 3))}")
-        return Ending("internal", masker.text(one_line(f"TimeoutError: {error}")))
+        return Ending("internal", one_line(masker.line(f"TimeoutError: {error}")))
     except Exception as error:
-        words = masker.text(one_line(f"{type(error).__name__}: {error}", 500))
+        words = one_line(masker.line(f"{type(error).__name__}: {error}"), 500)
         log.error("job %s of kind %s failed by itself: %s", attempt.job, kind.name, words)
         return Ending("internal", words)
     return Ending()
