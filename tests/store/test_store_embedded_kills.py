@@ -132,6 +132,21 @@ def test_a_crash_is_recovered_within_five_seconds(server: Embedded) -> None:
     assert time.monotonic() - started < 5
 
 
+def test_the_last_user_may_leave_while_the_server_recovers_from_a_killed_backend(server_dir: Path) -> None:
+    """PostgreSQL 18 gives the recovery up, and then waits for ever for a checkpointer that it told nothing."""
+    with Embedded.start(server_dir) as server:
+        with psycopg.connect(server.dsn) as connection:
+            connection.execute("CREATE TABLE t AS SELECT 42 AS x")
+        backend = psycopg.connect(server.dsn)
+        log = server_dir / "server.log"
+        kill(backend.info.backend_pid)
+        until(lambda: "reinitializing" in log.read_text())
+    until(lambda: status(server_dir).state == "stopped", 30)
+    backend.close()
+    with Embedded.start(server_dir) as server:
+        assert committed(server) == 42
+
+
 @contextmanager
 def crashed(server_dir: Path) -> Iterator[tuple[Path, int]]:
     """A cluster whose server and keeper were killed: its lock file, and the account the server ran as."""

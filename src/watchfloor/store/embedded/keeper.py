@@ -30,7 +30,8 @@ from watchfloor.store.embedded.serverlog import ServerLog
 EXIT_ANOTHER_KEEPS = 3
 """Exit status of a keeper that found another one at work."""
 
-_FAST_STOP_PATIENCE = 120.0  # seconds a fast stop may take before the immediate one
+_FAST_STOP_PATIENCE = 60.0  # seconds a fast stop may take before the immediate one
+_FORGOTTEN_PATIENCE = 2.0  # the same where nothing is left but a process that was told nothing
 _DRAIN = 15.0  # seconds the users get to leave after the keeper itself was told to go (SIGTERM)
 _SHORT_LIFE = 1.0  # seconds; a server that lived longer is started again at once
 _LONGEST_PAUSE = 5.0
@@ -292,13 +293,21 @@ class Keeper:
             self._wait(left)
 
     def _stop(self, server: _Server) -> None:
-        """Stop the server: fast, after a long patience immediate. Waits for as long as it takes."""
+        """Stop the server: fast, after a long patience immediate. Waits for as long as it takes.
+
+        A fast stop during the recovery from a crashed backend ends the recovery, but PostgreSQL 18 then waits for
+        ever for a checkpointer that it did not tell to go.
+        """
         publish(self._lock_fd, "stopping", 0)
         number, deadline = signal.SIGINT, time.monotonic() + _FAST_STOP_PATIENCE
+        busy_at = time.monotonic()
         while not server.gone():
             server.kill(number)
             self._wait(1.0)
-            if time.monotonic() > deadline and number == signal.SIGINT:
+            now = time.monotonic()
+            if not postmaster.only_an_idle_checkpointer(self._cluster, self._orders["name"]):
+                busy_at = now
+            if number == signal.SIGINT and (now > deadline or now - busy_at > _FORGOTTEN_PATIENCE):
                 self._log.write("the fast stop takes too long: stopping at once, the next start will recover")
                 number = signal.SIGQUIT
         server.close()

@@ -89,6 +89,12 @@ def children(cluster: str, cluster_name: str) -> list[int]:
     ]
 
 
+def only_an_idle_checkpointer(cluster: str, cluster_name: str) -> bool:
+    """Whether of all server processes but the postmaster only a checkpointer is left, and writes no checkpoint."""
+    titles = [_command_line(pid)[0].rstrip() for pid in children(cluster, cluster_name)]
+    return titles == [b"postgres: " + os.fsencode(cluster_name) + b": checkpointer"]
+
+
 def _processes() -> list[int]:
     return (
         [int(name) for name in os.listdir("/proc") if name.isdigit()] if os.path.isdir("/proc/self") else []
