@@ -82,6 +82,7 @@ class Storm:
         self.kills: Counter[str] = Counter()
         self.sight: Sight | None = None
         self.ending = asyncio.Event()
+        self.struck_at = 0.0
         self._database: Database | None = None
 
     @property
@@ -172,6 +173,7 @@ class Storm:
             if not self.node.alive:
                 await asyncio.sleep(act.downtime)
                 self.node.start()
+            self.struck_at = asyncio.get_running_loop().time()
             if act.wait:
                 await self.running_again(f"after kill {number}, {act.what}")
 
@@ -186,10 +188,10 @@ class Storm:
         await self.until(all_checked, f"every service checked {when}")
 
     async def until(self, condition: Callable[[Sight], bool], what: str) -> None:
-        """Wait for something to be seen."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        """Wait for something to be seen, at the latest so long after the last kill: each begins everything anew."""
+        began = asyncio.get_running_loop().time()
         while self.sight is None or not condition(self.sight):
-            late = asyncio.get_running_loop().time() > deadline
+            late = asyncio.get_running_loop().time() > max(began, self.struck_at) + PATIENCE_S
             assert not late, f"not within {PATIENCE_S:.0f} s: {what}\n{self.node.said()[-4000:]}"
             assert self.node.alive or self.node.killed, self.node.obituary()
             await asyncio.sleep(0.05)

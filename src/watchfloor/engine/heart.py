@@ -14,6 +14,7 @@ from watchfloor.engine.registration import NameLock
 from watchfloor.engine.supervisor import Beat
 from watchfloor.store import audit
 from watchfloor.store import nodes as store
+from watchfloor.store import set_back as clocks
 from watchfloor.store.errors import StoreError
 from watchfloor.store.nodes import Entry
 
@@ -51,15 +52,25 @@ class Heart:
         """One beat."""
         if not await self._lock.hold(self._node.id):
             log.warning("another connection holds the lock of node %s; trying again", self._node.name)
-        asked, believed = steady_ns(), self._node.clock.now()
         async with self._node.database.transaction() as connection:
+            ahead = await clocks.ahead(connection, JUMP_S)
+            asked, believed = steady_ns(), self._node.clock.now()
             database_now = await store.beat(connection, self._entry, state, self._stats())
             answered = steady_ns()
+            if database_now is None:
+                raise StoreError(f"another engine runs as node {self._node.name} now; this one gives way")
+            self._node.clock.measured(
+                database_now, asked, answered
+            )  # before anything is set back: else it were due
+            jump = (database_now - believed).total_seconds()
+            back_s = clocks.how_far(ahead, self._node.id, -jump)
+            if back_s:
+                await clocks.set_back(connection, back_s)
             live = await store.live_nodes(connection)
-        if database_now is None:
-            raise StoreError(f"another engine runs as node {self._node.name} now; this one gives way")
-        self._node.clock.measured(database_now, asked, answered)
-        jump = (database_now - believed).total_seconds()
+        if back_s:
+            log.warning(
+                "the database's clock was set back by %.1f s; what waits goes on waiting as before", back_s
+            )
         if abs(jump) > JUMP_S + (answered - asked) / 1e9:
             self._node.count("clock_jumps")
             await self._tell_jump(jump, database_now)

@@ -15,8 +15,10 @@ import psycopg
 
 from watchfloor import __version__
 from watchfloor.config.model import NodeConfig
+from watchfloor.domain.guards import JUMP_S
 from watchfloor.engine.node import Node
 from watchfloor.store import nodes, settings
+from watchfloor.store import set_back as clocks
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.errors import StoreError
 from watchfloor.store.health import clock
@@ -76,6 +78,9 @@ async def register(database: Database, who: NodeConfig, lock: NameLock) -> tuple
             f"node {who.name} is already running on this database; start this one with another --node"
         )
     async with database.transaction() as connection:
+        back_s = clocks.how_far(await clocks.ahead(connection, JUMP_S), known)
+        if back_s:  # while nobody ran
+            await clocks.set_back(connection, back_s)
         await ensure_partitions(connection, (await clock(connection)).date())
         entry = await nodes.register(connection, _registration(who))
         values = await settings.values(connection)
