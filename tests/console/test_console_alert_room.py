@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -9,9 +11,10 @@ from uuid import UUID
 import pytest
 from console_driver import console
 from console_world import NOW, World
+from textual import events
 
-from watchfloor.console.screens.silencing import read_end
-from watchfloor.operations.silences import Wish
+from watchfloor.console.screens.silencing import SilenceDialog, read_end
+from watchfloor.operations.silences import Reach, Wish
 
 TO_RULES = ("3", "tab", "tab")
 TO_SILENCES, TO_DELIVERIES = (*TO_RULES, "tab"), (*TO_RULES, "tab", "tab")
@@ -188,6 +191,31 @@ async def test_s_why_and_enter_are_enough_for_a_silence() -> None:
         await driver.press("enter")
         assert driver.world.done[0][0] == "add_silence"
         driver.sees("✓ silence #10 keeps quiet what matches")
+
+
+async def test_a_silence_closed_before_it_knows_what_it_matches_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with console() as driver:
+        asked, answer, reader = asyncio.Event(), asyncio.Event(), driver.app.reader
+        found = await reader.silence_reach([])
+
+        async def slow(matchers: Sequence[str]) -> Reach:
+            asked.set()
+            await answer.wait()
+            return found
+
+        monkeypatch.setattr(reader, "silence_reach", slow)
+        await driver.press("3")
+        driver.app.post_message(events.Key("s", "s"))
+        await asked.wait()
+        dialog = driver.app.screen
+        assert isinstance(dialog, SilenceDialog)
+        driver.app.post_message(events.Key("escape", None))
+        await driver.until(lambda: not dialog.is_running)
+        answer.set()
+        await driver.idle()
+        driver.sees_not("Silence what is like", "not found out")
 
 
 async def test_a_silence_that_matches_everything_warns_and_is_confirmed_twice() -> None:

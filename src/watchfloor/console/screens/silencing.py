@@ -124,7 +124,7 @@ class SilenceDialog(Dialog[Wish], inherit_bindings=False):
         def told(reach: Reach | None) -> None:
             if (
                 reach is not None
-                and self.is_mounted
+                and self.is_current  # else it was closed meanwhile
                 and texts == split(self.query_one("#matchers", TextLine).value)
             ):
                 words = (
