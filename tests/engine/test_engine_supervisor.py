@@ -251,6 +251,18 @@ async def test_a_loop_that_does_not_turn_is_told_of_from_outside_and_resolves_wh
     assert (await health(database, "loop"))[0] == "running"
 
 
+async def test_a_loop_that_stops_before_any_configuration_is_in_force_is_told_of_too(
+    database: Database, dsn: str
+) -> None:
+    async with database.transaction() as connection:
+        entry = await nodes.register(connection, Registration("one", "box", 1, "1", "", ()))
+    assert await asyncio.to_thread(report_silence, dsn, entry.id, "one", 7.0)
+    assert await alerts(database) == [("loop of node one is stuck", "firing")]
+    await make_rules(database)
+    assert await asyncio.to_thread(report_silence, dsn, entry.id, "one", 9.0)
+    assert len(await alerts(database)) == 1
+
+
 async def test_a_loop_that_stopped_inside_a_transaction_is_told_of_although_it_holds_locks(
     node: Node, database: Database, dsn: str
 ) -> None:

@@ -16,7 +16,7 @@ from watchfloor.store import alerts as store
 from watchfloor.store.alerts import ChangedAlert, NewAlert, StoredAlert
 from watchfloor.store.database import Connection
 from watchfloor.store.nodes import save_components
-from watchfloor.store.rules import rule_id
+from watchfloor.store.rules import own_rule_id
 
 REOPEN_S = 300.0
 
@@ -48,7 +48,7 @@ async def report(
         elif found is not None and again is not None:
             changed.append(with_words(found, again, _title(row, node), row.last_error, now))
         else:
-            new.append(_new(subject, row, node, await rule_id(connection, COMPONENT_RULE), now))
+            new.append(_new(subject, row, node, await own_rule_id(connection, COMPONENT_RULE), now))
     return await carry_out(connection, new, [change for change in changed if change.events], now)
 
 

@@ -12,7 +12,7 @@ from watchfloor.operations.transitions import carry_out
 from watchfloor.store import alerts as store
 from watchfloor.store.alerts import ChangedAlert, NewAlert
 from watchfloor.store.database import Connection
-from watchfloor.store.rules import rule_id
+from watchfloor.store.rules import own_rule_id
 
 REOPEN_S = 300.0
 
@@ -32,7 +32,7 @@ async def report_link(connection: Connection, node: str, offline: bool, now: dat
         changed = ChangedAlert(found, *again)
         return await carry_out(connection, (), [changed] if changed.events else [], now)
     alert, events = raise_alert(Severity.CRITICAL, now)
-    rule = await rule_id(connection, COMPONENT_RULE)
+    rule = await own_rule_id(connection, COMPONENT_RULE)
     new = NewAlert(
         uuid=uuid4(),
         subject=subject,

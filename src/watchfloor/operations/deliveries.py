@@ -24,7 +24,7 @@ from watchfloor.store.database import Connection, Database
 from watchfloor.store.health import clock
 from watchfloor.store.outbox import Leased
 from watchfloor.store.pulse import pulse
-from watchfloor.store.rules import rule_id
+from watchfloor.store.rules import own_rule_id
 
 REOPEN_S = 300.0
 
@@ -94,7 +94,7 @@ async def _raise_alert(connection: Connection, channel: str, failure: Failure, n
         await carry_out(connection, (), [change for change in changed if change.events], now)
         return
     alert, events = raise_alert(Severity.CRITICAL, now)
-    rule, subject = await rule_id(connection, CHANNEL_RULE), breaker.subject(channel)
+    rule, subject = await own_rule_id(connection, CHANNEL_RULE), breaker.subject(channel)
     new = NewAlert(
         uuid=uuid4(),
         subject=subject,

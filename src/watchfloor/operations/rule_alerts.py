@@ -21,7 +21,7 @@ from watchfloor.operations.transitions import carry_out, with_words
 from watchfloor.store import alerts, reach
 from watchfloor.store.alerts import ChangedAlert, NewAlert, StoredAlert
 from watchfloor.store.database import Connection
-from watchfloor.store.rules import rule_id
+from watchfloor.store.rules import own_rule_id
 
 REOPEN_S = 300.0
 
@@ -186,7 +186,7 @@ async def tell_trouble(
         change = with_words(known[-1], again, title, summary, now)
         said = bool(change.events) or summary != known[-1].summary
         return await carry_out(connection, (), [change] if said else (), now)
-    own = await rule_id(connection, RULE_RULE)
+    own = await own_rule_id(connection, RULE_RULE)
     alert, events = raise_alert(Severity.WARNING, now)
     new = NewAlert(
         uuid=uuid4(),

@@ -218,10 +218,20 @@ def rule(row: Any) -> Rule:
     )
 
 
-async def rule_id(connection: Connection, name: str) -> int:
-    """The id of a rule that must exist."""
-    found: int = await fetch_value(connection, "SELECT id FROM rules WHERE name = %(name)s", {"name": name})
-    return found
+async def own_rule_id(connection: Connection, name: str) -> int:
+    """The id of one of `OWN_RULES`, which is made if no configuration was in force yet: it tells no channel so far."""
+    wanted = "SELECT id FROM rules WHERE name = %(name)s"
+    found: int | None = await fetch_value(connection, wanted, {"name": name})
+    if found is not None:
+        return found
+    await connection.execute(
+        "INSERT INTO rules (name, selector, for_ms, channels, enabled, enabled_by_file, position, owner, origin) "
+        "VALUES (%(name)s, '{\"statuses\": []}', 0, '{}', true, true, %(last)s, 'system', '') "
+        "ON CONFLICT (name) DO NOTHING",
+        {"name": name, "last": LAST},
+    )
+    made: int = await fetch_value(connection, wanted, {"name": name})  # perhaps by somebody else
+    return made
 
 
 async def apply_channels(connection: Connection, definitions: Sequence[ChannelDefinition]) -> None:
