@@ -289,12 +289,21 @@ async def test_a_silence_is_extended_by_an_hour_and_one_without_a_time_says_why_
 async def test_a_silence_is_edited_in_the_form_it_was_made_in() -> None:
     async with console() as driver:
         await driver.press(*TO_SILENCES, "j", "i")
-        driver.sees("Change silence #8", "deploy of the new search", "3h")
+        driver.sees("Change silence #8", "deploy of the new search", "2026-08-20 17:02:31")
         await driver.press("tab", "ctrl+u")
         await driver.type("5h")
         await driver.press("enter")
         name, number, wish = driver.world.done[0]
         assert (name, number, wish.lasts) == ("change_silence", 8, timedelta(hours=5))  # type: ignore[attr-defined]
+
+
+async def test_a_silence_that_is_edited_ends_when_it_would_have_unless_its_end_is_edited() -> None:
+    async with console() as driver:
+        driver.world.silences[1] = replace(driver.world.silences[1], ends_at=NOW + timedelta(minutes=119))
+        await driver.press(*TO_SILENCES, "j", "i", "enter")  # 1h 59m are left, and no minute less
+        await driver.press("k", "i", "enter")  # planned: it lasts two hours from when it begins
+        lengths = [wish.lasts for _, _, wish in driver.world.done]  # type: ignore[misc]
+        assert lengths == [timedelta(minutes=119), timedelta(hours=2)]
 
 
 async def test_one_dead_letter_is_replayed_after_it_was_asked() -> None:

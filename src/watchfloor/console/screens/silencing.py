@@ -19,7 +19,7 @@ from watchfloor.console.screens.dialogs import Dialog, Say, spare
 from watchfloor.console.screens.host import ActionHost
 from watchfloor.console.widgets.filter_line import TextLine
 from watchfloor.domain.boards import AlertDetail, SilenceRow
-from watchfloor.domain.durations import compact_duration, parse_duration
+from watchfloor.domain.durations import parse_duration
 from watchfloor.domain.matchers import BadMatcher, Matcher, match_everything, parse_all, split
 from watchfloor.domain.words import count
 from watchfloor.operations.actor import Refused
@@ -32,8 +32,8 @@ RESOLVED = "resolved"
 MORE = timedelta(hours=1)
 
 
-def read_end(text: str, now: datetime, zone: tzinfo | None) -> tuple[timedelta | None, bool]:
-    """How long a silence lasts from `now`, and whether it ends when all is resolved. Raises `ValueError`.
+def read_end(text: str, start: datetime, zone: tzinfo | None) -> tuple[timedelta | None, bool]:
+    """How long a silence lasts from `start`, and whether it ends when all is resolved. Raises `ValueError`.
 
     >>> read_end("2h or resolved", datetime(2026, 1, 1), None)
     (datetime.timedelta(seconds=7200), True)
@@ -51,9 +51,20 @@ def read_end(text: str, now: datetime, zone: tzinfo | None) -> tuple[timedelta |
     except ValueError:
         return timedelta(seconds=parse_duration(rest)), until_resolved
     at = at if at.tzinfo else at.replace(tzinfo=zone) if zone else at.astimezone()
-    if at <= now:
-        raise ValueError(f"{rest} is over: a silence cannot end in the past")
-    return at - now, until_resolved
+    if at <= start:
+        raise ValueError(f"{rest} is over: a silence cannot end in the past or before it begins")
+    return at - start, until_resolved
+
+
+def write_end(ends_at: datetime | None, until_resolved: bool, zone: tzinfo | None) -> str:
+    """Until when a silence lasts, to the second, so that `read_end` reads the same.
+
+    >>> from datetime import UTC
+    >>> write_end(datetime(2026, 1, 1, 18, 30, 5, tzinfo=UTC), True, UTC)
+    '2026-01-01 18:30:05 or resolved'
+    """
+    at = [] if ends_at is None else [f"{ends_at.astimezone(zone):%Y-%m-%d %H:%M:%S}"]
+    return " or ".join([*at, *([RESOLVED] if until_resolved else [])])
 
 
 def matchers_of(detail: AlertDetail) -> str:
@@ -73,9 +84,18 @@ class SilenceDialog(Dialog[Wish], inherit_bindings=False):
     SilenceDialog #box { width: 78; }
     """
 
-    def __init__(self, what: str, matchers: str, lasts: str = "2h", comment: str = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        matchers: str,
+        lasts: str = "2h",
+        comment: str = "",
+        starts: datetime | None = None,
+    ) -> None:
+        """With `starts` the silence is still to begin, or has begun: a length of time counts from there or from now."""
         super().__init__(says(clean(what), "title"))
         self._given = (matchers, lasts, comment)
+        self._starts = starts
         self._reach = Say(id="reach")
         self._told_everything = False
 
@@ -146,9 +166,9 @@ class SilenceDialog(Dialog[Wish], inherit_bindings=False):
         app = self.console_app
         try:
             wanted = parse_all(texts)
-            lasts, until_resolved = read_end(
-                self.query_one("#lasts", TextLine).value, app.present.now, app.zone
-            )
+            now = app.present.now
+            start = now if self._starts is None else max(now, self._starts)
+            lasts, until_resolved = read_end(self.query_one("#lasts", TextLine).value, start, app.zone)
         except ValueError as mistake:
             self.complain(f"{mistake}.")
             return None
@@ -230,18 +250,15 @@ class SilenceActs(ActionHost):
         row, app = self.context().silence, self.console_app
         if row is None:
             return
-        ends = (
-            []
-            if row.ends_at is None
-            else [compact_duration((row.ends_at - self._start(row)).total_seconds())]
-        )
-        lasts = " or ".join([*ends, *([RESOLVED] if row.until_resolved else [])])
+        lasts = write_end(row.ends_at, row.until_resolved, app.zone)
 
         def done(wish: Wish | None) -> None:
             if wish is not None:
                 self._replace(row, wish, "was changed")
 
-        dialog = SilenceDialog(f"Change silence #{row.id}", " ".join(row.matchers), lasts, row.comment)
+        dialog = SilenceDialog(
+            f"Change silence #{row.id}", " ".join(row.matchers), lasts, row.comment, row.starts_at
+        )
         app.push_screen(dialog, done)
 
     def _start(self, row: SilenceRow) -> datetime:
