@@ -35,6 +35,15 @@ async def test_a_group_folds_and_unfolds_and_all_of_them() -> None:
         assert isinstance(driver.app.screen, ServiceRoom)
 
 
+async def test_where_the_cursor_is_among_groups_is_not_counted_with_their_heads() -> None:
+    async with console(size=(120, 30)) as driver:
+        await driver.press("V", "G", "/")
+        await driver.type("wiki")
+        await driver.press("enter")
+        driver.sees("1 of 24 services")
+        driver.sees_not("/ 1 of 24")
+
+
 async def test_the_formula_of_a_group_is_shown_with_its_numbers() -> None:
     async with console() as driver:
         await driver.press("V", "k", "i")

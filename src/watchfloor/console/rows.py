@@ -95,6 +95,11 @@ class Rows(Generic[R]):
         self._query, self._keep = query, keep
         self._arrange()
 
+    @property
+    def woven(self) -> bool:
+        """Whether rows of another kind stand between those that pass the filter, or some of these are folded."""
+        return self._weave is not None
+
     def set_weave(self, weave: Callable[[Sequence[R]], Sequence[R]] | None) -> None:
         """Let `weave` put rows of its own between those that pass the filter, and leave out what is folded."""
         self._weave = weave

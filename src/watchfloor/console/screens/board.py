@@ -207,7 +207,7 @@ class BoardRoom(Listing[R], Generic[R], inherit_bindings=False):
             if shown == every
             else f"{grouped(shown)} of {count(every, self.noun())}"
         )
-        return f"{grouped(rows.place + 1)} / {of}"
+        return of if rows.woven else f"{grouped(rows.place + 1)} / {of}"
 
     @property
     def _marking(self) -> bool:

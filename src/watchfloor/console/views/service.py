@@ -15,6 +15,7 @@ from watchfloor.console.views.sections import column, folded, heading, pairs
 from watchfloor.console.views.tree import needed_by_lines, needs_lines, tree_lines
 from watchfloor.console.views.why import why_lines
 from watchfloor.domain.boards import HealthRow, IncidentRow, ServiceDetail
+from watchfloor.domain.durations import format_duration
 from watchfloor.domain.history import History
 from watchfloor.domain.outcome import Status
 
@@ -72,7 +73,7 @@ def _state(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
         words = " acknowledged" if row.acknowledged else " is firing"
         parts.append(((f"#{row.alert_id}", "key"), (words, "accent" if row.acknowledged else "failing")))
     parts.append((("checked ", "muted"), (_ago(row.checked_at, moment), "text")))
-    parts.append((("every ", "muted"), (span(row.every), "text")))
+    parts.append((("every ", "muted"), (format_duration(row.every), "text")))
     lines = folded(parts, cells)
     for words in _why_quiet(row):
         lines += wrap(words, cells, "muted", limit=2)
