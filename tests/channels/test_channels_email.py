@@ -40,9 +40,9 @@ def draft(message_id: str = FIRST, title: str = "größe is failing", summary: s
     )
 
 
-async def send(made: Settings, made_of: Draft | None = None) -> None:
+async def send(made: Settings, made_of: Draft | None = None) -> str:
     body = render(made, made_of or draft())
-    await deliver(made, Message((made_of or draft()).id, "alert.firing", body, 1))
+    return await deliver(made, Message((made_of or draft()).id, "alert.firing", body, 1))
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,10 @@ async def test_nothing_is_sent_in_clear_where_encryption_is_wanted() -> None:
 
 async def test_one_refused_recipient_does_not_stop_the_mail(caplog: pytest.LogCaptureFixture) -> None:
     async with mailbox() as box:
-        box.refused = {"bob@example.com": "550 unknown"}
+        for code in ("450 later", "550 unknown"):
+            box.refused = {"bob@example.com": code}
+            assert await send(settings(box.port)) == f"it was taken, but not for bob@example.com ({code[:3]})"
+            assert box.recipients.pop() == ["ann@example.com"]
         await send(settings(box.port))
         assert box.recipients == [["ann@example.com"]]
         assert "not for bob@example.com (550)" in caplog.text

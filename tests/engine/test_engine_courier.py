@@ -220,6 +220,19 @@ async def test_a_channel_that_never_ends_is_cut_off(
     assert (await one(database, "SELECT last_error FROM outbox")).startswith("no end after ")
 
 
+async def test_what_a_receiver_says_of_a_message_that_it_took_is_kept(
+    node: Node, database: Database, alerts: list[StoredAlert]
+) -> None:
+    async def partly(settings: Odd, message: Message) -> str:
+        return "it was taken, but not for bob\x1b"
+
+    await channels(database, ops=ChannelDefinition("ops", "partly", {}, True, ""))
+    await put(database, (alerts[0], 1, "ops"))
+    async with at_work(node, MemoryKinds(Kind("partly", Odd, partly))):
+        await until(lambda: all_are(database, "delivered"))
+    assert await one(database, "SELECT last_error FROM outbox") == "it was taken, but not for bob"
+
+
 @pytest.mark.parametrize("wish", [float("inf"), float("nan"), -5.0])
 async def test_no_wish_of_a_receiver_upsets_the_courier(
     node: Node, database: Database, alerts: list[StoredAlert], wish: float

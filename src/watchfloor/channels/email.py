@@ -110,14 +110,17 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_file)
 
 
-async def deliver(settings: Settings, message: Message) -> None:
-    """Hand over one mail; ``settings.timeout`` is for all of it. Raises `DeliveryError`."""
+async def deliver(settings: Settings, message: Message) -> str:
+    """Hand over one mail; ``settings.timeout`` is for all of it. Raises `DeliveryError`.
+
+    Returns for whom it was not taken, empty as a rule: it is not sent again, because the others have it.
+    """
     try:
         client = _client(settings)
     except OSError as error:
         raise DeliveryError(f"ca_file: {sayable(str(error), secrets_of(settings))}") from None
     try:
-        await _within(settings.timeout, _hand_over(client, settings, message))
+        remark = await _within(settings.timeout, _hand_over(client, settings, message))
         with contextlib.suppress(SMTPException, OSError):  # it was taken: how they part is all one
             await client.quit(timeout=GOODBYE_S)
     except TimeoutError:
@@ -134,9 +137,10 @@ async def deliver(settings: Settings, message: Message) -> None:
         if client.transport is not None:
             cast(asyncio.WriteTransport, client.transport).abort()
         client.close()
+    return remark
 
 
-async def _within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
+async def _within(seconds: float, work: Coroutine[Any, Any, str]) -> str:
     """Do the work in time. Raises `TimeoutError`.
 
     The library waits with ``asyncio.wait_for``, which in Python 3.11 may swallow a cancellation that comes together
@@ -147,7 +151,7 @@ async def _within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait({task}, timeout=seconds)
         if not task.done():
             raise TimeoutError
-        task.result()
+        return task.result()
     finally:
         while not task.done():
             task.cancel()
@@ -168,13 +172,16 @@ def _client(settings: Settings) -> aiosmtplib.SMTP:
     )
 
 
-async def _hand_over(client: aiosmtplib.SMTP, settings: Settings, message: Message) -> None:
+async def _hand_over(client: aiosmtplib.SMTP, settings: Settings, message: Message) -> str:
     await client.connect()
     recipients = [parseaddr(mailbox)[1] for mailbox in settings.to]
     refused, _ = await client.sendmail(parseaddr(settings.from_)[1], recipients, message.payload)
-    if refused:
-        codes = ", ".join(f"{address} ({answer.code})" for address, answer in refused.items())
-        log.warning("a mail was taken, but not for %s", sayable(codes, secrets_of(settings)))
+    if not refused:
+        return ""
+    codes = ", ".join(f"{address} ({answer.code})" for address, answer in refused.items())
+    remark = f"it was taken, but not for {sayable(codes, secrets_of(settings))}"
+    log.warning("a mail: %s", remark)
+    return remark
 
 
 def _refusal(settings: Settings, code: int, words: str) -> DeliveryError:

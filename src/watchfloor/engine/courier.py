@@ -226,7 +226,7 @@ class Courier:
         leased = ready.leased
         try:
             async with asyncio.timeout(LONGEST_S):
-                await self._sender.send(ready)
+                return await self._sender.send(ready)
         except DeliveryError as error:
             failure = error
         except TimeoutError:
@@ -234,8 +234,6 @@ class Courier:
         except Exception as error:
             log.exception("channel %s failed by itself", leased.channel)
             failure = DeliveryError(one_line(f"{type(error).__name__}: {error}"))
-        else:
-            return leased
         self._pace.refused(leased.channel)
         await self._book_failure(leased, ready.channel, failure)
         return None

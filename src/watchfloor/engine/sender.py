@@ -73,13 +73,15 @@ class Sender:
             replace(each, payload=kept[each.leased.id]) if each.leased.id in kept else each for each in ready
         ]
 
-    async def send(self, ready: Ready) -> None:
-        """One attempt. Raises `DeliveryError` and what a kind does wrong."""
+    async def send(self, ready: Ready) -> Leased:
+        """One attempt; returns the message as it was taken. Raises `DeliveryError` and what a kind does wrong."""
         if ready.failure is not None:
             raise ready.failure
         assert ready.kind is not None
         leased, sent_at = ready.leased, int(self._node.clock.now().timestamp())
-        await ready.kind.run(ready.settings, Message(str(leased.id), leased.kind, ready.payload, sent_at))
+        message = Message(str(leased.id), leased.kind, ready.payload, sent_at)
+        remark: object = await ready.kind.run(ready.settings, message)
+        return replace(leased, remark=one_line(remark, 500)) if isinstance(remark, str) else leased
 
     def _ready(self, leased: Leased, channel: Channel | None) -> Ready:
         try:

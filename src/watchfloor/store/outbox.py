@@ -42,7 +42,8 @@ class Leased:
 
     ``thread`` is the first message about the same alert or group on this channel, ``rendered`` what an earlier attempt
     sent. ``grouped``: it tells of a group.
-    ``probe``: its channel is failing, and this message finds out whether it still does.
+    ``probe``: its channel is failing, and this message finds out whether it still does. ``remark``: for whom its
+    receiver did not take it, where it is for several.
     """
 
     id: UUID
@@ -55,6 +56,7 @@ class Leased:
     rendered: bytes | None
     probe: bool = False
     grouped: bool = False
+    remark: str = ""
 
 
 async def put(connection: Connection, messages: Sequence[Message]) -> None:
@@ -219,9 +221,10 @@ _RELEASE = "UPDATE outbox SET state = 'queued', lease_until = NULL, leased_by = 
 async def delivered(connection: Connection, messages: Sequence[Leased]) -> None:
     """Their receivers took them, whoever holds the leases by now."""
     await connection.execute(
-        "UPDATE outbox SET state = 'delivered', delivered_at = clock_timestamp(), lease_until = NULL, "
-        "leased_by = NULL, last_error = '' WHERE id = ANY(%(ids)s::uuid[]) AND state <> 'delivered'",
-        {"ids": [str(message.id) for message in messages]},
+        "UPDATE outbox o SET state = 'delivered', delivered_at = clock_timestamp(), lease_until = NULL, "
+        "leased_by = NULL, last_error = v.remark FROM unnest(%(ids)s::uuid[], %(remarks)s::text[]) AS v(id, remark) "
+        "WHERE o.id = v.id AND state <> 'delivered'",
+        {"ids": [str(each.id) for each in messages], "remarks": [each.remark for each in messages]},
     )
 
 

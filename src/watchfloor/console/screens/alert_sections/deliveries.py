@@ -109,7 +109,7 @@ class Deliveries(AlertSection):
         }
 
     def is_fault(self, row: SentRow) -> bool:
-        return row.state == "dead" or (bool(row.last_error) and row.state in ("queued", "leased"))
+        return row.state == "dead" or (bool(row.last_error) and row.state != "cancelled")
 
     def grade(self, row: SentRow) -> Grade:
         return Grade.ERROR if row.state == "dead" else Grade.WARNING if self.is_fault(row) else Grade.FINE
