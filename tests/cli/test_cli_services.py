@@ -11,15 +11,18 @@ from support.databases import _drop_templates, database, dsn, empty_dsn, server
 from support.make import definition, make_services, state_row
 from support.sql import one
 from watchfloor.cli import services as show
+from watchfloor.cli.config import check
 from watchfloor.cli.desk import Desk
 from watchfloor.cli.maintenance import show_slots
+from watchfloor.cli.options import Options
 from watchfloor.cli.plain import show_json
 from watchfloor.domain.check_state import CheckState
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.trial import TAKEN_WITHIN
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.store import results
-from watchfloor.store.database import Database
+from watchfloor.store.database import Connection, Database
+from watchfloor.store.nodes import LOCK_CLASS
 
 __all__ = ["_drop_templates", "database", "dsn", "empty_dsn", "server"]
 
@@ -118,3 +121,59 @@ async def test_the_times_of_windows_are_printed(desk: Desk, capsys: pytest.Captu
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert all("nights  next" in line for line in lines[1:])
+
+
+async def live_node(held: Connection, name: str, *tags: str) -> None:
+    """A node that lives as long as the connection is open."""
+    await held.execute(
+        "WITH made AS (INSERT INTO nodes (name, machine, pid, version, environment, tags, state, started_at, beat_at, "
+        "lease_until) VALUES (%(name)s, '', 1, '', '', %(tags)s, 'running', now(), now(), now() + interval '1 hour') "
+        "RETURNING id) "
+        f"SELECT pg_advisory_lock({LOCK_CLASS}, id) FROM made",
+        {"name": name, "tags": list(tags)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"on_nodes": ["eu"]}, ()),
+        ({"on_nodes": ["moon"]}, ("no live node has the tag moon: nobody checks it until one does",)),
+        (
+            {"on_nodes": ["eu", "us"]},
+            ("no live node has all of the tags eu, us: nobody checks it until one does",),
+        ),
+        ({"quorum": 2}, ()),
+        (
+            {"quorum": 3},
+            ("quorum is 3, but only 2 live nodes may check it: all of them must agree until there are more",),
+        ),
+        (
+            {"quorum": 2, "on_nodes": ["eu"]},
+            ("quorum is 2, but only 1 live node may check it: its word alone decides until there are more",),
+        ),
+    ],
+)
+async def test_a_form_warns_of_nodes_that_there_are_not(
+    desk: Desk, database: Database, keys: dict[str, object], said: tuple[str, ...]
+) -> None:
+    values = {"name": "shop", "kind": "http", "url": "https://shop.example", **keys}
+    async with database.connection() as held:
+        await live_node(held, "one", "eu")
+        await live_node(held, "two", "us")
+        problems, notes = await desk.judge("service", values)
+    assert (list(problems), tuple(notes)) == ([], said)
+
+
+def test_a_file_is_checked_for_tags_that_its_own_node_has_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(f"node: {{tags: [eu]}}\n{SHOP.replace('group: front', 'on_nodes: [eu, moon]')}")
+    assert check(Options(), path) == 0
+    printed = capsys.readouterr()
+    assert printed.err == (
+        f"{path}:3: note: shop asks for nodes with the tags moon; the node of this file has eu, so another must "
+        "check it\n"
+    )
+    assert "good; 1 service" in printed.out

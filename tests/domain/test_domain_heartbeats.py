@@ -19,6 +19,7 @@ from watchfloor.domain.heartbeats import (
     down_at,
     follow,
     standing,
+    taken,
     word,
 )
 from watchfloor.domain.schedules import Schedule
@@ -216,3 +217,33 @@ def test_it_says_what_a_clock_that_looks_every_second_says_however_seldom_we_loo
         found += [(round((each.at - NOON).total_seconds()), each.well) for each in followed.verdicts]
     assert found == expected
     assert beat.status.value == naive.status
+
+
+signals = st.tuples(st.integers(1, 90), st.sampled_from(list(Signal)), st.sampled_from([None, "a", "b"]))
+
+
+@given(
+    st.lists(signals, max_size=12),
+    st.lists(signals, max_size=4),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(list(BeatStatus)),
+)
+def test_pings_that_are_taken_in_without_a_word_lead_to_the_same_end(
+    first: list[tuple[int, Signal, str | None]],
+    rest: list[tuple[int, Signal, str | None]],
+    paused: bool,
+    manual_resume: bool,
+    status: BeatStatus,
+) -> None:
+    plan = Plan(grace=timedelta(minutes=5), period=timedelta(hours=1), manual_resume=manual_resume)
+    minute, pings = 0, []
+    for later, signal, run_id in [*first, *rest]:
+        minute += later
+        pings.append(ping(minute, signal, run_id))
+    last = None if status is BeatStatus.NEW else at(-10)
+    beat, now = Beat(status, last, looked=at(-1)), at(minute + 7)
+    whole = follow(beat, plan, pings, paused, now)
+    part, woken = taken(beat, pings[: len(first)], paused, manual_resume)
+    thinned = follow(part, plan, pings[len(first) :], paused and not woken, now)
+    assert (thinned.beat, woken or thinned.woken) == (whole.beat, whole.woken)

@@ -108,6 +108,31 @@ def test_changes_shortly_before_are_told_the_latest_first() -> None:
     assert says(FAILING, "changed") == ["nothing that is known of, in the 24 hours before it"]
 
 
+def test_a_change_that_the_console_wrote_is_told_value_by_value() -> None:
+    written = ({"url": "http://a", "every": "30s"}, {"url": "http://b", "headers": {"x": "y"}})
+    version = Version(BEGAN, {"every": "1m"}, "kim", written)
+    found = replace(FAILING, versions=(Version(BEGAN - timedelta(days=3), {"every": "30s"}), version))
+    assert says(found, "changed") == [
+        "its definition was changed by kim: url http://a → http://b, every 30s → default, headers"
+    ]
+
+
+def test_of_the_past_only_what_is_kept_is_told() -> None:
+    told = Told(42, "firing", "", (), {"chat delivered": (2, NOW)})
+    found = replace(FAILING, past=True, told=told, latest="ok")
+    assert says(found, "told") == []
+    assert says(found, "since") == [
+        "began: connection refused",
+        "confirmed after 3 checks in a row that were not ok",
+    ]
+    assert says(found, "behind") == [
+        "what it needed then is not kept; its page of now shows what it needs now"
+    ]
+    assert says(replace(found, state="ok", latest="failing", soft=True, attempt=2), "tried") == [
+        "check 2 of 3"
+    ]
+
+
 def test_what_is_behind_it() -> None:
     router = Other("router", "failing", BEGAN)
     assert says(replace(FAILING, root=router, parents=(router,)), "behind") == [
@@ -116,8 +141,11 @@ def test_what_is_behind_it() -> None:
     assert says(replace(FAILING, parents=(Other("db", "ok", None),)), "behind") == [
         "all it needs is in order (db): it is the root cause itself"
     ]
-    assert says(replace(FAILING, together=3, group="shop"), "behind") == [
-        "3 other services of the group shop went wrong within two minutes of it"
+    assert says(replace(FAILING, together=("till",)), "behind") == [
+        "till went wrong within two minutes of it"
+    ]
+    assert says(replace(FAILING, together=("till", "mail"), together_more=3), "behind") == [
+        "till, mail and 3 other services went wrong within two minutes of it"
     ]
     assert says(FAILING, "behind") == []
 

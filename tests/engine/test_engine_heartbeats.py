@@ -12,7 +12,7 @@ from support.sql import column, one, rows
 from support.waiting import until
 from watchfloor.config.kinds import Kind
 from watchfloor.config.model import ServiceConfig
-from watchfloor.domain.heartbeats import Signal
+from watchfloor.domain.heartbeats import KEPT, WAITING, Signal
 from watchfloor.domain.outcome import Status
 from watchfloor.engine.engine import Plan
 from watchfloor.operations import heartbeats as operations
@@ -211,3 +211,43 @@ async def booked(database: Database) -> bool:
 
 async def awake(database: Database) -> bool:
     return not await one(database, "SELECT paused FROM services")
+
+
+async def test_pings_while_no_engine_runs_are_bounded_and_lead_to_the_right_state(
+    database: Database, dsn: str, stage: Stage
+) -> None:
+    made = with_heartbeats(dsn, stage, heartbeat_service(), heartbeat_service("sync"))
+    async with running(made):
+        await until(lambda: known(database))
+        await ping(database)
+        await ping(database, SUCCESS, "sync")
+        await until(lambda: is_status(database, Status.OK))
+    for name, said in (("backup", "fail"), ("sync", "success")):
+        await flood(database, name, WAITING + 600, said)
+        for _ in range(KEPT):
+            await ping(database, Said(Signal.LOG, body="x" * 5_000), name)
+    kept = await rows(
+        database,
+        "SELECT count(*), sum(length(body)) FROM heartbeat_pings GROUP BY service_id ORDER BY service_id",
+    )
+    assert all(number <= WAITING + KEPT and characters <= 2 * KEPT * 5_000 for number, characters in kept)
+    async with running(made):
+        await until(lambda: is_status(database, Status.FAILING))
+        await until(lambda: one(database, "SELECT bool_and(pings = booked) FROM heartbeats"))
+        assert await status(database, "sync") is Status.OK
+    assert await one(database, "SELECT count(*) FROM incidents") == 1
+
+
+async def flood(database: Database, name: str, number: int, signal: str) -> None:
+    """So many pings as came a second apart, the last of them just now."""
+    await rows(
+        database,
+        "WITH beat AS (UPDATE heartbeats SET pings = pings + %(number)s WHERE service_id = "
+        "  (SELECT id FROM services WHERE name = %(name)s) RETURNING service_id, pings - %(number)s AS before) "
+        "INSERT INTO heartbeat_pings (service_id, seq, at, signal, source, body) "
+        "SELECT service_id, before + n, clock_timestamp() + n * interval '1 us', %(signal)s, 'test', repeat('y', 5000) "
+        "FROM beat, generate_series(1, %(number)s) AS n",
+        name=name,
+        number=number,
+        signal=signal,
+    )

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from support.make import definition, make_alerts, make_days, make_rules, make_services, now, state_row
 from watchfloor.domain.check_state import CheckState
 from watchfloor.domain.outcome import Status
-from watchfloor.store import audit, health, results
+from watchfloor.operations import settings
+from watchfloor.operations.actor import Actor
+from watchfloor.store import audit, health, past, results
 from watchfloor.store.database import Database
 from watchfloor.store.results import IncidentChange, ResultRow
 from watchfloor.store.services import set_paused
@@ -80,6 +82,81 @@ async def test_who_changed_it_before_is_named_with_what_changed(database: Databa
     await fail(database, made["shop"].id, moment)
     topics = await said(database, made["shop"].id)
     assert "its definition was changed by kim: every 30s → 10s" in topics["changed"]
+
+
+async def test_settings_are_named_with_who_changed_them_from_what_to_what(database: Database) -> None:
+    made = await make_services(database, definition("shop"))
+    kim = Actor("kim")
+    await settings.change(database, kim, "alerts.reopen_window", 600.0)
+    moment = await now(database)
+    await make_days(database, moment)
+    await fail(database, made["shop"].id, moment)
+    topics = await said(database, made["shop"].id)
+    assert topics["changed"][0] == "the setting alerts.reopen_window was changed by kim: 5m → 10m"
+
+
+async def test_a_definition_that_was_edited_says_which_values_changed(database: Database) -> None:
+    made = await make_services(database, definition("shop"))
+    await make_services(database, definition("shop", settings={"url": "http://b"}))
+    moment = await now(database)
+    await make_days(database, moment)
+    async with database.transaction() as connection:
+        line = audit.Line("kim", "change", "service", "shop", {"url": "http://a"}, {"url": "http://b"})
+        await audit.record(connection, [line])
+    await fail(database, made["shop"].id, moment)
+    topics = await said(database, made["shop"].id)
+    assert "its definition was changed by kim: url http://a → http://b" in topics["changed"]
+
+
+async def test_what_went_wrong_at_the_same_time_is_named_its_own_group_first(database: Database) -> None:
+    others = [definition(f"other {n}") for n in range(6)]
+    made = await make_services(
+        database,
+        *others,
+        definition("shop", group_name="front"),
+        definition("till", group_name="front"),
+        definition("later"),
+    )
+    moment = await now(database) - timedelta(minutes=20)
+    await make_days(database, moment)
+    for name, service in made.items():
+        await fail(database, service.id, moment + timedelta(minutes=9 if name == "later" else 0))
+    topics = await said(database, made["shop"].id)
+    assert topics["behind"] == [
+        "till, other 0, other 1, other 2, other 3 and 2 other services went wrong within two minutes of it"
+    ]
+
+
+async def test_the_past_is_explained_by_what_was_known_then(database: Database) -> None:
+    made = await make_services(database, definition("shop"), definition("till"), definition("late"))
+    moment = await now(database) - timedelta(minutes=30)
+    await make_days(database, moment)
+    await settings.change(database, Actor("kim"), "alerts.reopen_window", 600.0)  # after the moment: not why
+    async with database.transaction() as connection:
+        await connection.execute("UPDATE service_versions SET began = began - interval '2 hours'")
+    for name in ("shop", "till"):
+        await fail(database, made[name].id, moment)
+    await fail(database, made["late"].id, moment + timedelta(minutes=1))
+    at = moment + timedelta(seconds=40)
+    async with database.transaction() as connection:
+        detail = await past.service_detail(connection, made["shop"].id, at)
+        before = await past.service_detail(connection, made["shop"].id, moment - timedelta(seconds=5))
+    assert detail is not None
+    assert before is not None
+    assert before.why == ()
+    topics: dict[str, list[str]] = {}
+    for each in detail.why:
+        assert each.at is None or each.at <= at
+        topics.setdefault(each.topic, []).append(each.words)
+    assert topics["seen"] == ["failing: refused"]
+    assert topics["since"][0] == "began"
+    assert topics["tried"][0] == "2 checks since then, all of them not ok"
+    assert topics["changed"] == ["nothing that is known of, in the 24 hours before it"]
+    assert topics["behind"] == [
+        "till went wrong within two minutes of it",
+        "what it needed then is not kept; its page of now shows what it needs now",
+    ]
+    assert "told" not in topics
 
 
 async def test_the_root_cause_and_what_it_needs_are_told(database: Database) -> None:

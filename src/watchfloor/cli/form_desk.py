@@ -25,6 +25,7 @@ from watchfloor.config.problems import Problem
 from watchfloor.config.schema import ServiceKeys
 from watchfloor.config.typed import judge_job, judge_service, judge_window
 from watchfloor.domain.planner import preview, written
+from watchfloor.domain.sharing import shortfall
 from watchfloor.domain.trial import Trial
 from watchfloor.domain.windows import spec_from
 from watchfloor.operations import job_edits, maintenance, service_edits
@@ -35,6 +36,7 @@ from watchfloor.store import maintenance as windows
 from watchfloor.store import trials
 from watchfloor.store.database import Database
 from watchfloor.store.health import clock
+from watchfloor.store.nodes import live_nodes
 from watchfloor.store.written import Written, all_written, find_written
 
 Judgement = tuple[Sequence[Problem], Sequence[str]]
@@ -198,11 +200,16 @@ class ServiceEditor:
     async def judge(self, database: Database, values: Mapping[str, Any], was: str) -> Judgement:
         rules = self.judge_of
         judged = judge_service(values, rules.kinds, rules.environ, rules.base_dir)
-        problems = judged.problems
-        if judged.made is not None and (judged.made.depends_on or judged.made.depends_on_any):
+        made = judged.made
+        if made is None:
+            return judged.problems, judged.notes
+        problems, lacking = judged.problems, ""
+        if made.depends_on or made.depends_on_any or made.on_nodes or made.quorum > 1:
             async with database.transaction() as connection:
-                problems = await service_edits.unmet_needs(connection, judged.made, was)
-        return problems, judged.notes
+                problems = await service_edits.unmet_needs(connection, made, was)
+                nodes = await live_nodes(connection)
+            lacking = shortfall(nodes.values(), made.on_nodes, made.quorum)
+        return problems, (*((lacking,) if lacking else ()), *judged.notes)
 
     async def save(
         self, database: Database, actor: Actor, values: Mapping[str, Any], was: str, version: int

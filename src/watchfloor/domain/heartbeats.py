@@ -26,6 +26,9 @@ KIND = "heartbeat"
 KEPT = 100
 """Pings that are kept of a heartbeat."""
 
+WAITING = 2_000
+"""Pings that wait for an engine; of more the oldest are taken in without a word about each."""
+
 LONGEST_RUN = timedelta(hours=72)
 """A start this long before the end of a run is not taken for its beginning."""
 
@@ -150,6 +153,19 @@ def follow(beat: Beat, plan: Plan, pings: Iterable[Ping], paused: bool, now: dat
         beat, woken = _take(beat, plan, ping, woken, verdicts)
     beat, woken = _lapse(beat, plan, now + _US, woken, verdicts)
     return Followed(replace(beat, looked=now), tuple(verdicts), woken)
+
+
+def taken(beat: Beat, pings: Iterable[Ping], paused: bool, manual_resume: bool) -> tuple[Beat, bool]:
+    """A heartbeat after pings of which nobody is told, oldest first, and whether one of them ended its pause.
+
+    Whoever follows it from there with the pings after these comes to the same end as with all of them; only what
+    happened between these is not told.
+    """
+    beat, woken = _paused(beat, paused), False
+    plan = Plan(timedelta(), manual_resume=manual_resume)
+    for ping in pings:
+        beat, woken = _take(beat, plan, ping, woken, [])
+    return beat, woken
 
 
 def standing(beat: Beat, plan: Plan, now: datetime) -> Verdict | None:

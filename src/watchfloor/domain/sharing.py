@@ -42,5 +42,29 @@ def watchers(
     return tuple(able[: 2 * quorum - 1])
 
 
+def shortfall(nodes: Iterable[Collection[str]], wanted: Collection[str], quorum: int) -> str:
+    """What the tags of the live ``nodes`` lack for a service, as a sentence for a person; empty: nothing.
+
+    >>> shortfall([["eu"]], ["eu", "dmz"], 1)
+    'no live node has the tag dmz: nobody checks it until one does'
+    >>> shortfall([["eu"], []], ["eu"], 3)
+    'quorum is 3, but only 1 live node may check it: its word alone decides until there are more'
+    """
+    live = list(nodes)
+    able = sum(all(tag in tags for tag in wanted) for tags in live)
+    if wanted and not able:
+        unknown = [tag for tag in wanted if not any(tag in tags for tags in live)]
+        named = ", ".join(unknown or wanted)
+        which = "the tag" if len(unknown or wanted) == 1 else "all of the tags"
+        return f"no live node has {which} {named}: nobody checks it until one does"
+    if able < quorum and quorum > 1:
+        nodes_may = "1 live node may" if able == 1 else f"{able} live nodes may"
+        word = (
+            "its word alone decides" if able == 1 else "all of them must agree" if able else "nobody decides"
+        )
+        return f"quorum is {quorum}, but only {nodes_may} check it: {word} until there are more"
+    return ""
+
+
 def _weight(service_uuid: str, node_id: int) -> bytes:
     return blake2b(f"{node_id}:{service_uuid}".encode(), digest_size=8).digest()

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from watchfloor.domain.durations import format_duration
+from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
 
 BEFORE = timedelta(hours=24)
@@ -24,6 +25,10 @@ VOTES = 5
 """Nodes whose word is told one by one."""
 CHANGES = 8
 """Changes that are told, the latest first."""
+NAMED = 5
+"""Other services that are named."""
+_LONG = 48
+"""Characters of a value that a change is told with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,15 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What is kept of how a service was defined from ``began`` on; ``by`` is who changed it, where that is known."""
+    """What is kept of how a service was defined from ``began`` on; ``by`` is who changed it, where that is known.
+
+    ``written`` holds what was written before and after, where the console changed it.
+    """
 
     began: datetime
     held: Mapping[str, object]
     by: str = ""
+    written: tuple[Mapping[str, object], Mapping[str, object]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +137,14 @@ class Findings:
     events: Sequence[Event] = ()
     root: Other | None = None
     parents: Sequence[Other] = ()
-    together: int = 0
-    group: str = ""
+    together: Sequence[str] = ()  # others that went wrong at about the same time, those of its group first
+    together_more: int = 0  # beyond those that are named
     flapping: bool = False
     paused_by: str = ""
     paused_at: datetime | None = None
     live_nodes: int = 0
     told: Told | None = None
+    past: bool = False  # it is told of a moment that is over, of which not everything is kept
 
 
 def explain(found: Findings) -> tuple[Reason, ...]:
@@ -198,7 +208,7 @@ def _since(found: Findings) -> Iterable[Reason]:
     if found.confirmed_at is not None:
         checks = count(found.max_attempts, "check")
         yield Reason("since", f"confirmed after {checks} in a row that were not ok", found.confirmed_at)
-    if found.latest == "ok":
+    if found.latest == "ok" and not found.past:
         yield Reason("since", f"ends with {count(found.recover_attempts, 'check')} in a row that are ok")
     if found.flapping:
         yield Reason("since", "flapping: it changes so often that not every change is told")
@@ -212,7 +222,9 @@ def _tried(found: Findings) -> Iterable[Reason]:
         more = "at least " if found.cut else ""
         yield Reason("tried", f"{more}{count(checks, 'check')} since then, {of}{_by_node(found.looks)}")
     yield from _votes(found)
-    if found.soft:
+    if found.soft and found.past:
+        yield Reason("tried", f"check {found.attempt} of {found.max_attempts}")
+    elif found.soft:
         yield Reason(
             "tried",
             f"check {found.attempt} of {found.max_attempts}; the next comes after "
@@ -267,7 +279,8 @@ def _changed(found: Findings) -> Iterable[Reason]:
 def _edits(versions: Sequence[Version]) -> Iterable[Event]:
     for before, after in pairwise(versions):
         by = f" by {after.by}" if after.by else ""
-        yield Event(after.began, f"its definition was changed{by}{edits(before.held, after.held)}")
+        what = edits(*(after.written or (before.held, after.held)))
+        yield Event(after.began, f"its definition was changed{by}{what}")
 
 
 def edits(before: Mapping[str, object], after: Mapping[str, object]) -> str:
@@ -275,9 +288,24 @@ def edits(before: Mapping[str, object], after: Mapping[str, object]) -> str:
 
     >>> edits({"every": "30s", "kind": "http"}, {"every": "10s", "kind": "http"})
     ': every 30s → 10s'
+    >>> edits({"url": "http://a"}, {"url": "http://b", "headers": {"x": "y"}, "paused": True})
+    ': url http://a → http://b, headers, paused default → yes'
     """
-    found = [f"{key} {before.get(key)} → {value}" for key, value in after.items() if before.get(key) != value]
+    keys = [*before, *(key for key in after if key not in before)]
+    found = [_edit(key, before, after) for key in keys if before.get(key) != after.get(key)]
     return f": {', '.join(found)}" if found else ""
+
+
+def _edit(key: str, before: Mapping[str, object], after: Mapping[str, object]) -> str:
+    """What happened to one key; only its name where it holds several values."""
+    words = [_value(side[key]) if key in side else "default" for side in (before, after)]
+    return f"{key} {words[0]} → {words[1]}" if all(words) else key
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if isinstance(value, Mapping | list | tuple) else one_line(str(value), _LONG)
 
 
 def _behind(found: Findings) -> Iterable[Reason]:
@@ -293,9 +321,13 @@ def _behind(found: Findings) -> Iterable[Reason]:
         more = f" and {len(found.parents) - 5} more" if len(found.parents) > 5 else ""
         yield Reason("behind", f"all it needs is in order ({names}{more}): it is the root cause itself")
     if found.together:
-        where = f" of the group {found.group}" if found.group else ""
-        words = count(found.together, "other service", "other services")
-        yield Reason("behind", f"{words}{where} went wrong within two minutes of it")
+        left = found.together_more
+        last = [count(left, "other service", "other services")] if left else []
+        *most, end = [*found.together, *last]
+        words = f"{', '.join(most)} and {end}" if most else end
+        yield Reason("behind", f"{words} went wrong within two minutes of it")
+    if found.past:
+        yield Reason("behind", "what it needed then is not kept; its page of now shows what it needs now")
 
 
 QUIET = {
@@ -310,6 +342,8 @@ QUIET = {
 
 def _told(found: Findings) -> Iterable[Reason]:
     told = found.told
+    if found.past:
+        return  # the alert of then has its own page
     if told is None:
         if not found.soft:
             yield Reason("told", "nobody: no alert is open about it")

@@ -134,14 +134,14 @@ class Heartbeats:
             now = await store.clock(connection)
             rows: list[tuple[int, Beat, datetime | None, int]] = []
             findings: list[Finding] = []
-            woken: list[Service] = []
+            woken: list[int] = []
             for each in found:
                 service, plan = mine[each.service_id].watch.service, mine[each.service_id].plan
                 followed = follow(each.beat, plan, each.pings, service.paused, now)
                 rows.append((service.id, followed.beat, down_at(followed.beat, plan), each.last_seq))
                 findings += _findings(service, plan, followed, now, asked=service.id in wanted)
                 if followed.woken:
-                    woken.append(service)
+                    woken.append(service.id)
             if findings:
                 await self._recorder.record(findings)
             await store.save(connection, rows)

@@ -17,7 +17,7 @@ from watchfloor.store import audit, heartbeats
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.heartbeats import Target
 from watchfloor.store.pulse import pulse
-from watchfloor.store.services import Service, set_paused
+from watchfloor.store.services import set_paused
 
 BODY_LIMIT = 10_000
 """Characters of a message that are kept: the last ones."""
@@ -75,21 +75,23 @@ async def ping_by_token(database: Database, token: str, said: Said, source: str)
 
 
 async def _add(connection: Connection, target: Target, said: Said, source: str) -> timedelta | None:
-    took = await heartbeats.add(
+    added = await heartbeats.add(
         connection, target.service_id, said.signal, said.exit_status, said.run_id, one_line(source), said.body
     )
+    if added.crowded and await heartbeats.thin(connection, target.service_id):
+        await wake(connection, [target.service_id])
     await pulse(connection, "pings")
-    return took
+    return added.took
 
 
-async def wake(connection: Connection, services: Sequence[Service]) -> None:
+async def wake(connection: Connection, service_ids: Sequence[int]) -> None:
     """End the pauses of heartbeats that were paused when a ping came."""
-    for service in services:
-        await set_paused(connection, service.id, False)
-    if services:
+    for service_id in service_ids:
+        await set_paused(connection, service_id, False)
+    if service_ids:
         lines = [
-            audit.Line(SYSTEM, "resume", "service", str(each.id), {"paused": True}, {"paused": False})
-            for each in services
+            audit.Line(SYSTEM, "resume", "service", str(each), {"paused": True}, {"paused": False})
+            for each in service_ids
         ]
         await audit.record(connection, lines)
         await pulse(connection, "services", "health")

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from watchfloor.domain.heartbeats import KEPT, KIND, LONGEST_RUN, Beat, BeatStatus, Ping, Signal
+from watchfloor.domain.heartbeats import (
+    KEPT,
+    KIND,
+    LONGEST_RUN,
+    WAITING,
+    Beat,
+    BeatStatus,
+    Ping,
+    Signal,
+    taken,
+)
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
 
 _US = timedelta(microseconds=1)
@@ -155,8 +165,16 @@ INSERT INTO heartbeat_pings (service_id, seq, at, signal, exit_status, run_id, t
 SELECT beat.service_id, beat.seq, moment.at, %(signal)s, %(exit_status)s::int, %(run_id)s::text,
     (SELECT extract(epoch FROM moment.at - began.at) * 1000000 FROM began WHERE began.signal = 'start')::bigint,
     %(source)s, %(body)s
-FROM beat, moment RETURNING took_us
+FROM beat, moment RETURNING took_us, seq, (SELECT seq - booked FROM beat) AS waiting
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A ping that was kept: how long the run took that it ends, and whether many wait for an engine."""
+
+    took: timedelta | None
+    crowded: bool
 
 
 async def add(
@@ -167,13 +185,13 @@ async def add(
     run_id: str | None,
     source: str,
     body: str,
-) -> timedelta | None:
-    """Keep a ping, at the database's clock; its heartbeat is locked. Returns how long the run took that it ends.
+) -> Added:
+    """Keep a ping, at the database's clock; its heartbeat is locked.
 
     A run began with the last start of the same run id, or of none where there is none, if nothing ended it since
     (``Ping.duration`` of Healthchecks).
     """
-    took_us: int | None = await fetch_value(
+    row = await fetch_one(
         connection,
         _ADD,
         {
@@ -187,7 +205,45 @@ async def add(
             "kept": KEPT,
         },
     )
-    return None if took_us is None else took_us * _US
+    assert row is not None
+    took = None if row.took_us is None else row.took_us * _US
+    return Added(took, row.waiting > WAITING and row.seq % KEPT == 0)
+
+
+_CROWD = """
+SELECT p.seq, p.signal, p.at, p.run_id, p.exit_status, p.took_us FROM heartbeat_pings p
+JOIN heartbeats h ON h.service_id = p.service_id AND p.seq > h.booked
+WHERE p.service_id = %(id)s ORDER BY p.seq DESC OFFSET %(most)s
+"""
+
+
+async def thin(connection: Connection, service_id: int) -> bool:
+    """See to it that no more than `WAITING` pings wait for an engine; the heartbeat is locked.
+
+    Messages beyond those that people are shown go first, and pings that are only logged. Of what is still too much the
+    oldest are taken in as `domain.heartbeats.taken` does. Returns whether one of these ended a pause.
+    """
+    values = {"id": service_id, "kept": KEPT, "most": WAITING}
+    old = "service_id = %(id)s AND seq <= (SELECT pings FROM heartbeats WHERE service_id = %(id)s) - %(kept)s"
+    await connection.execute(f"DELETE FROM heartbeat_pings WHERE {old} AND signal = 'log'", values)
+    await connection.execute(f"UPDATE heartbeat_pings SET body = '' WHERE {old} AND body <> ''", values)
+    crowd = (await fetch_all(connection, _CROWD, values))[::-1]
+    if not crowd:
+        return False
+    row = await fetch_one(
+        connection,
+        "SELECT h.*, s.paused, coalesce((s.settings->>'manual_resume')::boolean, false) AS manual_resume "
+        "FROM heartbeats h JOIN services s ON s.id = h.service_id WHERE h.service_id = %(id)s",
+        values,
+    )
+    assert row is not None
+    beat, woken = taken(_beat(row), map(_ping, crowd), row.paused, row.manual_resume)
+    await save(connection, [(service_id, beat, row.down_at, crowd[-1].seq)])
+    await connection.execute(
+        "DELETE FROM heartbeat_pings WHERE service_id = %(id)s AND seq <= %(seq)s",
+        {"id": service_id, "seq": crowd[-1].seq},
+    )
+    return woken
 
 
 async def clock(connection: Connection) -> datetime:
@@ -237,10 +293,13 @@ async def _unbooked(connection: Connection, service_ids: Sequence[int]) -> dict[
         {"ids": list(service_ids)},
     )
     for row in rows:
-        took = None if row.took_us is None else row.took_us * _US
-        ping = Ping(Signal(row.signal), row.at, row.run_id, row.exit_status, took)
-        found.setdefault(row.service_id, []).append(ping)
+        found.setdefault(row.service_id, []).append(_ping(row))
     return found
+
+
+def _ping(row: Any) -> Ping:
+    took = None if row.took_us is None else row.took_us * _US
+    return Ping(Signal(row.signal), row.at, row.run_id, row.exit_status, took)
 
 
 def _beat(row: Any) -> Beat:

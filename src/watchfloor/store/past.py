@@ -24,6 +24,7 @@ from watchfloor.store.health import INCIDENTS_SHOWN, RESULTS_SHOWN, clock, point
 from watchfloor.store.packing import latest_packed, packed_since
 from watchfloor.store.partitions import oldest_day
 from watchfloor.store.past_alerts import open_alerts
+from watchfloor.store.past_why import reasons_at
 from watchfloor.store.results import RECENT
 from watchfloor.store.uptime import spent_windows
 
@@ -214,6 +215,7 @@ async def service_detail(connection: Connection, service_id: int, at: datetime) 
         metrics={},
         uptime={name: window.ratio for name, window in spent.items()},
         spent=spent,
+        why=await reasons_at(connection, row, at),
     )
 
 

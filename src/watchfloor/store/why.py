@@ -5,15 +5,17 @@ Everything is read by key and bound: a problem of a month costs what one of an h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from watchfloor.domain.durations import format_duration
 from watchfloor.domain.outcome import Status
+from watchfloor.domain.settings import SETTINGS, shown
 from watchfloor.domain.why import (
     BEFORE,
     COUNTED,
+    NAMED,
     TOGETHER,
     Event,
     Findings,
@@ -32,6 +34,9 @@ from watchfloor.store.nodes import live_node_ids
 _PARENTS = 30
 _SAME_EDIT = timedelta(seconds=2)
 """A line of the audit log and the version it led to are of one transaction; their clocks differ by its length."""
+
+_EVER = datetime.max.replace(tzinfo=UTC)
+"""Whatever is stored is known in the present."""
 
 _WORD = "(ARRAY['ok', 'degraded', 'failing', 'unknown'])"
 
@@ -66,7 +71,8 @@ def _troubled(row: Any) -> bool:
 async def _findings(connection: Connection, row: Any) -> Findings:
     began = row.opened_at or row.first_bad or (row.since if row.hard != Status.OK else None)
     paused = await _paused_by(connection, row.id) if row.paused else ("", None)
-    looks, cut = await _looks(connection, row.id, began) if began else ((), False)
+    looks, cut = await looks_since(connection, row.id, began, _EVER) if began else ((), False)
+    named, more = await together(connection, row.id, began, _EVER) if began else ((), 0)
     state = "paused" if row.paused else "pending" if row.hard is None else Status(row.hard).word
     return Findings(
         state=state,
@@ -87,16 +93,16 @@ async def _findings(connection: Connection, row: Any) -> Findings:
         cut=cut,
         quorum=row.quorum,
         votes=await _votes(connection, row.id) if row.quorum > 1 else (),
-        good=await _good(connection, row.id, began) if began else None,
+        good=await last_good(connection, row.id, began) if began else None,
         values=await fetch_value(
             connection, "SELECT metrics FROM service_facts WHERE service_id = %(id)s", {"id": row.id}
         ),
-        versions=await _versions(connection, row, began) if began else (),
-        events=await _events(connection, row, began) if began else (),
+        versions=await versions(connection, row.id, began, _EVER) if began else (),
+        events=await changes(connection, row.id, _needed(row), began, _EVER) if began else (),
         root=Other(row.root, row.root_state or "failing", row.root_since) if row.root else None,
         parents=await _parents(connection, row),
-        together=await _together(connection, row, began) if began else 0,
-        group=row.group_name,
+        together=named,
+        together_more=more,
         flapping=row.flapping,
         paused_by=paused[0],
         paused_at=paused[1],
@@ -115,14 +121,16 @@ async def _paused_by(connection: Connection, service_id: int) -> tuple[str, date
     return ("", None) if row is None else (row.actor, row.at)
 
 
-async def _looks(connection: Connection, service_id: int, began: datetime) -> tuple[tuple[Looks, ...], bool]:
-    """What each node found since ``began``, and whether there were more checks than are counted."""
+async def looks_since(
+    connection: Connection, service_id: int, began: datetime, until: datetime
+) -> tuple[tuple[Looks, ...], bool]:
+    """What each node found from ``began`` to ``until``, and whether there were more checks than are counted."""
     rows = await fetch_all(
         connection,
         "SELECT coalesce(n.name, '') AS node, count(*) AS checks, count(*) FILTER (WHERE r.status <> 0) AS bad FROM ("
-        "SELECT node_id, status FROM check_results WHERE service_id = %(id)s AND ts >= %(began)s "
+        "SELECT node_id, status FROM check_results WHERE service_id = %(id)s AND ts >= %(began)s AND ts <= %(until)s "
         "ORDER BY ts DESC LIMIT %(most)s) r LEFT JOIN nodes n ON n.id = r.node_id GROUP BY 1 ORDER BY 2 DESC, 1",
-        {"id": service_id, "began": began, "most": COUNTED},
+        {"id": service_id, "began": began, "until": until, "most": COUNTED},
     )
     looks = tuple(Looks(row.node, row.checks, row.bad) for row in rows)
     return looks, sum(each.checks for each in looks) == COUNTED
@@ -138,7 +146,8 @@ async def _votes(connection: Connection, service_id: int) -> list[Vote]:
     return [Vote(row.name, Status(row.status).word, row.summary, row.at) for row in rows]
 
 
-async def _good(connection: Connection, service_id: int, began: datetime) -> Good | None:
+async def last_good(connection: Connection, service_id: int, began: datetime) -> Good | None:
+    """The last check before ``began`` that was ok."""
     row = await fetch_one(
         connection,
         "SELECT ts, latency_us FROM check_results WHERE service_id = %(id)s AND ts < %(began)s AND ts > %(since)s "
@@ -157,25 +166,28 @@ async def _good(connection: Connection, service_id: int, began: datetime) -> Goo
     return Good(row.ts, latency, {each.name: each.v for each in values})
 
 
-async def _versions(connection: Connection, row: Any, began: datetime) -> list[Version]:
+async def versions(
+    connection: Connection, service_id: int, began: datetime, until: datetime
+) -> list[Version]:
     """How it was defined in the time before it began, and just before that; who changed it, where the log says so."""
     rows = await fetch_all(
         connection,
         "SELECT began, kind, group_name, tags, every_ms, max_attempts, paused FROM service_versions "
         "WHERE service_id = %(id)s AND began <= %(until)s ORDER BY began DESC LIMIT 10",
-        {"id": row.id, "until": began + TOGETHER},
+        {"id": service_id, "until": min(until, began + TOGETHER)},
     )
     lines = await fetch_all(
         connection,
-        "SELECT at, actor FROM audit WHERE object_kind = 'service' AND object_id IN (%(id)s, %(name)s) "
-        "AND at > %(since)s ORDER BY at",
-        {"id": str(row.id), "name": row.name, "since": began - BEFORE - _SAME_EDIT},
+        "SELECT at, actor, before, after FROM audit WHERE object_kind = 'service' AND object_id IN "
+        "(%(id)s::text, (SELECT name FROM services WHERE id = %(id)s)) AND at > %(since)s ORDER BY at LIMIT 100",
+        {"id": service_id, "since": began - BEFORE - _SAME_EDIT},
     )
     return [_version(each, lines) for each in reversed(rows)]
 
 
 def _version(row: Any, lines: Sequence[Any]) -> Version:
-    by = next((line.actor for line in lines if abs(line.at - row.began) < _SAME_EDIT), "")
+    line = next((each for each in lines if abs(each.at - row.began) < _SAME_EDIT), None)
+    written = None if line is None or line.before is None or line.after is None else (line.before, line.after)
     held = {
         "kind": row.kind,
         "group": row.group_name or "none",
@@ -184,16 +196,18 @@ def _version(row: Any, lines: Sequence[Any]) -> Version:
         "attempts": row.max_attempts,
         "paused": "yes" if row.paused else "no",
     }
-    return Version(row.began, held, by)
+    return Version(row.began, held, "" if line is None else line.actor, written)
 
 
-async def _events(connection: Connection, row: Any, began: datetime) -> list[Event]:
-    """What else happened about the time it began: certificates, files, nodes, and what it needs."""
+async def changes(
+    connection: Connection, service_id: int, needed: Sequence[str], began: datetime, until: datetime
+) -> list[Event]:
+    """What else happened about the time it began: certificates, files, settings, nodes, and what it needs."""
     values = {
-        "id": row.id,
+        "id": service_id,
         "since": began - BEFORE,
-        "until": began + TOGETHER,
-        "names": [*row.depends_on, *(name for group in row.depends_on_any for name in group)],
+        "until": min(until, began + TOGETHER),
+        "names": list(needed),
     }
     rows = await fetch_all(
         connection,
@@ -215,11 +229,47 @@ async def _events(connection: Connection, row: Any, began: datetime) -> list[Eve
         "ORDER BY 1 DESC LIMIT 50",
         values,
     )
-    return [Event(each.at, each.words) for each in rows]
+    return [*(Event(each.at, each.words) for each in rows), *await _settings_changed(connection, values)]
+
+
+async def _settings_changed(connection: Connection, values: Mapping[str, object]) -> list[Event]:
+    """Settings of the program that somebody changed: who, which, from what to what."""
+    rows = await fetch_all(
+        connection,
+        "SELECT at, actor, object_id, before->'value' AS old, after->'value' AS new FROM audit "
+        "WHERE object_kind = 'setting' AND at BETWEEN %(since)s AND %(until)s ORDER BY at DESC LIMIT 50",
+        values,
+    )
+    return [
+        Event(
+            row.at,
+            f"the setting {row.object_id} was changed by {row.actor}: "
+            f"{_setting(row.object_id, row.old)} → {_setting(row.object_id, row.new)}",
+        )
+        for row in rows
+    ]
+
+
+def _setting(key: str, value: Any) -> str:
+    """A value as people write it, None as the default; as it is stored where the setting is none any more.
+
+    >>> _setting("probes.max_in_flight", 200), _setting("gone", True)
+    ('200', 'True')
+    """
+    known = next((each for each in SETTINGS if each.key == key), None)
+    try:
+        return str(value) if known is None else shown(known, known.default if value is None else value)
+    except (TypeError, ValueError):
+        return str(value)  # stored when it was a setting of another kind
+
+
+def _needed(row: Any) -> list[str]:
+    """The names of what a service needs, those of groups too."""
+    return [*row.depends_on, *(name for group in row.depends_on_any for name in group)]
 
 
 async def _parents(connection: Connection, row: Any) -> list[Other]:
-    names = [*row.depends_on, *(name for group in row.depends_on_any for name in group)]
+    names = _needed(row)
     if not names:
         return []
     rows = await fetch_all(
@@ -232,16 +282,26 @@ async def _parents(connection: Connection, row: Any) -> list[Other]:
     return [Other(*each) for each in rows]
 
 
-async def _together(connection: Connection, row: Any, began: datetime) -> int:
-    """How many other services of its group have a problem that began at about the same time."""
-    found: int = await fetch_value(
+async def together(
+    connection: Connection, service_id: int, began: datetime, at: datetime
+) -> tuple[tuple[str, ...], int]:
+    """Other services with a problem at ``at`` that began at about the same time: names, and how many more."""
+    rows = await fetch_all(
         connection,
-        "SELECT count(*) FROM incidents i JOIN services s ON s.id = i.service_id WHERE i.closed_at IS NULL "
-        "AND i.service_id <> %(id)s AND s.group_name = %(group)s AND s.retired_at IS NULL "
-        "AND i.opened_at BETWEEN %(since)s AND %(until)s",
-        {"id": row.id, "group": row.group_name, "since": began - TOGETHER, "until": began + TOGETHER},
+        "SELECT s.name, count(*) OVER () AS number FROM incidents i JOIN services s ON s.id = i.service_id "
+        "WHERE (i.closed_at IS NULL OR i.closed_at > %(at)s) AND i.service_id <> %(id)s "
+        "AND i.opened_at BETWEEN %(since)s AND %(until)s "
+        "ORDER BY s.group_name = (SELECT group_name FROM services WHERE id = %(id)s) DESC, i.opened_at, s.name "
+        "LIMIT %(named)s",
+        {
+            "id": service_id,
+            "at": at,
+            "since": began - TOGETHER,
+            "until": min(at, began + TOGETHER),
+            "named": NAMED,
+        },
     )
-    return found
+    return tuple(row.name for row in rows), rows[0].number - len(rows) if rows else 0
 
 
 async def _told(connection: Connection, service_id: int) -> Told | None:
