@@ -12,7 +12,7 @@ from support.sql import column, one, rows
 from support.waiting import until
 from watchfloor.config.kinds import Kind
 from watchfloor.config.model import ServiceConfig
-from watchfloor.domain.heartbeats import KEPT, WAITING, Signal
+from watchfloor.domain.heartbeats import KEPT, Signal
 from watchfloor.domain.outcome import Status
 from watchfloor.engine.engine import Plan
 from watchfloor.operations import heartbeats as operations
@@ -20,6 +20,7 @@ from watchfloor.operations.actor import Actor, Refused
 from watchfloor.operations.heartbeats import Said
 from watchfloor.operations.services import set_paused
 from watchfloor.probes import heartbeat
+from watchfloor.store import heartbeats
 from watchfloor.store.database import Database
 
 pytestmark = pytest.mark.usefixtures("brisk")
@@ -214,8 +215,9 @@ async def awake(database: Database) -> bool:
 
 
 async def test_pings_while_no_engine_runs_are_bounded_and_lead_to_the_right_state(
-    database: Database, dsn: str, stage: Stage
+    database: Database, dsn: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(heartbeats, "WAITING", 60)
     made = with_heartbeats(dsn, stage, heartbeat_service(), heartbeat_service("sync"))
     async with running(made):
         await until(lambda: known(database))
@@ -223,14 +225,14 @@ async def test_pings_while_no_engine_runs_are_bounded_and_lead_to_the_right_stat
         await ping(database, SUCCESS, "sync")
         await until(lambda: is_status(database, Status.OK))
     for name, said in (("backup", "fail"), ("sync", "success")):
-        await flood(database, name, WAITING + 600, said)
+        await flood(database, name, 400, said)
         for _ in range(KEPT):
             await ping(database, Said(Signal.LOG, body="x" * 5_000), name)
     kept = await rows(
         database,
         "SELECT count(*), sum(length(body)) FROM heartbeat_pings GROUP BY service_id ORDER BY service_id",
     )
-    assert all(number <= WAITING + KEPT and characters <= 2 * KEPT * 5_000 for number, characters in kept)
+    assert all(number <= 60 + KEPT and characters <= 2 * KEPT * 5_000 for number, characters in kept)
     async with running(made):
         await until(lambda: is_status(database, Status.FAILING))
         await until(lambda: one(database, "SELECT bool_and(pings = booked) FROM heartbeats"))

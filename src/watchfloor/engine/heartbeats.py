@@ -114,7 +114,7 @@ class Heartbeats:
         """Book everything there is to book."""
         self._look_at |= self._slots_due()
         self._look_at &= self._followed.keys()
-        while await self._some():
+        while await self._some(beat):
             beat()
         async with self._node.database.connection() as connection:
             self._down_at = await store.next_down(connection, self._followed.keys())
@@ -126,7 +126,7 @@ class Heartbeats:
             self._followed[service_id].skip_to(now_ns)
         return due
 
-    async def _some(self) -> bool:
+    async def _some(self, beat: SignOfLife) -> bool:
         """Book some of them; whether there may be more. What fails is looked at again."""
         wanted, mine = frozenset(self._look_at), self._followed
         async with self._node.database.transaction() as connection:
@@ -137,18 +137,19 @@ class Heartbeats:
             woken: list[int] = []
             for each in found:
                 service, plan = mine[each.service_id].watch.service, mine[each.service_id].plan
-                followed = follow(each.beat, plan, each.pings, service.paused, now)
+                until = now if each.whole else each.pings[-1].at
+                followed = follow(each.beat, plan, each.pings, service.paused, until)
                 rows.append((service.id, followed.beat, down_at(followed.beat, plan), each.last_seq))
                 findings += _findings(service, plan, followed, now, asked=service.id in wanted)
                 if followed.woken:
                     woken.append(service.id)
             if findings:
-                await self._recorder.record(findings)
+                await self._recorder.record(findings, beat)
             await store.save(connection, rows)
             await wake(connection, woken)
-        self._look_at -= {each.service_id for each in found}
+        self._look_at -= {each.service_id for each in found if each.whole}
         self._node.count("heartbeats", len(findings))
-        return len(found) == AT_ONCE
+        return len(found) == AT_ONCE or not all(each.whole for each in found)
 
 
 def _findings(

@@ -110,9 +110,9 @@ class Recorder:
             await self._gather()
             await self._store_held(lambda: None)
 
-    async def record(self, findings: Sequence[Finding]) -> None:
+    async def record(self, findings: Sequence[Finding], beat: Beat = lambda: None) -> None:
         """Store findings at once, past the queue; raises when the database is away or refuses them."""
-        await self._record(findings, lambda: None)
+        await self._record(findings, beat)
 
     async def _record_held(self, beat: Beat) -> None:
         """Record what is held, however long the database is away."""

@@ -28,6 +28,9 @@ from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch
 
 _US = timedelta(microseconds=1)
 
+PINGS_AT_ONCE = 20
+"""Pings of one heartbeat that are booked together: however many wait, each lock is short."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -39,12 +42,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class StoredBeat:
-    """A heartbeat, locked, with the pings that were not booked yet and the number of the last of them."""
+    """A heartbeat, locked, with pings that were not booked yet and the number of the last of them.
+
+    Where many wait these are the oldest, and it is not ``whole``.
+    """
 
     service_id: int
     beat: Beat
     pings: tuple[Ping, ...]
     last_seq: int
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +272,10 @@ async def next_down(connection: Connection, service_ids: Collection[int]) -> dat
 async def lock_due(
     connection: Connection, service_ids: Collection[int], look_at: Collection[int], most: int
 ) -> list[StoredBeat]:
-    """Those of ``service_ids`` with something to book, and ``look_at``; locked, at most ``most`` of them."""
+    """Those of ``service_ids`` with something to book, and ``look_at``; locked, at most ``most`` of them.
+
+    Of each at most `PINGS_AT_ONCE` pings are read.
+    """
     rows = await fetch_all(
         connection,
         "SELECT h.service_id, h.status, h.last_ping, h.last_start, h.last_run_id, h.looked, h.pings, h.booked "
@@ -274,27 +284,29 @@ async def lock_due(
         "ORDER BY h.service_id LIMIT %(most)s FOR UPDATE OF h",
         {"ids": list(service_ids), "look": list(look_at), "most": most},
     )
-    pings = await _unbooked(connection, [row.service_id for row in rows if row.pings > row.booked])
-    return [
-        StoredBeat(row.service_id, _beat(row), tuple(pings.get(row.service_id, ())), row.pings)
-        for row in rows
-    ]
-
-
-async def _unbooked(connection: Connection, service_ids: Sequence[int]) -> dict[int, list[Ping]]:
-    found: dict[int, list[Ping]] = {}
-    if not service_ids:
-        return found
-    rows = await fetch_all(
-        connection,
-        "SELECT p.service_id, p.signal, p.at, p.run_id, p.exit_status, p.took_us FROM heartbeat_pings p "
-        "JOIN heartbeats h ON h.service_id = p.service_id AND p.seq > h.booked "
-        "WHERE p.service_id = ANY(%(ids)s) ORDER BY p.service_id, p.seq",
-        {"ids": list(service_ids)},
-    )
+    waiting = await _unbooked(connection, [row.service_id for row in rows if row.pings > row.booked])
+    read: dict[int, list[Any]] = {}
+    for ping in waiting:
+        read.setdefault(ping.service_id, []).append(ping)
+    found = []
     for row in rows:
-        found.setdefault(row.service_id, []).append(_ping(row))
+        pings = read.get(row.service_id, [])
+        whole = len(pings) < PINGS_AT_ONCE or row.pings == pings[-1].seq
+        last = row.pings if whole else pings[-1].seq
+        found.append(StoredBeat(row.service_id, _beat(row), tuple(map(_ping, pings)), last, whole))
     return found
+
+
+async def _unbooked(connection: Connection, service_ids: Sequence[int]) -> Sequence[Any]:
+    if not service_ids:
+        return ()
+    return await fetch_all(
+        connection,
+        "SELECT p.* FROM heartbeats h CROSS JOIN LATERAL (SELECT service_id, seq, signal, at, run_id, exit_status, "
+        "  took_us FROM heartbeat_pings WHERE service_id = h.service_id AND seq > h.booked ORDER BY seq "
+        "  LIMIT %(most)s) p WHERE h.service_id = ANY(%(ids)s) ORDER BY p.service_id, p.seq",
+        {"ids": list(service_ids), "most": PINGS_AT_ONCE},
+    )
 
 
 def _ping(row: Any) -> Ping:
