@@ -31,7 +31,7 @@ EXIT_ANOTHER_KEEPS = 3
 """Exit status of a keeper that found another one at work."""
 
 _FAST_STOP_PATIENCE = 60.0  # seconds a fast stop may take before the immediate one
-_FORGOTTEN_PATIENCE = 2.0  # the same where nothing is left but a process that was told nothing
+_FORGOTTEN_PATIENCE = 2.0  # the same where nothing is left but processes that were told nothing
 _DRAIN = 15.0  # seconds the users get to leave after the keeper itself was told to go (SIGTERM)
 _SHORT_LIFE = 1.0  # seconds; a server that lived longer is started again at once
 _LONGEST_PAUSE = 5.0
@@ -296,7 +296,7 @@ class Keeper:
         """Stop the server: fast, after a long patience immediate. Waits for as long as it takes.
 
         A fast stop during the recovery from a crashed backend ends the recovery, but PostgreSQL 18 then waits for
-        ever for a checkpointer that it did not tell to go.
+        ever for a checkpointer and for I/O workers that it did not tell to go.
         """
         publish(self._lock_fd, "stopping", 0)
         number, deadline = signal.SIGINT, time.monotonic() + _FAST_STOP_PATIENCE
@@ -305,7 +305,7 @@ class Keeper:
             server.kill(number)
             self._wait(1.0)
             now = time.monotonic()
-            if not postmaster.only_an_idle_checkpointer(self._cluster, self._orders["name"]):
+            if not postmaster.only_idle_helpers(self._cluster, self._orders["name"]):
                 busy_at = now
             if number == signal.SIGINT and (now > deadline or now - busy_at > _FORGOTTEN_PATIENCE):
                 self._log.write("the fast stop takes too long: stopping at once, the next start will recover")

@@ -89,10 +89,11 @@ def children(cluster: str, cluster_name: str) -> list[int]:
     ]
 
 
-def only_an_idle_checkpointer(cluster: str, cluster_name: str) -> bool:
-    """Whether of all server processes but the postmaster only a checkpointer is left, and writes no checkpoint."""
-    titles = [_command_line(pid)[0].rstrip() for pid in children(cluster, cluster_name)]
-    return titles == [b"postgres: " + os.fsencode(cluster_name) + b": checkpointer"]
+def only_idle_helpers(cluster: str, cluster_name: str) -> bool:
+    """Whether nothing is left of the server but its postmaster, a checkpointer that writes none, and I/O workers."""
+    name = b"postgres: " + os.fsencode(cluster_name) + b": "
+    jobs = [_command_line(pid)[0].removeprefix(name).rstrip() for pid in children(cluster, cluster_name)]
+    return bool(jobs) and all(job == b"checkpointer" or job.startswith(b"io worker ") for job in jobs)
 
 
 def _processes() -> list[int]:
