@@ -171,8 +171,8 @@ async def test_more_messages_than_may_be_under_way_all_arrive(
 @pytest.mark.parametrize(
     ("channel", "state", "words"),
     [
-        (None, "dead", "channel ops is not enabled"),
-        (ChannelDefinition("ops", "webhook", {}, False, ""), "dead", "channel ops is not enabled"),
+        (None, "dead", "there is no channel ops any more"),
+        (ChannelDefinition("ops", "webhook", {}, False, ""), "cancelled", "the channel is switched off"),
         (
             ChannelDefinition("ops", "pigeon", {}, True, ""),
             "queued",

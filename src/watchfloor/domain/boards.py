@@ -246,6 +246,7 @@ class ChannelRow:
     p50: float | None  # seconds from event to delivery
     p95: float | None
     last_delivered_at: datetime | None
+    left_out: int = 0  # not sent: the channel was off, or a later message said all of it
 
 
 @dataclass(frozen=True, slots=True)

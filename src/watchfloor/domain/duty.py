@@ -77,6 +77,7 @@ class Directory:
     people: Mapping[str, Person] = field(default_factory=dict)
     groups: Mapping[str, tuple[Target, ...]] = field(default_factory=dict)
     rotas: Mapping[str, Rota] = field(default_factory=dict)
+    off: frozenset[str] = frozenset()  # channels that are switched off: nobody is told there
 
     @property
     def absences(self) -> Absences:
@@ -88,10 +89,21 @@ class Directory:
         found: dict[str, Address] = {}
         for target in self._flat(targets, set()):
             for each in self._addresses(target, severity, now):
+                if each.channel in self.off:
+                    continue
                 known = found.setdefault(each.channel, each)
                 if known.held_until is not None and each.held_until is None:
                     found[each.channel] = each
         return tuple(found.values())
+
+    def silent(self, targets: Iterable[Target], severity: Severity, now: datetime) -> tuple[str, ...]:
+        """The channels on which somebody would be told, were they not switched off."""
+        found = (
+            each.channel
+            for target in self._flat(targets, set())
+            for each in self._addresses(target, severity, now)
+        )
+        return tuple(dict.fromkeys(channel for channel in found if channel in self.off))
 
     def _flat(self, targets: Iterable[Target], seen: set[str]) -> Iterator[Target]:
         for target in targets:

@@ -93,6 +93,7 @@ class Courier:
         self._pace = _Pace()
         self._under_way: dict[asyncio.Task[Leased | None], str] = {}
         self._ended = 0
+        self._off = frozenset[str]()
 
     async def wake(self) -> None:
         """There is something in the outbox."""
@@ -201,10 +202,15 @@ class Courier:
         node, pace = self._node, self._pace
         rooms = {name: max(0, pace.of(name) - under_way[name]) for name in {*under_way, *pace.room}}
         spared = await channels.open_channels(connection)
+        off = await channels.switched_off(connection)
+        if self._off.difference(off):  # one is on again
+            await self._collapse(connection)
+        self._off = frozenset(off)
         leased = await outbox.lease(
-            connection, limit, LEASE_S, owner=node.id, open_=spared, rooms=rooms, room=PER_CHANNEL
+            connection, limit, LEASE_S, off, owner=node.id, open_=spared, rooms=rooms, room=PER_CHANNEL
         )
         due = await channels.due_for_a_probe(connection) if spared else {}
+        due = {name: circuit for name, circuit in due.items() if name not in off}
         if due:
             await self._collapse(connection)
         for name, circuit in due.items():

@@ -96,8 +96,10 @@ class Sender:
         return Ready(leased, channel, kind, settings, payload)
 
     def _built_settings(self, leased: Leased, channel: Channel | None) -> tuple[Kind, Settings]:
-        if channel is None or not channel.enabled:
-            raise DeliveryError(f"channel {leased.channel} is not enabled", permanent=True)
+        if channel is None:
+            raise DeliveryError(f"there is no channel {leased.channel} any more", permanent=True)
+        if not channel.enabled:  # since it was taken: it waits with the others
+            raise DeliveryError(f"channel {leased.channel} is switched off")
         kind = self._kinds.get(channel.kind)
         if kind is None:
             raise DeliveryError(f"this node has no channels of kind {channel.kind}")

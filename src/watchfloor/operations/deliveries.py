@@ -1,6 +1,6 @@
 """What follows from a delivery: its row, the circuit of its channel, the alert about a channel that fails.
 
-And what a person can do about deliveries: replay dead letters, try a channel.
+And what a person can do about deliveries: replay dead letters, try a channel, switch one on or off.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from watchfloor.store.health import clock
 from watchfloor.store.outbox import Leased
 from watchfloor.store.pulse import pulse
 from watchfloor.store.rules import own_rule_id
+from watchfloor.store.watchdog import CHANNEL as WATCHDOG
 
 REOPEN_S = 300.0
 
@@ -146,3 +147,32 @@ async def try_channel(database: Database, actor: Actor, channel: str) -> UUID:
         await audit.record(connection, [audit.Line(actor.name, "test", "channel", channel)])
         await pulse(connection, "outbox")
     return made
+
+
+async def set_channel_enabled(database: Database, actor: Actor, channel: str, enabled: bool) -> int | None:
+    """Switch a channel on or off; how many messages it is told after all (None: it was so). Raises `Refused`.
+
+    Of a channel that is off what waits goes on waiting, and what is new is left out: each alert says so. Once it is on,
+    it is told what still fires; what is over by then is not told to people.
+    """
+    may_change(actor)
+    async with database.transaction() as connection:
+        was = await channels.is_on(connection, channel)
+        if was is None:
+            raise Refused(f"There is no channel {one_line(channel, 100)}.")
+        if channel == WATCHDOG:
+            raise Refused("The watchdog's own channel is switched off where it stands: in the config file.")
+        if was is enabled:
+            return None
+        await channels.switch(connection, channel, enabled)
+        told = await outbox.tell_after_all(connection, channel) if enabled else 0
+        if not enabled and await channels.recovered(connection, [channel]):
+            now = await clock(connection)
+            known = await _known(connection, [channel], now)
+            changed = [ChangedAlert(each, *condition_false(each.alert, now)) for each in known]
+            await carry_out(connection, (), [change for change in changed if change.events], now)
+        word = "switch on" if enabled else "switch off"
+        line = audit.Line(actor.name, word, "channel", channel, {"enabled": was}, {"enabled": enabled})
+        await audit.record(connection, [line])
+        await pulse(connection, "settings", "outbox", "alerts")
+    return told

@@ -196,6 +196,7 @@ class _Taken:
     progress: Progress
     addresses: tuple[Address, ...]
     left_out: str
+    silent: tuple[str, ...] = ()  # channels that are switched off
 
     @property
     def reached(self) -> bool:
@@ -213,8 +214,9 @@ class _Taken:
     def _outcome(self) -> str:
         if self.left_out:
             return f"left out, {self.left_out}"
+        off = [f"{channel} is switched off" for channel in self.silent]
         if not self.addresses:
-            return "nobody is there to be told"
+            return ", ".join(off) or "nobody is there to be told"
         said = [
             f"{each.person} on {each.channel}" if each.person else each.channel
             for each in self.addresses
@@ -225,7 +227,7 @@ class _Taken:
             for each in self.addresses
             if each.held_until is not None
         ]
-        return ", ".join([*said, *held])
+        return ", ".join([*said, *held, *off])
 
     def data(self) -> dict[str, object]:
         """What is stored of it."""
@@ -247,7 +249,8 @@ def _look(directory: Directory, chain: Chain, progress: Progress, alert: Alert, 
     step = chain.steps[progress.step]
     left_out = step.left_out(alert.severity, now)
     addresses = () if left_out else directory.addresses(step.targets, alert.severity, now)
-    return _Taken(chain, progress, addresses, left_out)
+    silent = () if left_out else directory.silent(step.targets, alert.severity, now)
+    return _Taken(chain, progress, addresses, left_out, silent)
 
 
 async def _book(

@@ -10,7 +10,7 @@ from watchfloor.domain.alert import AlertState
 from watchfloor.domain.message import About, Member, compose_group
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.telling import Members, Reason, decide
-from watchfloor.store import groups, outbox
+from watchfloor.store import channels, groups, outbox
 from watchfloor.store.alerts import StoredAlert
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.groups import Group
@@ -74,6 +74,8 @@ async def _send(
     )
     await outbox.put(connection, [message])
     await groups.told(connection, group, message.id, members, now)
+    if group.channel in await channels.switched_off(connection):
+        await groups.settle(connection, [message.id], delivered=False)  # nobody sends it
 
 
 def _words(stored: StoredAlert) -> About:

@@ -16,6 +16,7 @@ from watchfloor.domain.text import one_line
 from watchfloor.operations.actor import Actor, Refused, may_change
 from watchfloor.operations.rehearsing import rehearse
 from watchfloor.store import audit, evaluations, outbox, policy, rules
+from watchfloor.store import channels as store_channels
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.health import clock
 from watchfloor.store.pulse import pulse
@@ -36,9 +37,12 @@ async def fire_test(database: Database, actor: Actor, name: str) -> list[str]:
         now = await clock(connection)
         root = (await policy.load(connection, now)).root
         labels = subject_labels({"service": "test"}, plain.name, plain.severity or Severity.CRITICAL)
-        channels = sorted({target.channel for target in targets(root, labels, plain.channels)})
+        off = await store_channels.switched_off(connection)
+        channels = sorted({target.channel for target in targets(root, labels, plain.channels)} - set(off))
         if not channels:
-            raise Refused(f"An alert of {plain.name} would be told on no channel: give it some, or a route.")
+            raise Refused(
+                f"An alert of {plain.name} would be told on no channel that is on: give it some, or a route."
+            )
         messages = []
         for channel in channels:
             made = uuid4()

@@ -98,16 +98,43 @@ async def exists(connection: Connection, channel: str) -> bool:
     return found is True
 
 
+async def switched_off(connection: Connection) -> list[str]:
+    """Channels that are there and off."""
+    return await fetch_column(
+        connection, "SELECT name FROM channels WHERE retired_at IS NULL AND NOT enabled ORDER BY name"
+    )
+
+
+async def is_on(connection: Connection, channel: str) -> bool | None:
+    """Whether a channel is on, locked until the transaction ends; None: there is none of this name."""
+    found: bool | None = await fetch_value(
+        connection,
+        "SELECT enabled FROM channels WHERE name = %(name)s AND retired_at IS NULL FOR UPDATE",
+        {"name": channel},
+    )
+    return found
+
+
+async def switch(connection: Connection, channel: str, enabled: bool) -> None:
+    """Switch a channel on or off."""
+    await connection.execute(
+        "UPDATE channels SET enabled = %(enabled)s WHERE name = %(name)s",
+        {"name": channel, "enabled": enabled},
+    )
+
+
 async def board(connection: Connection) -> list[ChannelRow]:
     """Every channel with its health and the statistics of the last days, in one query."""
     rows = await fetch_all(
         connection,
         "SELECT c.name, c.kind, c.enabled, coalesce(h.failures, 0) AS failures, h.opened_at, h.probe_at, "
         "coalesce(h.last_error, '') AS last_error, s.delivered, s.waiting, s.dead, s.attempts, s.p50, s.p95, "
-        "s.last_delivered FROM channels c LEFT JOIN channel_health h ON h.channel = c.name CROSS JOIN LATERAL ("
+        "s.last_delivered, s.left_out "
+        "FROM channels c LEFT JOIN channel_health h ON h.channel = c.name CROSS JOIN LATERAL ("
         "  SELECT count(*) FILTER (WHERE o.state = 'delivered') AS delivered, "
         "    count(*) FILTER (WHERE o.state IN ('queued', 'leased')) AS waiting, "
-        "    count(*) FILTER (WHERE o.state = 'dead') AS dead, coalesce(sum(o.attempt), 0) AS attempts, "
+        "    count(*) FILTER (WHERE o.state = 'dead') AS dead, "
+        "    count(*) FILTER (WHERE o.state = 'cancelled') AS left_out, coalesce(sum(o.attempt), 0) AS attempts, "
         f"    percentile_cont(0.5) WITHIN GROUP (ORDER BY {_TOOK}) AS p50, "
         f"    percentile_cont(0.95) WITHIN GROUP (ORDER BY {_TOOK}) AS p95, "
         "    max(o.delivered_at) AS last_delivered FROM outbox o "
@@ -131,6 +158,7 @@ async def board(connection: Connection) -> list[ChannelRow]:
             p50=row.p50,
             p95=row.p95,
             last_delivered_at=row.last_delivered,
+            left_out=row.left_out,
         )
         for row in rows
     ]

@@ -16,7 +16,7 @@ from watchfloor.domain.matchers import parse_all
 from watchfloor.domain.rotas import Layer, Override, Rota, Span
 from watchfloor.domain.routes import mute_time
 from watchfloor.domain.severity import Severity
-from watchfloor.store.database import Connection, fetch_all, fetch_value
+from watchfloor.store.database import Connection, fetch_all, fetch_one, fetch_value
 from watchfloor.store.jsonb import dumps
 
 EMPTY = '{"people":[],"groups":[],"rotas":[],"escalations":[]}'
@@ -32,8 +32,13 @@ async def apply_oncall(connection: Connection, spec: Mapping[str, Any]) -> None:
 
 async def load_directory(connection: Connection, now: datetime) -> Directory:
     """Everybody, and the rotas with their overrides that are not over by ``now``."""
-    text = await fetch_value(connection, "SELECT oncall::text FROM routing")
-    found = directory(text)
+    stored = await fetch_one(
+        connection,
+        "SELECT oncall::text AS people, ARRAY(SELECT name FROM channels WHERE retired_at IS NULL AND NOT enabled) "
+        "AS off FROM routing",
+    )
+    found = directory(stored.people)
+    found = replace(found, off=frozenset(stored.off)) if stored.off else found
     rows = await fetch_all(
         connection,
         "SELECT id, rota, person, starts_at, ends_at, author FROM rota_overrides WHERE ends_at > %(now)s ORDER BY id",

@@ -14,6 +14,9 @@ from uuid import UUID
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_value
 from watchfloor.store.nodes import LIVE
 
+OFF = "the channel is switched off"
+"""Why a message was left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -62,19 +65,25 @@ class Leased:
 async def put(connection: Connection, messages: Sequence[Message]) -> None:
     """Queue messages; one that is already there (same alert, event and channel) is left alone.
 
-    What follows a message that quiet hours hold, about the same alert on the same channel, is held as long.
+    What follows a message that quiet hours hold, about the same alert on the same channel, is held as long. What is for
+    a channel that is off is left out, and says why; but the end of what it was told of waits until it is on again.
     """
     await connection.execute(
         "INSERT INTO outbox (id, alert_id, group_id, seq, channel, kind, reason, payload, created_at, person, "
-        "held_until, not_before) SELECT v.id, v.alert_id, v.group_id, v.seq, v.channel, v.kind, v.reason, v.payload, "
-        "v.at, v.person, greatest(v.held_until, h.until), greatest(now(), v.held_until, h.until) "
+        "held_until, not_before, state, last_error) SELECT v.id, v.alert_id, v.group_id, v.seq, v.channel, v.kind, "
+        "v.reason, v.payload, v.at, v.person, greatest(v.held_until, h.until), greatest(now(), v.held_until, h.until), "
+        "CASE WHEN x.left_out THEN 'cancelled' ELSE 'queued' END, CASE WHEN x.left_out THEN %(off)s ELSE '' END "
         "FROM unnest(%(ids)s::uuid[], %(alerts)s::int[], %(groups)s::int[], %(seqs)s::int[], %(channels)s::text[], "
         "%(kinds)s::text[], %(reasons)s::text[], %(payloads)s::bytea[], %(at)s::timestamptz[], %(persons)s::text[], "
         "%(held)s::timestamptz[]) AS v(id, alert_id, group_id, seq, channel, kind, reason, payload, at, person, "
         "held_until) LEFT JOIN LATERAL (SELECT max(o.held_until) AS until FROM outbox o WHERE o.alert_id = v.alert_id "
         "AND o.channel = v.channel AND o.held_until IS NOT NULL AND o.state = 'queued') h ON true "
+        "LEFT JOIN channels c ON c.name = v.channel AND c.retired_at IS NULL AND NOT c.enabled CROSS JOIN LATERAL ("
+        "SELECT c.name IS NOT NULL AND NOT (v.kind = 'alert.resolved' AND EXISTS (SELECT FROM outbox e "
+        "WHERE e.alert_id = v.alert_id AND e.channel = v.channel AND e.state <> 'cancelled')) AS left_out) x "
         "ON CONFLICT DO NOTHING",
         {
+            "off": OFF,
             "ids": [str(m.id) for m in messages],
             "alerts": [m.alert_id for m in messages],
             "seqs": [m.seq for m in messages],
@@ -256,6 +265,28 @@ async def replay(
         "AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s))) RETURNING id",
         {"ids": [str(each) for each in ids], "channel": channel, "since": since},
     )
+
+
+async def tell_after_all(connection: Connection, channel: str) -> int:
+    """Queue what a channel was not told while it was off, as far as it is so to this day; returns how much that is.
+
+    That is the latest message about each alert that fires and that nothing keeps quiet. Its groups are looked at again.
+    """
+    done = await connection.execute(
+        "UPDATE outbox o SET state = 'queued', last_error = '', not_before = clock_timestamp(), "
+        "created_at = clock_timestamp() FROM (SELECT DISTINCT ON (m.alert_id) m.id, m.state, m.kind, m.last_error "
+        "  FROM outbox m JOIN alerts a ON a.id = m.alert_id WHERE m.channel = %(channel)s AND a.state = 'firing' "
+        "  AND a.suppressed = '{}' ORDER BY m.alert_id, m.seq DESC) latest "
+        "WHERE o.id = latest.id AND latest.state = 'cancelled' AND latest.last_error = %(off)s "
+        "AND latest.kind <> 'alert.resolved'",
+        {"channel": channel, "off": OFF},
+    )
+    await connection.execute(
+        "UPDATE notice_groups SET next_at = clock_timestamp() WHERE channel = %(channel)s AND closed_at IS NULL "
+        "AND outstanding IS NULL",
+        {"channel": channel},
+    )
+    return done.rowcount
 
 
 async def oldest_due_s(connection: Connection) -> float | None:

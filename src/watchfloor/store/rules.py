@@ -235,15 +235,16 @@ async def own_rule_id(connection: Connection, name: str) -> int:
 
 
 async def apply_channels(connection: Connection, definitions: Sequence[ChannelDefinition]) -> None:
-    """Make the file-owned channels equal to ``definitions``."""
+    """Make the file-owned channels equal to ``definitions``; one that an operator switched stays as a rule does."""
     rows = [{f: getattr(d, f) for f in ChannelDefinition.__slots__} for d in definitions]
     await connection.execute(
-        "INSERT INTO channels (name, kind, settings, enabled, owner, origin) "
-        "SELECT d.name, d.kind, d.settings, d.enabled, 'file', d.origin FROM "
+        "INSERT INTO channels AS c (name, kind, settings, enabled, enabled_by_file, owner, origin) "
+        "SELECT d.name, d.kind, d.settings, d.enabled, d.enabled, 'file', d.origin FROM "
         "jsonb_to_recordset(%(rows)s::jsonb) AS d(name text, kind text, settings jsonb, enabled boolean, "
         "origin text) ORDER BY d.name ON CONFLICT (name) DO UPDATE SET kind = EXCLUDED.kind, "
-        "settings = EXCLUDED.settings, enabled = EXCLUDED.enabled, owner = 'file', origin = EXCLUDED.origin, "
-        "retired_at = NULL",
+        "settings = EXCLUDED.settings, owner = 'file', origin = EXCLUDED.origin, retired_at = NULL, "
+        "enabled = CASE WHEN c.retired_at IS NULL AND c.enabled_by_file = EXCLUDED.enabled_by_file "
+        "THEN c.enabled ELSE EXCLUDED.enabled END, enabled_by_file = EXCLUDED.enabled_by_file",
         {"rows": dumps(rows)},
     )
     await connection.execute(
