@@ -29,6 +29,7 @@ from job_world import (
 from rule_world import rehearsal, rule_lines, week_of_alerts
 from telling_world import channel_rows, duty_lines, sent_meets, sent_rows, silence_rows
 
+from watchfloor.cli.channel_words import how_it_reads, notices
 from watchfloor.cli.form_desk import COMMON, kind_fields
 from watchfloor.cli.rule_editor import KINDS as RULE_KINDS
 from watchfloor.cli.rule_editor import rule_fields
@@ -59,6 +60,7 @@ from watchfloor.domain.boards import (
     LogRow,
     NodeRow,
     ResultPoint,
+    SaidRow,
     SentRow,
     ServiceDetail,
     SettingRow,
@@ -805,6 +807,8 @@ class World:
         default_factory=list
     )  # what it was like before, oldest first
     kept: Kept = field(default_factory=lambda: Kept(NOW - timedelta(days=365), NOW - timedelta(days=30)))
+    channels: list[ChannelRow] = field(default_factory=lambda: channel_rows(NOW))
+    templates: dict[str, Any] = field(default_factory=dict)
     rules: list[RuleRow] = field(default_factory=lambda: rule_lines(NOW))
     previewed: list[dict[str, Any]] = field(default_factory=list)
     gate: asyncio.Event | None = None  # what a preview waits for
@@ -1031,7 +1035,13 @@ class FakeReader:
 
     async def channels(self) -> Sequence[ChannelRow]:
         self._read("channels")
-        return channel_rows(NOW)
+        return list(self.world.channels)
+
+    async def channel_words(self, name: str, alert_id: int | None = None) -> Sequence[SaidRow]:
+        self._read("channel_words")
+        row = next((each for each in self.world.alerts if each.id == alert_id), None)
+        alert = None if row is None else AlertDetail(row, "no answer", "", {"service": row.service}, (), ())
+        return how_it_reads("slack", self.world.templates, notices(alert, self.world.now))
 
     async def rules(self) -> Sequence[RuleRow]:
         self._read("rules")
@@ -1189,6 +1199,15 @@ class FakeOperator:
         ]
         self.world.changed("outbox")
         return len(ids)
+
+    async def set_channel_enabled(self, name: str, enabled: bool) -> int | None:
+        self._note("set_channel_enabled", name, enabled)
+        was = {each.name: each.enabled for each in self.world.channels}[name]
+        self.world.channels = [
+            replace(each, enabled=enabled) if each.name == name else each for each in self.world.channels
+        ]
+        self.world.changed("settings")
+        return None if was is enabled else 2
 
     async def set_rule_enabled(self, name: str, enabled: bool) -> bool:
         self._note("set_rule_enabled", name, enabled)

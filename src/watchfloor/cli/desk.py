@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from watchfloor.cli.channel_words import how_it_reads, notices
 from watchfloor.cli.exporting import write_file
 from watchfloor.cli.heartbeat_desk import HeartbeatDesk
 from watchfloor.cli.incident_desk import IncidentDesk
@@ -35,6 +36,7 @@ from watchfloor.domain.boards import (
     LogRow,
     NodeRow,
     ObjectiveRow,
+    SaidRow,
     ServiceDetail,
     SettingRow,
     StatusLine,
@@ -43,11 +45,12 @@ from watchfloor.domain.boards import (
 )
 from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import History
+from watchfloor.domain.text import one_line
 from watchfloor.operations import alerts as alert_operations
 from watchfloor.operations import deliveries as delivery_operations
 from watchfloor.operations import services as service_operations
 from watchfloor.operations import settings as setting_operations
-from watchfloor.operations.actor import Actor
+from watchfloor.operations.actor import Actor, Refused
 from watchfloor.store import alert_rooms, channels, health, logs, nodes, past, pulse, settings, tasks
 from watchfloor.store.alert_stats import fired_alerts
 from watchfloor.store.certificates import current_certificates
@@ -55,6 +58,7 @@ from watchfloor.store.database import Database
 from watchfloor.store.history import history
 from watchfloor.store.logs import LogFilter
 from watchfloor.store.objectives import burns, objective_row
+from watchfloor.store.rules import load_channels
 from watchfloor.store.uptime import uptime_rows
 
 UPTIME_EVERY = timedelta(seconds=10)
@@ -201,6 +205,24 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
         """Every channel with how it does."""
         async with (await self._connect()).transaction() as connection:
             return await channels.board(connection)
+
+    async def channel_words(self, name: str, alert_id: int | None = None) -> Sequence[SaidRow]:
+        """How messages of every kind read on a channel, of an alert or of a sample. Raises `Refused`."""
+        async with (await self._connect()).transaction() as connection:
+            now = await health.clock(connection)
+            channel = (await load_channels(connection)).get(name)
+            if channel is None:
+                raise Refused(f"There is no channel called {one_line(name, 100)} any more.")
+            alert = (
+                None if alert_id is None else await alert_rooms.detail(connection, alert_id, self._actor.name)
+            )
+        return how_it_reads(channel.kind, channel.settings, notices(alert, now))
+
+    async def set_channel_enabled(self, name: str, enabled: bool) -> int | None:
+        """Switch a channel on or off; what it is told after all, None: it was so. Raises `Refused`."""
+        return await delivery_operations.set_channel_enabled(
+            await self._connect(), self._actor, name, enabled
+        )
 
     async def dead_letters(self, channel: str | None = None) -> Sequence[DeadLetterRow]:
         """Messages that were given up, the newest first."""

@@ -162,8 +162,20 @@ class Template:
                     raise TemplateFailure(f"it makes more than {MAX_OUTPUT:,} characters")
                 pieces.append(piece)
         except (TemplateError, TypeError, ValueError, RecursionError) as error:
-            raise TemplateFailure(one_line(str(error)) or type(error).__name__) from None
+            words = one_line(str(error)) or type(error).__name__
+            line = _line(error)
+            raise TemplateFailure(_in_line(line, words) if line else words) from None
         return "".join(pieces)
+
+
+def _line(error: BaseException) -> int:
+    """The line of the template in which it failed, as Jinja2 writes it into the traceback; 0 where it did not."""
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        if "__jinja_exception__" in trace.tb_frame.f_globals:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
 
 
 def _check(tree: nodes.Template) -> None:

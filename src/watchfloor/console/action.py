@@ -34,6 +34,7 @@ class Scope(StrEnum):
     DELIVERIES = "deliveries"
     RULES = "rules"
     CHANNELS = "channels"
+    WORDS = "how messages read"
     FIELDS = "dialogs of several lines"
     STORY = "the story of an alert"
     INCIDENTS = "screens of what has incidents"

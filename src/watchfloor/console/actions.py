@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from watchfloor.console.action import Action
 from watchfloor.console.table.alerts import ALERTS
+from watchfloor.console.table.channels import CHANNEL_ACTIONS
 from watchfloor.console.table.console import CONSOLE
 from watchfloor.console.table.dialogs import DIALOGS
 from watchfloor.console.table.forms import FORM_ACTIONS, WRITING_ACTIONS
@@ -30,6 +31,7 @@ ACTIONS: tuple[Action, ...] = (
     *SERVICES,
     *WINDOWS,
     *SETTINGS,
+    *CHANNEL_ACTIONS,
     *JOB_ACTIONS,
     *FORM_ACTIONS,
     *LOGS,

@@ -65,5 +65,9 @@ def switch_rule(context: Context) -> str:
     return "switch off" if context.rule is None or context.rule.enabled else "switch on"
 
 
+def switch_channel(context: Context) -> str:
+    return "switch off" if context.channel is None or context.channel.enabled else "switch on"
+
+
 def save(context: Context) -> str:
     return context.saves

@@ -257,3 +257,7 @@ def owned_rule(context: Context) -> str | None:
             "delete it there" if context.rule.origin else "switch it off"
         )
     return rule(context)
+
+
+def any_channel(context: Context) -> str | None:
+    return None if context.channel else "no channel is selected"

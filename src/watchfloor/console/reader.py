@@ -26,6 +26,7 @@ from watchfloor.domain.boards import (
     Kept,
     LogRow,
     NodeRow,
+    SaidRow,
     SentRow,
     ServiceDetail,
     SettingRow,
@@ -172,6 +173,9 @@ class Reader(Boards, Protocol):
     async def channels(self) -> Sequence[ChannelRow]:
         """Every channel, and how it does."""
 
+    async def channel_words(self, name: str, alert_id: int | None = None) -> Sequence[SaidRow]:
+        """How messages of every kind read on a channel, of an alert or of a sample. Raises `Refused`."""
+
     async def rules(self) -> Sequence[RuleRow]:
         """Every rule, in the order in which they are asked."""
 
@@ -254,6 +258,9 @@ class Operator(Protocol):
 
     async def try_channel(self, name: str) -> UUID:
         """Send a message marked as a test; its id."""
+
+    async def set_channel_enabled(self, name: str, enabled: bool) -> int | None:
+        """Switch a channel on or off; how many messages it is told after all, None: it was so."""
 
     async def test_rule(self, name: str) -> Sequence[str]:
         """Send a message marked as a test to whom a rule would tell; the channels."""

@@ -250,6 +250,16 @@ class ChannelRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SaidRow:
+    """How a message of one kind reads on a channel. ``trouble``: why its template made nothing, and where."""
+
+    kind: str
+    title: str
+    body: str
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetterRow:
     """One message that was given up; it can be replayed by ``id``."""
 

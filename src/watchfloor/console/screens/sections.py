@@ -11,10 +11,11 @@ from typing import Any
 from watchfloor import __version__
 from watchfloor.console.filters import Fields
 from watchfloor.console.format import Moment, latency, number
-from watchfloor.console.glyphs import CHANNEL, LOOP, Mark, mark
+from watchfloor.console.glyphs import LOOP, Mark, mark
 from watchfloor.console.line import Line, clean
 from watchfloor.console.reader import Reader
 from watchfloor.console.screens.dialogs import shown_setting
+from watchfloor.console.views.channel import channel_mark
 from watchfloor.console.widgets.table import Column
 from watchfloor.domain.boards import ChannelRow, ConfigFileRow, NodeRow, SettingRow
 
@@ -199,17 +200,6 @@ COMPONENTS = Section(
     read=lambda reader: reader.components(),
     empty="No engine ever ran on this database.",
 )
-
-
-def channel_mark(row: ChannelRow) -> Mark:
-    """How a channel does: whether messages arrive on it."""
-    if not row.enabled:
-        return mark(CHANNEL, "off")
-    if row.open_since is not None:
-        return mark(CHANNEL, "failing")
-    if row.failures:
-        return mark(CHANNEL, "unsure")
-    return mark(CHANNEL, "on" if row.last_delivered_at is not None else "new")
 
 
 def _counted(name: str, role: str = "text") -> Callable[[ChannelRow, Moment, int], Line]:

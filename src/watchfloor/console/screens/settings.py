@@ -12,7 +12,7 @@ from watchfloor.console.action import Context, Scope
 from watchfloor.console.format import Moment, clock, value
 from watchfloor.console.line import Line, clean
 from watchfloor.console.screens.acts import ask_to_change
-from watchfloor.console.screens.channels import ChannelActs
+from watchfloor.console.screens.channels import ChannelActs, ChannelRoom
 from watchfloor.console.screens.dialogs import ConfirmDialog, shown_setting
 from watchfloor.console.screens.sectioned import SectionedRoom
 from watchfloor.console.screens.sections import (
@@ -123,6 +123,8 @@ class SettingsRoom(ChannelActs, SectionedRoom, inherit_bindings=False):
             self._kept_theme = row.name
             self.console_app.choose_theme(row.name)
             self.look_again()
+        elif isinstance(row, ChannelRow):
+            self.app.push_screen(ChannelRoom(row))
         elif row is not None:
             name = clean(str(getattr(row, "name", self.section.noun)))
             self.app.push_screen(TextRoom("settings", name, lambda m, cells: row_lines(row, m, cells)))

@@ -6,7 +6,6 @@ from watchfloor.console import labels, needs
 from watchfloor.console.action import Action, Scope
 
 _SETTINGS = frozenset({Scope.SETTINGS})
-_CHANNELS = frozenset({Scope.CHANNELS})
 
 SETTINGS: tuple[Action, ...] = (
     Action(
@@ -53,19 +52,5 @@ SETTINGS: tuple[Action, ...] = (
         "Settings",
         _SETTINGS,
         "previous_section",
-    ),
-    Action(
-        "test_channel",
-        ("R",),
-        "send a test",
-        "Send a message marked as a test on this channel; asks first.",
-        "Settings",
-        _CHANNELS,
-        "test_channel",
-        rank=3,
-        writes=True,
-        danger=True,
-        over=frozenset({"reset"}),
-        why=needs.channel,
     ),
 )
