@@ -27,6 +27,18 @@ times in a row is spared: one message at a time is tried, the others wait, and t
 | `watchfloor channels test NAME` | sends a test message through the engine and says what became of it |
 | `watchfloor channels dead` | lists messages that were given up |
 | `watchfloor channels replay ID...`, `--channel NAME` | sends them again |
+| `watchfloor channels off NAME`, `on NAME` | switches a channel off, and on again |
+
+A channel that an operator switched off, here or with `P` in the console under Settings, stays off through restarts and
+through reloads of the file, until the file itself says something else about `enabled`. While it is off
+
+- **what waits is kept**, and goes out once it is on again; of what is over by then people are told nothing;
+- **what is new is left out**, and the alert says so: *the channel is switched off*. Chains go on at once to whoever can
+  be told otherwise. Only the end of a problem that the channel was told of waits for it, so that none stays open there;
+- **once it is on again it is told what still fires** and nobody took charge of. Groups are told as they are by then.
+
+`i` in the console shows how messages of every kind read on a channel, of a sample or of any open alert, and what is
+wrong with its templates, by line.
 
 *Secret* settings are never written in the file where they give something away: write `${NAME}` or `${file:/path}`.
 

@@ -49,6 +49,19 @@ def replay(ids: Sequence[str], channel: str | None) -> Callable[[Desk], Awaitabl
     return request
 
 
+def switch(channel: str, on: bool) -> Callable[[Desk], Awaitable[str]]:
+    """The request to switch a channel on or off. Raises `Refused`."""
+
+    async def request(desk: Desk) -> str:
+        told, name = await desk.set_channel_enabled(channel, on), one_line(channel, 100)
+        word = "on" if on else "off"
+        if told is None:
+            return f"{name} is {word} already"
+        return f"{name} is {word}" + (f"; told after all: {count(told, 'message')}" if told else "")
+
+    return request
+
+
 def trial(channel: str, wait_s: float) -> Callable[[Desk], Awaitable[str]]:
     """The request to try a channel. Raises `Refused` with what went wrong."""
 

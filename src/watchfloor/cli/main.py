@@ -244,6 +244,24 @@ def try_channel(
 
 
 @channels_app.command()
+def off(context: typer.Context, name: Annotated[str, typer.Argument(help="The channel.")]) -> None:
+    """Send nothing more on a channel; what waits is kept until it is on again."""
+    from watchfloor.cli import channels as board
+    from watchfloor.cli import plain
+
+    print(plain.ask(_options(context), board.switch(name, False)))
+
+
+@channels_app.command()
+def on(context: typer.Context, name: Annotated[str, typer.Argument(help="The channel.")]) -> None:
+    """Send on a channel again, what waits and what still fires first."""
+    from watchfloor.cli import channels as board
+    from watchfloor.cli import plain
+
+    print(plain.ask(_options(context), board.switch(name, True)))
+
+
+@channels_app.command()
 def dead(context: typer.Context, name: Channel = None, json: Json = False) -> None:
     """Print messages that were given up."""
     from watchfloor.cli import channels as board

@@ -58,3 +58,36 @@ def test(context: typer.Context, name: Name) -> None:
 
     channels = plain.ask(_options(context), lambda desk: desk.test_rule(name))
     print(f"a test of {name} is on its way to {', '.join(channels)}: watchfloor deliveries says how it went")
+
+
+def _switch(context: typer.Context, name: str, on: bool) -> None:
+    from watchfloor.cli import plain
+
+    changed = plain.ask(_options(context), lambda desk: desk.set_rule_enabled(name, on))
+    print(f"{name} is {'on' if on else 'off'}{'' if changed else ' already'}")
+
+
+@rules_app.command()
+def on(context: typer.Context, name: Name) -> None:
+    """Let a rule take part again, whoever wrote it."""
+    _switch(context, name, True)
+
+
+@rules_app.command()
+def off(context: typer.Context, name: Name) -> None:
+    """Let a rule take no part, whoever wrote it; what is open by it ends, or goes to another rule."""
+    _switch(context, name, False)
+
+
+@rules_app.command()
+def delete(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A rule that the console owns.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take a rule away; what it raised stays on record."""
+    from watchfloor.cli import entries, plain
+
+    entries.sure(f"delete {name}", yes)
+    plain.ask(_options(context), lambda desk: desk.delete_thing("rule", name))
+    print(f"{name} is deleted")

@@ -28,7 +28,19 @@ beside the one about the state of its service.
   or `fire`. Of a service that is paused nothing is known, whatever `no_data` says.
 - **A rule that cannot be evaluated**, because its query fails or takes more than five seconds, is an alert of its own,
   told once. The other rules go on.
-- **More than `limit` instances that fire** are one alert about the rule. Those that had been told before live on."""
+- **More than `limit` instances that fire** are one alert about the rule. Those that had been told before live on.
+
+## Rules of the console
+
+Rules are written in the console as well: `+` under Alerts, Rules opens a form of the very keys of this page, judged as
+a file is. Below it stands what such a rule would have done in the last seven days, as it is filled in; `x` shows all of
+it. What a file defines is changed in that file, and can be copied; a file that names a rule of the console takes it.
+
+- Rules on states of the console are asked after those of the file, the oldest first, and before the built-in one.
+- `P` switches any rule off or on, whoever wrote it. That outlives restarts, and reloads of the file until it says
+  something else about `enabled`. The built-in rule that catches the rest is never off.
+- A rule that is changed, switched off or deleted is judged anew at once: what it has open and is no longer about ends,
+  and a service that still fails goes to the rule that is about it then, so that no problem is forgotten."""
 
 
 def page() -> str:
