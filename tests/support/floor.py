@@ -48,7 +48,7 @@ class Floor:
         **labels: str,
     ) -> None:
         async with self.database.transaction() as connection:
-            rule_id = await rules.rule_id(connection, rule)
+            rule_id = await rules.own_rule_id(connection, rule)
             new = []
             for name in names:
                 alert, events = raise_alert(severity, self.at)

@@ -96,7 +96,7 @@ async def make_alerts(
 ) -> list[StoredAlert]:
     """A firing alert (a pending one with ``for_s``) of the built-in rule about each service."""
     async with database.transaction() as connection:
-        rule_id = await rules.rule_id(connection, rules.BUILT_IN)
+        rule_id = await rules.own_rule_id(connection, rules.BUILT_IN)
         moment = await clock(connection)
         alert, events = raise_alert(severity, moment, for_s)
         new = [
