@@ -58,7 +58,7 @@ def incident_report(incident_id: int, service_id: int, service: str, now: dateti
         timeline=tuple(timeline),
         dependants=(Dependant("shop till", began, 150.0), Dependant("payments \x1b[2J gateway", began, 90.0)),
         runs=(LinkedRun(7, "nightly backup", "failed", began - timedelta(minutes=1), "exit code 3"),),
-        logs=(LogLine(began, "floor-01", "prober", "connection refused"),),
+        logs=(LogLine(began, "floor-01", "prober", "connection refused\nTraceback:\n  File 1"),),
         left_out=left_out,
         unnamed=9_998 if incident_id == LONG else 0,
     )

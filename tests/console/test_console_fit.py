@@ -281,3 +281,12 @@ async def test_numbers_that_are_no_numbers_are_drawn_as_nothing() -> None:
     async with console(world, size=(150, 40)) as driver:
         async for where in tour(driver, FIGURES):
             fits(driver, (150, 40), where)
+
+
+@pytest.mark.parametrize("way", [("3", "s", "enter"), ("3", "A"), ("3", "h"), ("2", "B")])
+async def test_a_dialog_says_its_keys_on_a_terminal_of_any_height(way: Sequence[str]) -> None:
+    async with console(size=(60, 24)) as driver:
+        await driver.press(*way)
+        for height in range(20, 8, -1):
+            await driver.resize((60, height))
+            assert any("enter confirm" in line for line in driver.lines()), driver.text()

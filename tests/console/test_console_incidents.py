@@ -31,6 +31,8 @@ async def test_a_service_lists_its_incidents_and_opens_the_chosen_one() -> None:
             "▶ opened", "✘ failing", "✓ alert acknowledged by kim", "◇ note by kim", "restarting the pool"
         )
         driver.sees("ALSO OUT OF REACH", "shop till", "RUNS OF JOBS MEANWHILE", "nightly backup")
+        driver.sees("connection refused … (2 more lines)")
+        driver.sees_not("Traceback")
 
 
 async def test_a_service_that_never_failed_says_that_it_has_no_incident() -> None:

@@ -98,17 +98,18 @@ class Dialog(ActionHost, ModalScreen[A | None], Generic[A], inherit_bindings=Fal
         background: $wf-panel; border: round $wf-accent; padding: 0 1;
     }
     Dialog Say, Dialog DialogFooter, Dialog TextLine { width: 100%; }
-    Dialog.-low .spare, Dialog.-tiny .spare, Dialog.-tiny .detail { display: none; }
-    Dialog.-tiny #box { border: none; padding: 0; }
+    Dialog.-full .spare, Dialog.-low .spare, Dialog.-tiny .spare, Dialog.-tiny .detail { display: none; }
+    Dialog.-fuller #box, Dialog.-tiny #box { border: none; padding: 0; }
     """
 
     def __init__(self, title: Line) -> None:
         super().__init__()
         self._title = plain(title)
         self._shown_at: float | None = None
+        self._box = Vertical(id="box")
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="box"):
+        with self._box:
             yield Words(self._title, "title", limit=2)
             yield spare()
             yield from self.questions()
@@ -122,6 +123,16 @@ class Dialog(ActionHost, ModalScreen[A | None], Generic[A], inherit_bindings=Fal
     def _shown(self) -> None:
         self._shown_at = monotonic()
 
+    def on_resize(self) -> None:
+        self.remove_class("-full", "-fuller")
+        self.call_after_refresh(self._make_room)
+
+    def _make_room(self) -> None:
+        """Go without what is spare, then without the frame, where the last line, of the keys, would be cut off."""
+        if self._box.virtual_size.height > self._box.size.height and not self.has_class("-fuller"):
+            self.add_class("-fuller" if self.has_class("-full") else "-full")
+            self.call_after_refresh(self._make_room)
+
     def questions(self) -> ComposeResult:
         """What is asked."""
         yield from ()
@@ -133,6 +144,7 @@ class Dialog(ActionHost, ModalScreen[A | None], Generic[A], inherit_bindings=Fal
     def complain(self, words: str) -> None:
         """Say what is wrong with the answer."""
         self.query_one("#answer", Words).say(words, "failing")
+        self.call_after_refresh(self._make_room)
 
     def context(self) -> Context:
         return Context(row=True)

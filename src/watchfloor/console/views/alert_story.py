@@ -125,9 +125,12 @@ def run_lines(runs: Sequence[LinkedRun], moment: Moment, cells: int) -> list[Lin
 
 
 def log_lines(logs: Sequence[LogLine], moment: Moment, cells: int) -> list[Line]:
+    """Warnings and errors without what follows their first line, such as a traceback: that is in Logs."""
     lines = heading("WARNINGS AND ERRORS MEANWHILE", cells, says(count(len(logs), "line"), "muted"))
     times = column([clock(line.at, moment.now, moment.zone) for line in logs])
     for time, line in zip(times, logs, strict=True):
         lines.append(((f"{time}  ", "muted"), (f"{clean(line.node)} {clean(line.channel)}", "accent")))
-        lines += indented(line.text, len(time) + 4, cells)
+        first, *more = line.text.splitlines() or [""]
+        words = f"{first} … ({count(len(more), 'more line')})" if more else first
+        lines += indented(words, len(time) + 4, cells)
     return lines
