@@ -203,6 +203,30 @@ async def test_an_entry_is_taken_out_of_its_list() -> None:
         driver.sees_not("cron 30 3")
 
 
+async def test_entries_of_a_list_change_places_and_the_cursor_goes_along() -> None:
+    async with console(size=(100, 30)) as driver:
+        room = await open_form(driver)
+        await go_to(driver, "schedules")
+        await driver.press("escape")
+        for key, order in (
+            ("shift+down", ["6h", "cron"]),
+            ("shift+up", ["cron", "6h"]),
+            ("shift+down", ["6h", "cron"]),
+        ):
+            await driver.press(key)
+            found = [str(each.get("every") or "cron") for each in room.values()["schedules"]]
+            assert found == order
+            assert "cron 30 3" in driver.cursor
+        assert "schedules 2" in driver.cursor
+        driver.sees("1 field not saved")
+        await driver.press("shift+down")
+        driver.sees("it is the last of its list already")
+        await driver.press("down", "shift+up")
+        driver.sees("no entry of a list is selected")
+        await driver.press("up", "shift+up", "ctrl+s")
+        driver.sees_not("not saved")
+
+
 async def test_what_a_file_defines_is_looked_at_and_says_where_it_stands() -> None:
     async with console(size=(120, 30)) as driver:
         await open_form(driver, "send reports")

@@ -102,6 +102,10 @@ class Context:
     field: str = ""  # the field of a form that is under the cursor
     filled: bool = False  # that field holds something of its own
     choices: bool = False  # that field is one of several choices
+    entry: tuple[int, int] = (
+        0,
+        0,
+    )  # its place in a list of entries, from 1, and their number; (0, 0): it is none
     saves: str = "save"  # what saving a form does
     window: Slot | None = None
     grouped: str = ""  # what a list is grouped by; empty: nothing

@@ -147,6 +147,19 @@ def filled(context: Context) -> str | None:
     return field(context) or (None if context.filled else f"{context.field} has its default already")
 
 
+def entry_before(context: Context) -> str | None:
+    return _entry(context) or ("it is the first of its list already" if context.entry[0] == 1 else None)
+
+
+def entry_after(context: Context) -> str | None:
+    place, number = context.entry
+    return _entry(context) or ("it is the last of its list already" if place == number else None)
+
+
+def _entry(context: Context) -> str | None:
+    return field(context) or (None if context.entry[0] else "no entry of a list is selected")
+
+
 def changes(context: Context) -> str | None:
     return context.readonly or context.unchanged or None
 

@@ -175,6 +175,7 @@ class DraftRoom(BoardRoom[FormRow], inherit_bindings=False):
             super().context(),
             field=row.name,
             filled=row.value is not None,
+            entry=self._entry_of(row),
             choices=choice,
             verb=verb,
             readonly=self.readonly(),
@@ -258,6 +259,28 @@ class DraftRoom(BoardRoom[FormRow], inherit_bindings=False):
         entries = list(value_at(self.values(), row.field.path) or ())
         del entries[row.entry]
         self.set_value(row.field.path, entries or None)
+
+    def _entry_of(self, row: FormRow) -> tuple[int, int]:
+        """The place of a line in its list of entries and their number; zeros where it is none of them."""
+        if row.entry is None or row.adds:
+            return 0, 0
+        return row.entry + 1, len(value_at(self.values(), row.field.path))
+
+    def do_entry_down(self) -> None:
+        self._shift_entry(1)
+
+    def do_entry_up(self) -> None:
+        self._shift_entry(-1)
+
+    def _shift_entry(self, step: int) -> None:
+        """Change places with a neighbour; the cursor goes along."""
+        row = self.selected
+        if row is None or row.entry is None:
+            return
+        entries = list(value_at(self.values(), row.field.path))
+        entries.insert(row.entry + step, entries.pop(row.entry))
+        self.table.select(replace(row, entry=row.entry + step).key)
+        self.set_value(row.field.path, entries)
 
     def do_try_it(self) -> None:
         """Never called here: the table says what can be tested."""
