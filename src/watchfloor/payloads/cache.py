@@ -40,6 +40,8 @@ LARGEST = 16 * 2**20
 """Bytes of one answer that are kept."""
 
 ANSWER_S = 60.0
+SILENT_S = 30.0
+"""How long the server may be silent."""
 
 Key = Annotated[str, Field(min_length=1, max_length=10_000)]
 
@@ -111,7 +113,7 @@ async def run(settings: Settings, attempt: Attempt) -> None:
     client = library.Redis.from_url(
         settings.dsn.get_secret_value(),
         socket_connect_timeout=10,
-        socket_timeout=30,
+        socket_timeout=SILENT_S,
         single_connection_client=True,
     )
     work = {"warm": _warm, "clear": _clear, "statistics": _statistics}[settings.operation]

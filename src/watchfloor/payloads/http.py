@@ -27,6 +27,7 @@ ERRORS = {
     "http.connect": "no connection",
     "http.tls": "the certificate of the other side is not good, or they found no common protocol",
     "http.timeout": "the other side was silent for too long, or the whole took too long",
+    "http.lost": "the connection was lost before the answer was whole",
     "http.protocol": "what came back is no HTTP",
     "http.redirects": "it was sent on too often, or to where it must not go",
     "http.status.*": "the answer has a status that does not mean success",
@@ -138,7 +139,13 @@ async def run(settings: Settings, attempt: Attempt) -> None:
     except httpx.TimeoutException:
         raise PayloadError("http.timeout", f"no answer within {float(settings.answer_within):g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        raise PayloadError("http.protocol", one_line(f"{type(error).__name__}: {error}", 300)) from None
+        name = "http.lost" if _is_lost(error) else "http.protocol"
+        raise PayloadError(name, one_line(f"{type(error).__name__}: {error}", 300)) from None
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the other side went away; the library tells half an answer from a wrong one by its words alone."""
+    return isinstance(error, httpx.NetworkError) or str(error).startswith("peer closed connection")
 
 
 def _is_about_tls(error: BaseException | None) -> bool:
