@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from chaos_statements import Sent
 
 from support.sql import one
 from watchfloor.store.database import Database
@@ -23,6 +24,8 @@ class Points:
 
     def __init__(self, process: subprocess.Popen[str], dsn: str) -> None:
         self._process, self._dsn = process, dsn
+        self.at: set[tuple[str, Sent]] = set()
+        """What it was killed at so far: before or after it, and what it was."""
 
     async def killed(self, errand: str, point: int, when: str) -> bool:
         """Have an errand carried out until it is killed; False where it was done before that."""
@@ -30,7 +33,12 @@ class Points:
         assert self._process.stdout
         self._process.stdin.write(f"{self._dsn} {errand} {point} {when}\n")
         self._process.stdin.flush()
-        return await asyncio.to_thread(self._process.stdout.readline) == "killed\n"
+        what, *more = (await asyncio.to_thread(self._process.stdout.readline)).split()
+        assert what in ("killed", "done"), f"{errand} failed by itself before its exchange {point}"
+        if what == "killed":
+            *path, line, part = more
+            self.at.add((when, Sent("".join(path), int(line), part)))
+        return what == "killed"
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 A program of its own that imports everything once and forks for each point. Its input is, line by line, the address of
 the database, the errand, the number of the exchange with the server, and whether to die before or after it. Each answer
-is ``killed`` or ``done``.
+is ``killed`` with the place in the code that was at it, or ``done``.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import psycopg
+from chaos_statements import PACKAGE, Sent
 
 from support.engines import MemoryKinds, NoSettings
 from support.floor import Floor
@@ -40,30 +45,58 @@ from watchfloor.store.database import Database
 from watchfloor.store.dead_letters import Selection
 from watchfloor.store.pulse import Pulse
 
-OPEN = "SELECT count(*) FROM runs WHERE state IN ('waiting', 'ready', 'running')"
-
 
 async def work(settings: NoSettings, attempt: Attempt) -> None:
+    """What a job does. The run of one is meanwhile taken from its worker and ended, as if by another node."""
     await attempt.output("stdout", f"attempt {attempt.attempt}\n".encode())
+    if attempt.job == "taken":
+        with psycopg.connect(DSN.get()) as other:
+            other.execute(
+                "UPDATE runs SET state = 'cancelled', finished_at = clock_timestamp() WHERE id = %s",
+                [attempt.run_id],
+            )
 
 
+DSN: ContextVar[str] = ContextVar("the database that jobs run on")
 KINDS = MemoryKinds(Kind("fake", NoSettings, work))
 
 
 async def fire(dsn: str, database: Database, node: Node) -> None:
     """Fire what is due, let in what waits, run it, book its end with what follows."""
+    async with at_work(node) as firer:
+        await firer.once()
+        await none_are(dsn, "waiting", "ready", "running")
+
+
+async def promote(dsn: str, database: Database, node: Node) -> None:
+    """As `fire`, and in between let in what waits for nothing any more."""
+    async with at_work(node) as firer:
+        await firer.once()
+        await none_are(dsn, "ready", "running")
+        await Reaper(node, lambda: None).once()
+        await none_are(dsn, "waiting", "ready", "running")
+
+
+@asynccontextmanager
+async def at_work(node: Node) -> AsyncIterator[Firer]:
+    """A node that runs what it is given."""
     runner = Runner(node, KINDS, Path.cwd())
-    firer = Firer(node, runner)
     running = asyncio.create_task(runner.run(lambda: None))
     try:
-        with psycopg.connect(dsn, autocommit=True) as look:
-            await firer.once()
-            while look.execute(OPEN).fetchone() != (0,):
-                await asyncio.sleep(0.005)
+        yield Firer(node, runner)
         await runner.drain(0)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def none_are(dsn: str, *states: str) -> None:
+    """Wait until no run is in one of these states. Looks on a connection of its own, which nobody is killed at."""
+    with psycopg.connect(dsn, autocommit=True) as look:
+        while look.execute("SELECT count(*) FROM runs WHERE state = ANY(%s)", [list(states)]).fetchone() != (
+            0,
+        ):
+            await asyncio.sleep(0.005)
 
 
 async def reap(dsn: str, database: Database, node: Node) -> None:
@@ -121,6 +154,7 @@ async def take_charge(dsn: str, database: Database, node: Node) -> None:
 
 ERRANDS = {
     "fire": fire,
+    "promote": promote,
     "reap": reap,
     "requeue": requeue,
     "escalate": escalate,
@@ -131,6 +165,7 @@ ERRANDS = {
 
 async def carry(dsn: str, errand: str) -> None:
     """Do one errand as a node would."""
+    DSN.set(dsn)
     database = Database(dsn, name="point", size=2)
     node = Node(1, "one", database, Pulse(database), {setting.key: setting.default for setting in SETTINGS})
     try:
@@ -139,21 +174,41 @@ async def carry(dsn: str, errand: str) -> None:
         await database.close()
 
 
-def die_at(point: int, when: str) -> None:
-    """Have this process killed at its ``point``-th exchange with the server."""
+PARTS = {"_enter_gen": "begin", "_exit_gen": "commit"}
+HELPERS = PACKAGE / "store/database.py"
+
+
+def sender(part: str) -> Sent:
+    """Where in the program something is being sent from."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        path = Path(frame.f_code.co_filename)
+        if path.is_relative_to(PACKAGE) and path != HELPERS:
+            return Sent(str(path.relative_to(PACKAGE)), frame.f_lineno, part)
+        frame = frame.f_back
+    return Sent("", 0, part)
+
+
+def die_at(point: int, when: str, tell: Callable[[str], None]) -> None:
+    """Have this process killed at its ``point``-th exchange with the server, and ``tell`` which one it is."""
     exchanges = 0
     waited: Callable[..., Awaitable[Any]] = psycopg.AsyncConnection.wait
 
-    async def wait(self: Any, *args: Any, **values: Any) -> Any:
+    async def wait(self: Any, exchange: Any, *args: Any, **values: Any) -> Any:
         nonlocal exchanges
         exchanges += 1
         mine = exchanges == point
+        sent = sender(PARTS.get(exchange.__name__, "statement"))
         if mine and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        found = await waited(self, *args, **values)
+            die(sent)
+        found = await waited(self, exchange, *args, **values)
         if mine:
-            os.kill(os.getpid(), signal.SIGKILL)
+            die(sent)
         return found
+
+    def die(sent: Sent) -> None:
+        tell(f"killed {sent.path} {sent.line} {sent.part}")
+        os.kill(os.getpid(), signal.SIGKILL)
 
     psycopg.AsyncConnection.wait = wait  # type: ignore[method-assign, assignment]
 
@@ -163,13 +218,22 @@ def main() -> None:
     courier_module.POLL_S = 0.05
     for line in sys.stdin:
         dsn, errand, point, when = line.rstrip("\n").rsplit(" ", 3)
+        answer, ours = os.pipe()
         child = os.fork()
         if child == 0:
-            die_at(int(point), when)
+            tell = partial(_tell, ours)
+            die_at(int(point), when, tell)
             asyncio.run(carry(dsn, errand))
+            tell("done")
             os._exit(0)
-        _, status = os.waitpid(child, 0)
-        print("killed" if os.WIFSIGNALED(status) else "done", flush=True)
+        os.close(ours)
+        os.waitpid(child, 0)
+        with os.fdopen(answer) as told:
+            print(told.read() or "failed", flush=True)
+
+
+def _tell(to: int, what: str) -> None:
+    os.write(to, what.encode())
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -21,6 +23,9 @@ from watchfloor.cli.job_commands import jobs_app
 from watchfloor.cli.run_commands import dead_app, runs_app
 from watchfloor.config.document import read_document
 from watchfloor.config.problems import Mistakes
+from watchfloor.domain.calendar import CalendarFire, Plan
+from watchfloor.domain.calendar import calendar as planned
+from watchfloor.domain.schedules import Schedule
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.operations.editing import Invalid
 from watchfloor.store.database import Database
@@ -207,6 +212,30 @@ async def test_the_calendar_and_the_queues_are_printed_as_text_and_as_json(
     assert "nightly" in capsys.readouterr().out
     await job_requests.workers(True)(desk)
     assert json.loads(capsys.readouterr().out) == []
+
+
+async def test_days_on_which_clocks_change_and_overlaps_are_told_in_the_calendar(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    berlin = Schedule("cron", "30 2 * * *", "Europe/Berlin")
+    plans = [
+        Plan("backup", "cron 30 2", berlin, 3600.0),
+        Plan("report", "cron 40 2", replace(berlin, expr="40 2 * * *"), 60.0),
+    ]
+
+    class Autumn:
+        async def job_calendar(self, length: timedelta) -> Sequence[CalendarFire]:
+            return planned(plans, datetime(2026, 10, 24, 12, 0, tzinfo=UTC), length)
+
+    await job_requests.calendar(2, False)(cast(Desk, Autumn()))
+    _, first, second, third, _ = capsys.readouterr().out.splitlines()
+    assert first.endswith("clocks go back 1h")
+    assert second.endswith("clocks go back 1h, with backup")
+    assert "clocks" not in third
+    await job_requests.calendar(2, True)(cast(Desk, Autumn()))
+    assert [each["clocks"] for each in json.loads(capsys.readouterr().out)] == ["clocks go back 1h"] * 2 + [
+        ""
+    ] * 2
 
 
 def test_every_command_about_jobs_runs_and_dead_letters_prints_json_too() -> None:
