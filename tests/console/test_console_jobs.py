@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import console_world
 import pytest
 from console_driver import Driver, console
 from console_world import NOW, World
@@ -159,6 +160,26 @@ async def test_a_still_room_of_jobs_does_not_change_as_seconds_pass() -> None:
             assert driver.lines() == before, section
             await driver.press("1")
             await driver.press("2", *["shift+tab"] * SECTIONS[section])
+
+
+async def test_a_run_and_the_alert_about_it_lead_to_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = console_world.alert_story
+    monkeypatch.setattr(console_world, "alert_story", lambda row: replace(told(row), run_id=429))
+    world = World()
+    world.runs = [replace(each, alert_id=42) if each.row.id == 429 else each for each in world.runs]
+    async with console(world, size=(80, 24)) as driver:
+        await driver.app.push_screen(RunRoom(429))
+        await driver.idle()
+        driver.sees("alert #42 (A shows it)")
+        await driver.press("A")
+        driver.sees("#42", "run #429 (R shows it)")
+        await driver.press("R")
+        driver.sees("sync catalogue #429")
+        await driver.press("escape", "escape", "escape")
+        await driver.app.push_screen(RunRoom(428))
+        await driver.idle()
+        await driver.press("A")
+        driver.sees("no alert belongs to this run")
 
 
 async def test_an_empty_room_says_what_to_do() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from support.engines import configuration
+from support.jobs import job
 from support.make import make_alerts, make_rules, make_services, now
 from support.sql import column
 from watchfloor.domain import alert as life
+from watchfloor.engine import definitions
 from watchfloor.operations import alerts as operations
 from watchfloor.operations.actor import Actor
-from watchfloor.store import alert_rooms, alerts
+from watchfloor.store import alert_rooms, alerts, job_boards
 from watchfloor.store.alert_story import story
 from watchfloor.store.alerts import ChangedAlert, StoredAlert
 from watchfloor.store.database import Database
+from watchfloor.store.job_links import alert_of_run, run_of_alert
+from watchfloor.store.jobs import apply_jobs
 
 ANN = Actor("ann")
 
@@ -79,3 +84,43 @@ async def test_the_cause_of_an_alert_is_the_open_alert_about_what_it_needs(datab
     async with database.transaction() as connection:
         found = await story(connection, alert.id)
     assert (found.root, found.root_alert) == ("router", None)
+
+
+async def test_an_alert_about_a_job_and_its_run_lead_to_each_other(database: Database) -> None:
+    await make_rules(database)
+    made = await make_services(database, "shop")
+    (alert,) = await make_alerts(database, made["shop"])
+    async with database.transaction() as connection:
+        moment = await now(database)
+        await apply_jobs(
+            connection, definitions.jobs(configuration(jobs=[job("nightly"), job("other")])), moment
+        )
+    found = await column(
+        database,
+        "INSERT INTO runs (uuid, job_id, fire_key, origin, state, scheduled_for, available_at, started_at, "
+        "finished_at, priority, capped) SELECT gen_random_uuid(), j.id, 'm' || n, 'manual', 'dead', at, at, at, at, 5, "
+        "false FROM jobs j CROSS JOIN (SELECT n, (SELECT fired_at FROM alerts) + n * interval '30 minutes' AS at "
+        "FROM generate_series(-5, 1) n) x ORDER BY j.name, n RETURNING id",
+    )
+    long_ago, last, after, other = found[0], found[5], found[6], found[-2]
+    async with database.transaction() as connection:
+        assert await run_of_alert(connection, alert.id) is None, "it is about a service"
+        assert await alert_of_run(connection, last) is None
+        await connection.execute(
+            "UPDATE alerts SET subject = (SELECT 'job:' || id FROM jobs WHERE name = 'nightly')"
+        )
+        assert await run_of_alert(connection, alert.id) == last
+        assert (await story(connection, alert.id)).run_id == last
+        linked = [await alert_of_run(connection, run) for run in (long_ago, last, after, other)]
+        assert linked == [None, alert.id, alert.id, None]
+        detail = await job_boards.run_detail(connection, last)
+        assert detail is not None
+        assert detail.alert_id == alert.id
+        await connection.execute(
+            "UPDATE alerts SET state = 'resolved', resolved_at = fired_at + interval '1 minute'"
+        )
+        assert await alert_of_run(connection, after) is None, "it was over before that run began"
+        await connection.execute(
+            "INSERT INTO reaction_runs VALUES ('restart', now(), %s, %s)", [alert.id, other]
+        )
+        assert await alert_of_run(connection, other) == alert.id, "it started that run"

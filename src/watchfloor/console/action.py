@@ -56,6 +56,7 @@ class Scope(StrEnum):
     FORM = "forms"
     JOBS = "jobs"
     RUNS = "runs"
+    RUN = "the page of a run"
     SECTIONS = "rooms of several sections"
     GROUPS = "lists in groups"
     WINDOWS = "maintenance windows"
@@ -73,6 +74,7 @@ class Context:
     alert_id: int | None = None
     alert_state: str = ""
     incident_id: int | None = None  # the incident it is, or the newest that belongs to it
+    run_id: int | None = None  # the run of a job that an alert is about
     cause_id: int | None = None  # the alert about what put this one out of reach
     silence: SilenceRow | None = None
     sent: SentRow | None = None

@@ -62,6 +62,14 @@ def cause(context: Context) -> str | None:
     return "no open alert is the cause of this one" if context.cause_id is None else None
 
 
+def run_of_alert(context: Context) -> str | None:
+    return "no run of a job belongs to it" if context.run_id is None else None
+
+
+def alert_of_run(context: Context) -> str | None:
+    return "no alert belongs to this run" if context.alert_id is None else None
+
+
 def incident(context: Context) -> str | None:
     return "no incident belongs to it" if context.incident_id is None else None
 

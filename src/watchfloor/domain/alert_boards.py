@@ -62,3 +62,4 @@ class AlertStory:
     runs: tuple[LinkedRun, ...] = ()
     logs: tuple[LogLine, ...] = ()
     incident_id: int | None = None  # kept for the past, too
+    run_id: int | None = None  # of an alert about a job: the run that it fired after

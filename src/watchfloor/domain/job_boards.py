@@ -143,6 +143,7 @@ class RunDetail:
     settings: Mapping[str, object] = field(default_factory=dict)  # of its job
     upstream: int | None = None  # the run that it follows
     downstream: tuple[int, ...] = ()  # the runs that follow it
+    alert_id: int | None = None  # that it was about, or that started it
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from watchfloor.domain.post_mortem import window
 from watchfloor.store.database import Connection, fetch_all, fetch_one
 from watchfloor.store.escalations import of_alerts
 from watchfloor.store.incidents import logs_about, runs_about
+from watchfloor.store.job_links import run_of_alert
 
 EARLIER_SHOWN = 20
 
@@ -56,6 +57,7 @@ async def story(connection: Connection, alert_id: int) -> AlertStory:
         runs=tuple(await runs_about(connection, since, until)),
         logs=tuple(await logs_about(connection, since, until)),
         incident_id=row.incident_id,
+        run_id=await run_of_alert(connection, alert_id),
     )
 
 

@@ -19,6 +19,7 @@ from watchfloor.domain.schedules import preview
 from watchfloor.store import archive
 from watchfloor.store.database import Connection, fetch_all, fetch_one
 from watchfloor.store.health import clock
+from watchfloor.store.job_links import alert_of_run
 from watchfloor.store.job_outlook import with_outlook
 from watchfloor.store.jobs import SPEC, schedule_of
 
@@ -166,9 +167,12 @@ async def run_detail(connection: Connection, run_id: int) -> RunDetail | None:
         "LEFT JOIN nodes n ON n.id = w.node_id WHERE a.run_id = %(id)s ORDER BY a.attempt",
         {"id": run_id},
     )
-    return await with_outlook(
-        connection, RunDetail(RunRow(*row), tuple(AttemptRow(*attempt) for attempt in attempts))
+    found = RunDetail(
+        RunRow(*row),
+        tuple(AttemptRow(*attempt) for attempt in attempts),
+        alert_id=await alert_of_run(connection, run_id),
     )
+    return await with_outlook(connection, found)
 
 
 async def run_log(

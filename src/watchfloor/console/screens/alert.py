@@ -14,6 +14,7 @@ from watchfloor.console.screens.acts import AlertActs
 from watchfloor.console.screens.detail import DetailRoom
 from watchfloor.console.screens.export import write_post_mortem
 from watchfloor.console.screens.incident import IncidentRoom
+from watchfloor.console.screens.run import RunRoom
 from watchfloor.console.screens.travel import Travels
 from watchfloor.console.trail import Place
 from watchfloor.console.views.alert import alert_lines
@@ -88,6 +89,7 @@ class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
             alert_state=row.state,
             cause_id=self._detail.story.root_alert,
             incident_id=self._detail.story.incident_id,
+            run_id=self._detail.story.run_id,
             began=row.active_at,
         )
 
@@ -95,6 +97,11 @@ class AlertRoom(AlertActs, Travels, DetailRoom, inherit_bindings=False):
         cause = self.context().cause_id
         if cause is not None:
             self.app.push_screen(AlertRoom(cause))
+
+    def do_show_run(self) -> None:
+        run = self.context().run_id
+        if run is not None:
+            self.app.push_screen(RunRoom(run))
 
     def do_incident(self) -> None:
         incident = self.context().incident_id

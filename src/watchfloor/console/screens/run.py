@@ -24,7 +24,7 @@ class RunRoom(RunActs, DetailRoom, inherit_bindings=False):
     """A run in full. Who stands at the end of its log stays with what comes."""
 
     ROOM: ClassVar[str] = "jobs"
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.RUNS)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.RUNS, Scope.RUN)
     TOPICS: ClassVar[frozenset[str]] = frozenset({"jobs"})
 
     def __init__(self, run_id: int) -> None:
@@ -59,7 +59,17 @@ class RunRoom(RunActs, DetailRoom, inherit_bindings=False):
         super().show()
 
     def context(self) -> Context:
-        return replace(super().context(), run=None if self._detail is None else self._detail.row)
+        found = self._detail
+        if found is None:
+            return super().context()
+        return replace(super().context(), run=found.row, alert_id=found.alert_id)
+
+    def do_show_alert(self) -> None:
+        from watchfloor.console.screens.alert import AlertRoom
+
+        alert = self.context().alert_id
+        if alert is not None:
+            self.app.push_screen(AlertRoom(alert))
 
     def summary(self) -> Summary:
         pieces = [self.way()]

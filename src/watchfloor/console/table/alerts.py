@@ -122,6 +122,16 @@ ALERTS: tuple[Action, ...] = (
         aliases=("cause",),
     ),
     Action(
+        "show_run",
+        ("R",),
+        "run",
+        "Go to the run of the job that this alert is about.",
+        "Alerts",
+        frozenset({Scope.STORY}),
+        "show_run",
+        why=needs.run_of_alert,
+    ),
+    Action(
         "history",
         ("H",),
         "history",

@@ -123,6 +123,16 @@ JOB_ACTIONS: tuple[Action, ...] = (
         why=needs.running_run,
     ),
     Action(
+        "show_alert",
+        ("A",),
+        "alert",
+        "Go to the alert about this run, or to the one that started it.",
+        "Runs",
+        frozenset({Scope.RUN}),
+        "show_alert",
+        why=needs.alert_of_run,
+    ),
+    Action(
         "requeue",
         ("R",),
         "requeue",

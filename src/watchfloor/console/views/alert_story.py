@@ -31,6 +31,8 @@ def at_once(detail: AlertDetail, moment: Moment, cells: int) -> list[Line]:
             else f", alert #{story.root_alert} ({key_of('show_cause')} shows it)"
         )
         lines += _labelled("cause", f"{story.root}{alert}", cells, "failing")
+    if story.run_id is not None:
+        lines += _labelled("run", f"#{story.run_id} ({key_of('show_run')} shows it)", cells, "text")
     if story.chain is not None and not story.chain.ended_why:
         lines += _labelled("next", _next_step(story.chain, moment), cells, "degraded")
     if detail.runbook:

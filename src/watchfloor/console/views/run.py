@@ -8,6 +8,7 @@ from datetime import datetime
 from watchfloor.config.forms import written
 from watchfloor.console.format import Moment, clock, latency
 from watchfloor.console.glyphs import RUN, mark
+from watchfloor.console.keys import key_of
 from watchfloor.console.line import Line, Span, clean, clip, wrap
 from watchfloor.console.views.jobs import origin, took
 from watchfloor.console.views.sections import heading, pairs
@@ -52,6 +53,10 @@ def _facts(detail: RunDetail, moment: Moment, cells: int) -> list[Line]:
         items.append(("follows", ((f"#{detail.upstream}", "key"),)))
     if detail.downstream:
         items.append(("followed by", ((", ".join(f"#{run}" for run in detail.downstream[:10]), "key"),)))
+    if detail.alert_id is not None:
+        items.append(
+            ("alert", ((f"#{detail.alert_id} ", "key"), (f"({key_of('show_alert')} shows it)", "muted")))
+        )
     return pairs(items, cells)
 
 

@@ -1,0 +1,33 @@
+"""What leads from an alert to the run of a job that it is about, and from a run to its alert."""
+
+from __future__ import annotations
+
+from watchfloor.store.database import Connection, fetch_value
+
+_RUN = """
+SELECT r.id FROM alerts a JOIN runs r ON r.job_id = substr(a.subject, 5)::int
+WHERE a.id = %(id)s AND a.subject ~ '^job:[0-9]{1,9}$' AND r.started_at <= coalesce(a.fired_at, a.active_at)
+ORDER BY r.id DESC LIMIT 1
+"""
+
+_ALERT = """
+SELECT coalesce(
+    (SELECT min(x.alert_id) FROM reaction_runs x WHERE x.run_id = r.id),
+    (SELECT min(a.id) FROM alerts a WHERE a.subject = 'job:' || r.job_id AND a.fired_at IS NOT NULL
+        AND coalesce(a.resolved_at, 'infinity') >= r.started_at
+        AND a.fired_at <= coalesce(r.finished_at, 'infinity') + interval '1 hour'))
+FROM runs r WHERE r.id = %(id)s
+"""
+
+
+async def run_of_alert(connection: Connection, alert_id: int) -> int | None:
+    """The latest run of its job that had begun when an alert about a job fired; None for alerts about other things."""
+    found: int | None = await fetch_value(connection, _RUN, {"id": alert_id})
+    return found
+
+
+async def alert_of_run(connection: Connection, run_id: int) -> int | None:
+    """The alert that started a run by a reaction; else the first one about its job that fired while the run went on
+    or within an hour of its end, or was open when it began."""
+    found: int | None = await fetch_value(connection, _ALERT, {"id": run_id})
+    return found
