@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from watchfloor.cli.console import Boot
-from watchfloor.cli.demo import scene
+from watchfloor.cli.demo import Scene, scene
 from watchfloor.cli.desk import Desk
 from watchfloor.cli.place import Place
 from watchfloor.console.app import WatchfloorApp
@@ -50,22 +50,23 @@ async def draw(boot: Boot, size: tuple[int, int], theme: str | None, name: str, 
     print(f"docs/pictures/{name}.svg")
 
 
-async def main() -> None:
+async def main(stage: Scene) -> None:
     """Draw every picture on one world, which ages meanwhile."""
-    with scene(seed=7) as stage:
-        boot = Boot(Place(None, stage.configuration.data_dir), lambda: stage.configuration)
-        boot.start()
-        try:
-            await asyncio.sleep(WARM_UP_S)
-            await draw(boot, (120, 32), None, "health", "1")
-            await draw(boot, (120, 32), None, "service", "j enter")
-            await draw(boot, (120, 24), None, "alerts", "3 a enter")
-            await draw(boot, (120, 28), None, "alert", "3 enter")
-            await draw(boot, (120, 24), None, "jobs", "2")
-            await draw(boot, (80, 24), "day", "small", "1")
-        finally:
-            boot.end()
+    boot = Boot(Place(None, stage.configuration.data_dir), lambda: stage.configuration)
+    boot.start()
+    try:
+        await asyncio.sleep(WARM_UP_S)
+        await draw(boot, (120, 32), None, "health", "1")
+        await draw(boot, (120, 42), None, "service", "1 / c h e c k o u t enter enter")
+        await draw(boot, (120, 24), None, "alerts", "3 a enter")
+        await draw(boot, (120, 32), None, "alert", "3 enter")
+        await draw(boot, (120, 30), None, "analytics", "3 shift+tab")
+        await draw(boot, (120, 24), None, "jobs", "2")
+        await draw(boot, (80, 24), "day", "small", "1")
+    finally:
+        boot.end()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with scene(seed=7) as made:
+        asyncio.run(main(made))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -19,6 +20,7 @@ from watchfloor.cli.place import Place
 from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
 from watchfloor.config.loader import load
 from watchfloor.console.terminal import refusal
+from watchfloor.demo.remembering import remember
 from watchfloor.demo.reporter import Reporter
 from watchfloor.demo.world import WorldThread
 from watchfloor.store.embedded import Embedded, EmbeddedError, status
@@ -81,7 +83,9 @@ def scene(seed: int) -> Iterator[Scene]:
         embedded = Embedded.start(directory / "data")  # before the world, whose script begins with it
         try:
             with WorldThread(seed, directory) as world, Reporter(seed, embedded.dsn):
-                yield Scene(directory, world, embedded)
+                made = Scene(directory, world, embedded)
+                asyncio.run(remember(embedded.dsn, made.configuration, seed))
+                yield made
         finally:
             embedded.stop(wait=True)
     finally:

@@ -60,8 +60,8 @@ class Trouble:
         earliest, latest = self.first
         if cycle:
             latest = self.period - self.lasting[1]
-        begin = cycle * self.period + _between(earliest, latest, f"{key}/{cycle}/begin")
-        return begin <= t < begin + _between(*self.lasting, f"{key}/{cycle}/length")
+        begin = cycle * self.period + between(earliest, latest, f"{key}/{cycle}/begin")
+        return begin <= t < begin + between(*self.lasting, f"{key}/{cycle}/length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +162,11 @@ def _layer(key: str, x: float) -> float:
     whole = math.floor(x)
     part = x - whole
     ease = part * part * (3 - 2 * part)
-    here, there = (_between(-1, 1, f"{key}/{n}") for n in (whole, whole + 1))
+    here, there = (between(-1, 1, f"{key}/{n}") for n in (whole, whole + 1))
     return here + (there - here) * ease
 
 
-def _between(low: float, high: float, key: str) -> float:
+def between(low: float, high: float, key: str) -> float:
     """A number from ``low`` to below ``high`` that depends on ``key`` alone, on any machine."""
     digest = blake2b(key.encode(), digest_size=8).digest()
     return low + (high - low) * int.from_bytes(digest, "big") / 2**64
