@@ -283,7 +283,7 @@ INSERT INTO alerts (uuid, subject, fingerprint, rule_id, service_id, incident_id
     labels, active_at, fire_at, fired_at, acked_by, note, ended_at, resolved_at, seq, changed_at)
 SELECT v.uuid, 'service/' || s.id, 'service/' || s.id || '/' || r.id, r.id, s.id, i.id,
     CASE WHEN v.ended IS NULL THEN 'acknowledged' ELSE 'resolved' END,
-    CASE v.status WHEN 2 THEN 3 ELSE 2 END, s.name || CASE v.status WHEN 2 THEN ' is failing' ELSE ' is degraded' END,
+    CASE v.status WHEN 2 THEN 2 ELSE 1 END, s.name || CASE v.status WHEN 2 THEN ' is failing' ELSE ' is degraded' END,
     v.cause, jsonb_build_object('service', s.name, 'kind', s.kind, 'group', s.group_name, 'since', v.began),
     i.confirmed_at, i.confirmed_at, i.confirmed_at, v.person, v.note, v.ended, v.ended,
     2 + (v.person <> '')::int + (v.ended IS NOT NULL)::int, coalesce(v.ended, v.began)
