@@ -72,6 +72,7 @@ ALERTS: tuple[Action, ...] = (
         "Alerts",
         frozenset({Scope.POST_MORTEM}),
         "post_mortem",
+        rank=6,
         why=needs.incident,
         aliases=("postmortem",),
     ),
@@ -83,7 +84,7 @@ ALERTS: tuple[Action, ...] = (
         "Alerts",
         frozenset({Scope.INCIDENTS}),
         "incident",
-        rank=8,
+        rank=10,
         why=needs.incident,
     ),
     Action(
