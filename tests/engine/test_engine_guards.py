@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -27,7 +28,8 @@ from watchfloor.store import results
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.pulse import Pulse
 
-TIMES = 5
+TIMES = int(os.environ.get("WATCHFLOOR_INJECTIONS", "5"))
+"""How often each thing happens to the monitor."""
 
 
 class Time:
