@@ -108,6 +108,13 @@ def test_a_secret_in_the_file_two_jobs_of_one_name_and_an_unknown_kind_are_mista
     assert "s3cr3t" not in told
 
 
+def test_a_secret_that_is_not_there_is_a_mistake_at_its_place(tmp_path: Path) -> None:
+    text = "  - {name: a, kind: script, run: [x], env: {TOKEN: '${NOT_SET}'}}\n"
+    (problem,) = read(tmp_path, text).problems
+    assert "jobs[0].env.TOKEN" in str(problem)
+    assert 'the environment variable "NOT_SET" is not set. Set it' in str(problem)
+
+
 def test_jobs_that_start_each_other_in_a_circle_are_refused_however_long_it_is(tmp_path: Path) -> None:
     text = "".join(f"  - {{name: j{n}, kind: dummy, then: [{{job: j{(n + 1) % 40}}}]}}\n" for n in range(40))
     (problem,) = read(tmp_path, text).problems

@@ -309,3 +309,30 @@ async def test_a_secret_never_reaches_the_log_or_the_error_of_a_run(
     assert await column(database, "SELECT line FROM run_logs ORDER BY seq") == ["key ***; ***", "***=="]
     stored = await one(database, "SELECT settings::text FROM jobs")
     assert "${VAULT_KEY}" in stored
+
+
+async def test_what_refers_to_a_secret_that_is_gone_ends_among_the_dead_and_names_it(
+    database: Database, dsn: str
+) -> None:
+    settings = {"run": ["/bin/true"], "env": {"TOKEN": "${WATCHFLOOR_GONE}"}}
+    config = configuration(jobs=[job("needy", kind="script", raw=settings)])
+    async with running(plan(dsn, Stage(), config, payloads=payload_kinds())):
+        await until(lambda: one(database, "SELECT count(*) FROM jobs"))
+        run = await ended(database, await ask(database, "needy"), "dead")
+    assert run.error_class == "config.settings"
+    assert 'env.TOKEN: the environment variable "WATCHFLOOR_GONE" is not set' in run.error
+
+
+async def test_a_flood_of_what_is_no_text_is_kept_in_part_and_safe_to_show(
+    database: Database, dsn: str
+) -> None:
+    settings = {"script": "head -c 4000000 /dev/urandom; echo; echo the end"}
+    config = configuration(jobs=[job("noisy", kind="script", raw=settings)])
+    async with running(plan(dsn, Stage(), config, payloads=payload_kinds())):
+        await until(lambda: one(database, "SELECT count(*) FROM jobs"))
+        await ended(database, await ask(database, "noisy"), "succeeded")
+    lines = await column(database, "SELECT line FROM run_logs ORDER BY seq")
+    assert lines[-1] == "the end"
+    assert any("lines left out: only the head and the tail" in line for line in lines)
+    assert sum(len(line.encode()) for line in lines) < 4 * 2**20
+    assert not any(ord(letter) < 32 for line in lines for letter in line)

@@ -14,10 +14,13 @@ from support.jobs import Labour, for_ever, job
 from support.sql import column, one, rows
 from support.waiting import until
 from watchfloor.config.model import JobConfig, NodeConfig
+from watchfloor.engine import upkeep
+from watchfloor.engine.node import Node
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor
 from watchfloor.store import runs
 from watchfloor.store.database import Database
+from watchfloor.store.pulse import Pulse
 
 pytestmark = pytest.mark.usefixtures("brisk", "_no_patience")
 
@@ -83,6 +86,12 @@ async def test_what_no_node_serves_waits_without_standing_in_the_way_and_runs_wh
         )
         async with database.transaction() as connection:
             assert [(row.queue, row.ready) for row in await runs.unserved(connection)] == [("nowhere", 3)]
+            await connection.execute(
+                "UPDATE runs SET available_at = available_at - interval '1 hour' WHERE state = 'ready'"
+            )
+        look = Node(1, "look", database, Pulse(database), {})
+        with pytest.raises(RuntimeError, match="no node serves the queue nowhere: 3 runs waiting"):
+            await upkeep.queue_check(look)
     async with engine(dsn, labour, [replace(lonely, queue="default"), job("other", priority=10)], node):
         await until(lambda: ended(database, 4))
 
