@@ -238,3 +238,25 @@ async def test_the_detail_holds_history_and_deliveries(database: Database, firin
     assert [(d.id, d.channel, d.kind, d.state, d.attempts) for d in detail.deliveries] == [
         (str(firing.uuid), "ops", "alert.firing", "queued", 0)
     ]
+
+
+async def test_of_very_many_messages_about_an_alert_the_latest_are_read_and_all_are_counted(
+    database: Database,
+) -> None:
+    await make_rules(database)
+    service = (await make_services(database, "a"))["a"]
+    (alert,) = await make_alerts(database, service)
+    await rows(
+        database,
+        "INSERT INTO outbox (id, alert_id, seq, channel, kind, payload, created_at, not_before) "
+        "SELECT gen_random_uuid(), %(id)s, n, 'bulk', 'alert.firing', '', now() + n * interval '1 s', now() "
+        "FROM generate_series(1000, 1499) n",
+        id=alert.id,
+    )
+    async with database.transaction() as connection:
+        found = await alert_rooms.detail(connection, alert.id)
+    assert found is not None
+    assert len(found.deliveries) == alert_rooms.MESSAGES
+    assert found.messages == await one(database, "SELECT count(*) FROM outbox")
+    times = [each.created_at for each in found.deliveries]
+    assert times == sorted(times)

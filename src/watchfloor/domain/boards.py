@@ -282,8 +282,9 @@ class AlertDetail:
     runbook: str
     labels: Mapping[str, str]
     events: tuple[AlertEventRow, ...]  # oldest first
-    deliveries: tuple[DeliveryRow, ...]
+    deliveries: tuple[DeliveryRow, ...]  # the latest of them, oldest first
     story: AlertStory = field(default_factory=AlertStory)  # of the past only the incident
+    messages: int = 0  # how many there are in all, where that is more
 
 
 @dataclass(frozen=True, slots=True)

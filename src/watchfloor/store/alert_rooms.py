@@ -10,7 +10,7 @@ from watchfloor.domain.boards import AlertDetail, AlertRow, DeliveryRow
 from watchfloor.domain.severity import Severity
 from watchfloor.store.alert_story import story
 from watchfloor.store.alerts import events
-from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one
+from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
 
 MOST_OPEN = 10_000
 
@@ -87,6 +87,12 @@ async def look(connection: Connection, operator: str, alert_ids: Sequence[int]) 
     )
 
 
+MESSAGES = 200
+"""So many of the messages about an alert are in its detail, the latest."""
+
+_ABOUT = "(alert_id = %(id)s OR group_id IN (SELECT group_id FROM group_members WHERE alert_id = %(id)s))"
+
+
 async def detail(connection: Connection, alert_id: int, operator: str = "") -> AlertDetail | None:
     """One alert with its history and its deliveries, or None when it does not exist; unread as in `active`."""
     row = await fetch_one(
@@ -99,11 +105,16 @@ async def detail(connection: Connection, alert_id: int, operator: str = "") -> A
         return None
     deliveries = await fetch_all(
         connection,
-        "SELECT id::text, channel, kind, state, attempt, created_at, last_error, person, delivered_at "
-        "FROM outbox WHERE alert_id = %(id)s "
-        "OR group_id IN (SELECT group_id FROM group_members WHERE alert_id = %(id)s) ORDER BY created_at, seq, channel",
-        {"id": alert_id},
+        "SELECT id::text, channel, kind, state, attempt, created_at, last_error, person, delivered_at FROM ("
+        f"SELECT * FROM outbox WHERE {_ABOUT} ORDER BY created_at DESC, seq DESC, channel DESC LIMIT %(most)s) newest "
+        "ORDER BY created_at, seq, channel",
+        {"id": alert_id, "most": MESSAGES},
     )
+    messages = len(deliveries)
+    if messages == MESSAGES:
+        messages = await fetch_value(
+            connection, f"SELECT count(*) FROM outbox WHERE {_ABOUT}", {"id": alert_id}
+        )
     return AlertDetail(
         row=_row(row, unread=row.unread),
         summary=row.summary,
@@ -112,6 +123,7 @@ async def detail(connection: Connection, alert_id: int, operator: str = "") -> A
         events=tuple(await events(connection, alert_id)),
         deliveries=tuple(DeliveryRow(*delivery) for delivery in deliveries),
         story=await story(connection, alert_id),
+        messages=messages,
     )
 
 

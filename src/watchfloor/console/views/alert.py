@@ -11,7 +11,7 @@ from watchfloor.console.line import Line, clean, fit, says, wrap
 from watchfloor.console.views.alert_story import WHOLE, at_once, indented, story_lines
 from watchfloor.console.views.facts import in_words
 from watchfloor.console.views.sections import column, folded, heading, pairs
-from watchfloor.domain.boards import AlertDetail, AlertEventRow, AlertRow, DeliveryRow
+from watchfloor.domain.boards import AlertDetail, AlertEventRow, AlertRow
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.words import count
 
@@ -50,7 +50,7 @@ def alert_lines(detail: AlertDetail, moment: Moment, cells: int, *, titled: bool
     lines += [
         *heading("HISTORY", cells, ((count(len(detail.events), "event"), "muted"),)),
         *_events(detail.events, moment, cells),
-        *_deliveries(detail.deliveries, moment, cells),
+        *_deliveries(detail, moment, cells),
         *story_lines(detail.story, moment, cells),
         *_labels(detail, moment, cells),
     ]
@@ -134,10 +134,14 @@ def _severity(thing: object) -> str:
         return ""
 
 
-def _deliveries(deliveries: Sequence[DeliveryRow], moment: Moment, cells: int) -> list[Line]:
+def _deliveries(detail: AlertDetail, moment: Moment, cells: int) -> list[Line]:
+    deliveries = detail.deliveries
     if not deliveries:
         return []
-    lines = heading("MESSAGES", cells, ((f"{len(deliveries)}", "muted"),))
+    number = max(detail.messages, len(deliveries))
+    lines = heading("MESSAGES", cells, ((f"{number:,}", "muted"),))
+    if number > len(deliveries):
+        lines.append(says(f"the latest {len(deliveries)}; the others are in Deliveries", "muted"))
     times = column([clock(delivery.created_at, moment.now, moment.zone) for delivery in deliveries])
     for time, delivery in zip(times, deliveries, strict=True):
         shown = mark(DELIVERY, delivery.state)
