@@ -6,8 +6,12 @@ from dataclasses import replace
 
 import pytest
 from console_driver import console
+from console_world import health_rows
 
+from watchfloor.console.line import plain
 from watchfloor.console.screens.service import ServiceRoom
+from watchfloor.console.views.group import tallies
+from watchfloor.domain.grouping import By, groups
 
 
 async def test_groups_have_heads_with_a_score_and_the_most_urgent_stands_first() -> None:
@@ -33,6 +37,16 @@ async def test_a_group_folds_and_unfolds_and_all_of_them() -> None:
         driver.sees_not("mail relay", "imap")
         await driver.press("Z", "j", "j", "enter")
         assert isinstance(driver.app.screen, ServiceRoom)
+
+
+def test_no_number_of_a_group_is_cut_where_there_is_no_room_for_all_of_them() -> None:
+    rows = [replace(row, group="all") for row in health_rows()] * 100
+    (group,) = groups(rows, By.GROUP)
+    whole = plain(tallies(group, 99)).split()
+    for cells in range(1, 40):
+        *shown, last = plain(tallies(group, cells)).split()
+        assert [*shown, last] == whole or (last == "…" and shown == whole[: len(shown)])
+        assert len(" ".join([*shown, last])) <= cells
 
 
 async def test_where_the_cursor_is_among_groups_is_not_counted_with_their_heads() -> None:

@@ -95,21 +95,21 @@ _SERVICES: tuple[Column[HealthRow], ...] = (
 Shown: TypeAlias = HealthRow | Group
 """What stands on the board: services, and the heads of groups between them."""
 
-GroupCell: TypeAlias = Callable[[Group, bool], Line]
+GroupCell: TypeAlias = Callable[[Group, bool, int], Line]
 
 
-def _group_state(group: Group, folded: bool) -> Line:
+def _group_state(group: Group, folded: bool, cells: int) -> Line:
     return ((f"{'▸' if folded else '▾'} {score_words(group)}", score_role(group)),)
 
 
-def _group_name(group: Group, folded: bool) -> Line:
+def _group_name(group: Group, folded: bool, cells: int) -> Line:
     return ((clean(group.title), "title"), (f"  {len(group.rows)}", "muted"))
 
 
 _GROUP_CELLS: dict[str, GroupCell] = {
     "STATE": _group_state,
     "SERVICE": _group_name,
-    "TREND": lambda group, folded: tallies(group),
+    "TREND": lambda group, folded, cells: tallies(group, cells),
 }
 
 
@@ -123,7 +123,7 @@ def _with_groups(column: Column[HealthRow], is_folded: Callable[[Group], bool]) 
 
     def cell(row: Shown, moment: Moment, cells: int) -> Line:
         if isinstance(row, Group):
-            return EMPTY if of_group is None else of_group(row, is_folded(row))
+            return EMPTY if of_group is None else of_group(row, is_folded(row), cells)
         return column.cell(row, moment, cells)
 
     whole: Any = column

@@ -6,7 +6,7 @@ from collections import Counter
 
 from watchfloor.console.format import Moment
 from watchfloor.console.glyphs import PAUSED, PENDING, STATUS, health
-from watchfloor.console.line import Line, clean, clip, says, wrap
+from watchfloor.console.line import Line, clean, clip, says, width, wrap
 from watchfloor.console.views.sections import heading
 from watchfloor.domain.grouping import Group
 from watchfloor.domain.outcome import Status
@@ -32,10 +32,15 @@ def score_words(group: Group) -> str:
     return "no score" if group.score.value is None else f"{group.score.value} of 100"
 
 
-def tallies(group: Group) -> Line:
-    """How many of it are in which state, the most urgent first."""
+def tallies(group: Group, cells: int) -> Line:
+    """How many of it are in which state, the most urgent first; what has no room is left out, no number is cut."""
     numbers = Counter(health(row) for row in group.rows)
-    return tuple((f"{mark.glyph}{numbers[mark]} ", mark.role) for mark in MARKS if numbers[mark])
+    line: Line = tuple((f"{mark.glyph}{numbers[mark]} ", mark.role) for mark in MARKS if numbers[mark])
+    if width(line) - 1 <= cells:
+        return line
+    while line and width(line) + 1 > cells:
+        line = line[:-1]
+    return (*line, ("…", "muted"))
 
 
 def group_lines(group: Group, moment: Moment, cells: int) -> list[Line]:
