@@ -60,7 +60,8 @@ class RunLog:
         """Store what is left."""
         now = self._node.clock.now()
         if self._later is not None:
-            self._later.cancel()
+            async with self._one_at_a_time:  # what is on its way is stored: half a COPY costs a connection
+                self._later.cancel()
             await asyncio.gather(self._later, return_exceptions=True)
         self._take(self._output.end(now), now)
         await self._flush()
