@@ -12,7 +12,7 @@ from console_world import NOW, World
 from job_world import detail as job_detail
 from job_world import job_rows, run_details, run_row
 
-from watchfloor.console.format import Moment
+from watchfloor.console.format import Moment, latency
 from watchfloor.console.line import plain
 from watchfloor.console.screens.dialogs import ConfirmDialog
 from watchfloor.console.screens.form import FormRoom
@@ -180,6 +180,14 @@ async def test_a_run_and_the_alert_about_it_lead_to_each_other(monkeypatch: pyte
         await driver.idle()
         await driver.press("A")
         driver.sees("no alert belongs to this run")
+
+
+async def test_a_task_says_how_long_it_took_with_a_unit() -> None:
+    async with console() as driver:
+        await go(driver, "Tasks")
+        took = driver.world.tasks[0].duration
+        await driver.press("enter")
+        driver.sees(f"duration {latency(took)}")
 
 
 async def test_an_empty_room_says_what_to_do() -> None:

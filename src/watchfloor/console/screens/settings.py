@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from watchfloor.console.action import Context, Scope
-from watchfloor.console.format import Moment, clock, value
+from watchfloor.console.format import Moment, clock, latency, value
 from watchfloor.console.line import Line, clean
 from watchfloor.console.screens.acts import ask_to_change
 from watchfloor.console.screens.channels import ChannelActs, ChannelRoom
@@ -171,13 +171,15 @@ def row_lines(row: object, moment: Moment, cells: int) -> list[Line]:
     if not is_dataclass(row):
         return []
     items = [
-        (field.name.replace("_", " "), _words(getattr(row, field.name), moment))
+        (field.name.replace("_", " "), _words(field.name, getattr(row, field.name), moment))
         for field in dataclass_fields(row)
     ]
     return paragraphs([(name, words) for name, words in items if words], cells)
 
 
-def _words(thing: object, moment: Moment) -> str:
+def _words(name: str, thing: object, moment: Moment) -> str:
+    if name == "duration" and isinstance(thing, float):
+        return latency(thing)
     if isinstance(thing, datetime):
         return clock(thing, moment.now, moment.zone)
     if is_dataclass(thing):
