@@ -101,3 +101,15 @@ async def test_a_paste_waits_for_the_line_it_is_meant_for() -> None:
         driver.sees("mail relay")
         assert driver.app.room is not None
         assert getattr(driver.app.room, "filter_text", "") == "mail relay"
+
+
+async def test_keys_that_come_while_the_console_ends_are_nobodys() -> None:
+    async with console() as driver:
+        app = driver.app
+        await driver.press("2")
+        app.exit()
+        for key in "jjj3/x":
+            app.post_message(events.Key(key, key))
+    assert not app._running
+    await app.on_event(events.Key("j", "j"))
+    app.turns._overdue(app.turns._turn)  # nor does a key that took long then look for a screen

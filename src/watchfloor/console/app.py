@@ -119,13 +119,14 @@ class WatchfloorApp(Looks, Controls, Past, inherit_bindings=False):
         """Keys and pastes take turns."""
         if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
             await super().on_event(event)
-        elif not self.turns.must_wait(event):
+        elif self.screen_stack and not self.turns.must_wait(event):  # without a screen it comes as the console ends
             target = self.focused or self.screen
             await super().on_event(event)
             self.turns.follow(target)
 
     def on_acted(self, event: Acted) -> None:
-        self.turns.acted(event.turn)
+        if self.screen_stack:
+            self.turns.acted(event.turn)
 
     def on_mount(self) -> None:
         if self.exits is not None:

@@ -80,7 +80,8 @@ class Turns:
 
     def _overdue(self, turn: int) -> None:
         """The key takes long: the next one comes all the same, except to a screen that is not made yet."""
-        if turn == self._turn and not self._app.screen.is_mounted:
+        screens = self._app.screen_stack  # none as the console ends
+        if turn == self._turn and screens and not screens[-1].is_mounted:
             self._wait_no_longer()
         else:
             self._next(turn)
