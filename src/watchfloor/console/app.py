@@ -116,10 +116,10 @@ class WatchfloorApp(Looks, Controls, Past, inherit_bindings=False):
         return quiet and (room is None or room.settled)
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys and pastes take turns."""
+        """Keys and pastes take turns; without a screen, as the console ends, they are nobody's."""
         if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
             await super().on_event(event)
-        elif self.screen_stack and not self.turns.must_wait(event):  # without a screen it comes as the console ends
+        elif self.screen_stack and not self.turns.must_wait(event):
             target = self.focused or self.screen
             await super().on_event(event)
             self.turns.follow(target)
