@@ -23,7 +23,10 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.chaos
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.timeout(3600),
+]  # 100 injections may take an hour on a busy machine
 
 WATCH = Path(__file__).with_name("chaos_watch.py")
 BAD = ("failing", "degraded")
