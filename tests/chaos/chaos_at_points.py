@@ -26,8 +26,10 @@ class Points:
         self._process, self._dsn = process, dsn
         self.at: set[tuple[str, Sent]] = set()
         """What it was killed at so far: before or after it, and what it was."""
+        self.seen: set[Sent] = set()
+        """Everything that it sends when it is carried out whole."""
 
-    async def killed(self, errand: str, point: int, when: str) -> bool:
+    async def killed(self, errand: str, point: int | Sent, when: str) -> bool:
         """Have an errand carried out until it is killed; False where it was done before that."""
         assert self._process.stdin
         assert self._process.stdout
@@ -36,8 +38,9 @@ class Points:
         what, *more = (await asyncio.to_thread(self._process.stdout.readline)).split()
         assert what in ("killed", "done"), f"{errand} failed by itself before its exchange {point}"
         if what == "killed":
-            *path, line, part = more
-            self.at.add((when, Sent("".join(path), int(line), part)))
+            self.at.add((when, Sent.read(more[0])))
+        else:
+            self.seen.update(map(Sent.read, more))
         return what == "killed"
 
 
@@ -59,7 +62,11 @@ async def at_every_point(
     judge: Callable[[str], Awaitable[None]],
     whens: Sequence[str] = ("before", "after"),
 ) -> int:
-    """Kill at each point in turn until the errand is done before the kill; returns how many there are."""
+    """Kill at each point in turn until the errand is done before the kill; returns how many there are.
+
+    Where parts of it go on side by side, their order is not always the same, and some place in the code may have been
+    passed over: it is killed there as well.
+    """
     point, killed = 0, True
     while killed:
         point += 1
@@ -67,6 +74,11 @@ async def at_every_point(
             await prepare()
             killed = await points.killed(errand, point, when)
             await judge(f"{errand}, {when} exchange {point}")
+    for when in whens:
+        for sent in sorted(points.seen - {each for at, each in points.at if at == when}):
+            await prepare()
+            await points.killed(errand, sent, when)
+            await judge(f"{errand}, {when} {sent}")
     return point
 
 

@@ -1,8 +1,9 @@
 """Carries one errand through all its statements, again and again, each time killed at another one of them.
 
 A program of its own that imports everything once and forks for each point. Its input is, line by line, the address of
-the database, the errand, the number of the exchange with the server, and whether to die before or after it. Each answer
-is ``killed`` with the place in the code that was at it, or ``done``.
+the database, the errand, the number of the exchange with the server or a place in the code that sends something, and
+whether to die before or after it. Each answer is ``killed`` with the place in the code that was at it, or ``done`` with
+all places that sent something.
 """
 
 from __future__ import annotations
@@ -189,16 +190,18 @@ def sender(part: str) -> Sent:
     return Sent("", 0, part)
 
 
-def die_at(point: int, when: str, tell: Callable[[str], None]) -> None:
-    """Have this process killed at its ``point``-th exchange with the server, and ``tell`` which one it is."""
-    exchanges = 0
+def die_at(point: str, when: str, tell: Callable[[str], None]) -> set[str]:
+    """Have this process killed at an exchange with the server, by its number or by the place in the code it is from,
+    and ``tell`` which one it is; returns the places, as far as they have been seen."""
+    exchanges, seen = 0, set[str]()
     waited: Callable[..., Awaitable[Any]] = psycopg.AsyncConnection.wait
 
     async def wait(self: Any, exchange: Any, *args: Any, **values: Any) -> Any:
         nonlocal exchanges
         exchanges += 1
-        mine = exchanges == point
         sent = sender(PARTS.get(exchange.__name__, "statement"))
+        mine = point in (str(exchanges), str(sent))
+        seen.add(str(sent))
         if mine and when == "before":
             die(sent)
         found = await waited(self, exchange, *args, **values)
@@ -207,10 +210,11 @@ def die_at(point: int, when: str, tell: Callable[[str], None]) -> None:
         return found
 
     def die(sent: Sent) -> None:
-        tell(f"killed {sent.path} {sent.line} {sent.part}")
+        tell(f"killed {sent}")
         os.kill(os.getpid(), signal.SIGKILL)
 
     psycopg.AsyncConnection.wait = wait  # type: ignore[method-assign, assignment]
+    return seen
 
 
 def main() -> None:
@@ -222,9 +226,9 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             tell = partial(_tell, ours)
-            die_at(int(point), when, tell)
+            seen = die_at(point, when, tell)
             asyncio.run(carry(dsn, errand))
-            tell("done")
+            tell(f"done {' '.join(sorted(seen))}")
             os._exit(0)
         os.close(ours)
         os.waitpid(child, 0)

@@ -24,6 +24,15 @@ class Sent(NamedTuple):
     line: int
     part: str
 
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.part}"
+
+    @classmethod
+    def read(cls, text: str) -> Sent:
+        """The other way round."""
+        path, line, part = text.split(":")
+        return cls(path, int(line), part)
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
