@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from embedded_users import User, kill, until, until_stopped
 
 from watchfloor.store.embedded import Embedded, keeper, postmaster, status
+from watchfloor.store.embedded.place import Place
 
 
 @pytest.fixture
@@ -145,6 +146,29 @@ def test_the_last_user_may_leave_while_the_server_recovers_from_a_killed_backend
     backend.close()
     with Embedded.start(server_dir) as server:
         assert committed(server) == 42
+
+
+def test_a_recovery_that_is_killed_as_well_is_begun_again(server: Embedded) -> None:
+    """PostgreSQL 18 would wait for its end for ever."""
+    place = Place.at(server.data_dir)
+    backend = psycopg.connect(server.dsn)
+    kill(backend.info.backend_pid)
+
+    def recovery() -> list[int]:
+        found = postmaster.children(str(place.cluster), place.name)
+        return [pid for pid in found if b": startup" in postmaster._command_line(pid)[0]]
+
+    kill(until_found(recovery)[0])
+    until(lambda: answers(server))
+    backend.close()
+
+
+def until_found(look: Callable[[], list[int]]) -> list[int]:
+    """What there is as soon as there is something."""
+    deadline = time.monotonic() + 30
+    while not (found := look()):
+        assert time.monotonic() < deadline, "there was no recovery"
+    return found
 
 
 @contextmanager

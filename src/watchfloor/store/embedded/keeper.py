@@ -263,14 +263,25 @@ class Keeper:
             self._wait(0.005)
 
     def _attend(self, server: _Server) -> None:
-        """Watch the server until it is gone or we must leave."""
+        """Watch the server until it is gone or we must leave.
+
+        Where the recovery from a crashed backend is killed as well, PostgreSQL 18 waits for its end for ever.
+        """
+        forgotten_at: float | None = None
         while not server.gone() and not self._must_leave():
             if not server.ready:
                 found = postmaster.pid_file(self._cluster)
                 if found is not None and found.pid == server.pid and found.status == "ready":
                     self._settle(server)
             self._log.bound()
-            self._wait(_IDLE if server.ready else 0.02)
+            if not (server.ready and postmaster.only_idle_helpers(self._cluster, self._orders["name"])):
+                forgotten_at = None
+            elif forgotten_at is None:
+                forgotten_at = time.monotonic()
+            elif time.monotonic() - forgotten_at > _FORGOTTEN_PATIENCE:
+                self._log.write("the server waits for a recovery that is gone: starting it again")
+                server.kill(signal.SIGQUIT)
+            self._wait((1.0 if forgotten_at else _IDLE) if server.ready else 0.02)
 
     def _settle(self, server: _Server) -> None:
         server.ready = True

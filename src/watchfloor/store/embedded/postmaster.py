@@ -90,10 +90,11 @@ def children(cluster: str, cluster_name: str) -> list[int]:
 
 
 def only_idle_helpers(cluster: str, cluster_name: str) -> bool:
-    """Whether nothing is left of the server but its postmaster, a checkpointer that writes none, and I/O workers."""
+    """Whether nothing is left but the postmaster and who only helps: no backend, no recovery, nobody who writes."""
     name = b"postgres: " + os.fsencode(cluster_name) + b": "
     jobs = [_command_line(pid)[0].removeprefix(name).rstrip() for pid in children(cluster, cluster_name)]
-    return bool(jobs) and all(job == b"checkpointer" or job.startswith(b"io worker ") for job in jobs)
+    helpers = (b"checkpointer", b"background writer")
+    return bool(jobs) and all(job in helpers or job.startswith(b"io worker ") for job in jobs)
 
 
 def _processes() -> list[int]:
