@@ -49,7 +49,6 @@ from watchfloor.domain.boards import (
     AlertDetail,
     AlertEventRow,
     AlertRow,
-    ChannelRow,
     ComponentRow,
     ConfigFileRow,
     ConfigProblem,
@@ -60,7 +59,6 @@ from watchfloor.domain.boards import (
     LogRow,
     NodeRow,
     ResultPoint,
-    SaidRow,
     SentRow,
     ServiceDetail,
     SettingRow,
@@ -69,6 +67,7 @@ from watchfloor.domain.boards import (
     TaskRunRow,
 )
 from watchfloor.domain.calendar import CalendarFire
+from watchfloor.domain.channel_boards import ChannelRow, SaidRow
 from watchfloor.domain.duty_boards import DutyRow, PersonRow
 from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import Course, Figures, History, Sample

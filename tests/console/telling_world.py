@@ -6,7 +6,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from watchfloor.domain.boards import ChannelRow, SentRow, SilenceRow
+from watchfloor.domain.boards import SentRow, SilenceRow
+from watchfloor.domain.channel_boards import ChannelRow
 from watchfloor.domain.duty_boards import DutyRow
 from watchfloor.store.deliveries import DeliveryFilter
 

@@ -14,7 +14,8 @@ from typing import Any
 from watchfloor.channels.words import BODY, LONGEST_TITLE, TITLE, Speaking
 from watchfloor.config.kinds import channel_kinds
 from watchfloor.config.template import TemplateFailure, compiled
-from watchfloor.domain.boards import AlertDetail, SaidRow
+from watchfloor.domain.boards import AlertDetail
+from watchfloor.domain.channel_boards import SaidRow
 from watchfloor.domain.notice import TEST, Notice, facts, samples
 from watchfloor.domain.text import clean, one_line
 

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from watchfloor.cli.desk import Desk
 from watchfloor.cli.plain import age, show_table
-from watchfloor.domain.boards import ChannelRow, DeadLetterRow, StatusLine
+from watchfloor.domain.boards import StatusLine
+from watchfloor.domain.channel_boards import ChannelRow, DeadLetterRow
 from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
 from watchfloor.operations.actor import Refused

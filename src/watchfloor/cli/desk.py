@@ -27,22 +27,20 @@ from watchfloor.domain.boards import (
     AlertDetail,
     AlertRow,
     CertificateRow,
-    ChannelRow,
     ComponentRow,
     ConfigFileRow,
-    DeadLetterRow,
     HealthRow,
     Kept,
     LogRow,
     NodeRow,
     ObjectiveRow,
-    SaidRow,
     ServiceDetail,
     SettingRow,
     StatusLine,
     TaskRunRow,
     UptimeRow,
 )
+from watchfloor.domain.channel_boards import ChannelRow, DeadLetterRow, SaidRow
 from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import History
 from watchfloor.domain.text import one_line

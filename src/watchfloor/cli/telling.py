@@ -121,11 +121,12 @@ def _key(text: str) -> tuple[datetime, UUID] | None:
     at, _, last = text.rpartition("/")
     found = moment("--before", at)
     try:
-        if found is not None:
-            return found, UUID(last)
+        last_id = UUID(last)
     except ValueError:
-        pass  # said below, as for a key without a moment
-    raise Refused("--before: write the key that the page before ended with")
+        last_id = None
+    if found is None or last_id is None:
+        raise Refused("--before: write the key that the page before ended with")
+    return found, last_id
 
 
 def show_deliveries(rows: Sequence[SentRow], now: datetime, limit: int) -> None:

@@ -11,7 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from watchfloor.console.trail import Trail
-from watchfloor.domain.boards import ChannelRow, HealthRow, SentRow, SettingRow, SilenceRow
+from watchfloor.domain.boards import HealthRow, SentRow, SettingRow, SilenceRow
+from watchfloor.domain.channel_boards import ChannelRow
 from watchfloor.domain.job_boards import JobRow, RunRow
 from watchfloor.domain.planner import Slot
 from watchfloor.domain.rule_boards import RuleRow

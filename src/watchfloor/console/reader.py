@@ -19,14 +19,12 @@ from watchfloor.domain.backfill import Again
 from watchfloor.domain.boards import (
     AlertDetail,
     AlertRow,
-    ChannelRow,
     ComponentRow,
     ConfigFileRow,
     HealthRow,
     Kept,
     LogRow,
     NodeRow,
-    SaidRow,
     SentRow,
     ServiceDetail,
     SettingRow,
@@ -35,6 +33,7 @@ from watchfloor.domain.boards import (
     TaskRunRow,
 )
 from watchfloor.domain.calendar import CalendarFire
+from watchfloor.domain.channel_boards import ChannelRow, SaidRow
 from watchfloor.domain.duty_boards import DutyRow, PersonRow
 from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import History

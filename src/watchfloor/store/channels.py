@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from watchfloor.domain.boards import ChannelRow, DeadLetterRow
+from watchfloor.domain.channel_boards import ChannelRow, DeadLetterRow
 from watchfloor.domain.circuit import CLOSED, Circuit
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
 

@@ -11,7 +11,8 @@ from watchfloor.console.line import Piece, clean, says
 from watchfloor.console.screens.detail import DetailRoom
 from watchfloor.console.views.channel import channel_lines, said_lines
 from watchfloor.console.widgets.summary_strip import Summary
-from watchfloor.domain.boards import AlertRow, ChannelRow, SaidRow
+from watchfloor.domain.boards import AlertRow
+from watchfloor.domain.channel_boards import ChannelRow, SaidRow
 from watchfloor.operations.actor import Refused
 
 

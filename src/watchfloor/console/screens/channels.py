@@ -9,7 +9,7 @@ from watchfloor.console.line import clean
 from watchfloor.console.screens.channel import ChannelText, WordsRoom
 from watchfloor.console.screens.dialogs import ConfirmDialog
 from watchfloor.console.screens.host import ActionHost
-from watchfloor.domain.boards import ChannelRow
+from watchfloor.domain.channel_boards import ChannelRow
 from watchfloor.domain.words import count
 
 

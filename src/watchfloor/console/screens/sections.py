@@ -17,7 +17,8 @@ from watchfloor.console.reader import Reader
 from watchfloor.console.screens.dialogs import shown_setting
 from watchfloor.console.views.channel import channel_mark
 from watchfloor.console.widgets.table import Column
-from watchfloor.domain.boards import ChannelRow, ConfigFileRow, NodeRow, SettingRow
+from watchfloor.domain.boards import ConfigFileRow, NodeRow, SettingRow
+from watchfloor.domain.channel_boards import ChannelRow
 
 
 @dataclass(frozen=True, slots=True)

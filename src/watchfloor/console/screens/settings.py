@@ -29,7 +29,8 @@ from watchfloor.console.screens.sections import (
 from watchfloor.console.screens.text import TextRoom
 from watchfloor.console.themes import theme_directories
 from watchfloor.console.views.sections import paragraphs
-from watchfloor.domain.boards import ChannelRow, SettingRow
+from watchfloor.domain.boards import SettingRow
+from watchfloor.domain.channel_boards import ChannelRow
 
 THEMES = "Themes"
 

@@ -8,7 +8,7 @@ from watchfloor.console.format import Moment, latency
 from watchfloor.console.glyphs import CHANNEL, Mark, mark
 from watchfloor.console.line import EMPTY, Line, clean, says, wrap
 from watchfloor.console.views.sections import heading, pairs
-from watchfloor.domain.boards import ChannelRow, SaidRow
+from watchfloor.domain.channel_boards import ChannelRow, SaidRow
 
 OFF = (
     "Nothing is sent on it. What waits is kept, what is new is left out and each alert says so; once it is on "
