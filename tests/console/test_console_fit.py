@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from watchfloor.console.screens.beside import BesideRoom
 from watchfloor.console.screens.board import BoardRoom
+from watchfloor.console.screens.channel import ChannelText
 from watchfloor.console.screens.commands import Picker
 from watchfloor.console.screens.detail import DetailRoom
 from watchfloor.console.screens.dialogs import Dialog
@@ -56,6 +57,8 @@ TOUR: dict[str, tuple[str, ...]] = {
     "alerts that are over": ("3", "tab"),
     "rules": ("3", "tab", "tab"),
     "rule": ("3", "tab", "tab", "enter"),
+    "a rule's form": ("3", "tab", "tab", "+"),
+    "what a rule would have done": ("3", "tab", "tab", "+", "x"),
     "testing a rule": ("3", "tab", "tab", "R"),
     "silences": ("3", "tab", "tab", "tab"),
     "deliveries": ("3", "tab", "tab", "tab", "tab"),
@@ -76,6 +79,8 @@ TOUR: dict[str, tuple[str, ...]] = {
     "changing a setting": ("5", "enter"),
     "files": ("5", "tab"),
     "channels": ("5", "tab", "tab"),
+    "a channel": ("5", "tab", "tab", "enter"),
+    "how its messages read": ("5", "tab", "tab", "enter", "i"),
     "nodes": ("5", "tab", "tab", "tab"),
     "components": ("5", "tab", "tab", "tab", "tab"),
     "themes": ("5", "shift+tab", "shift+tab"),
@@ -124,6 +129,7 @@ async def tour(driver: Driver, stops: Iterable[str] = TOUR) -> AsyncIterator[str
 
 BASES = frozenset(
     {Dialog, Picker, Room, Listing, BoardRoom, BesideRoom, PagedRoom, SectionedRoom, DraftRoom, DetailRoom}
+    | {ChannelText}
 )
 """Screens that are only there to be derived from."""
 

@@ -277,10 +277,14 @@ async def test_statistics_of_every_channel_come_from_one_query(
 async def test_a_channel_that_is_switched_off_is_no_failing_channel(
     node: Node, database: Database, alerts: list[StoredAlert]
 ) -> None:
-    await channels(database, broken=ChannelDefinition("broken", "webhook", {"url": "http://x"}, False, ""))
-    await put(database, (alerts[0], 1, "broken"))
-    async with at_work(node, KINDS):
-        await until(lambda: all_are(database, "dead"))
+    async with receiving() as hook:
+        off = ChannelDefinition("broken", "webhook", {"url": "http://x"}, False, "")
+        await channels(database, broken=off, hook=hook)
+        await put(database, (alerts[0], 1, "broken"), (alerts[1], 1, "hook"))
+        async with at_work(node, KINDS):
+            await until(lambda: len(hook.got) == 1)
+    left = await rows(database, "SELECT state, attempt FROM outbox WHERE channel = 'broken'")
+    assert left == [("cancelled", 0)]
     assert await told(database) == []
     assert await opened(database) is None
 

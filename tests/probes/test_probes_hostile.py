@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import os
 import resource
@@ -92,8 +93,7 @@ class TestDns:
             writer.write(struct.pack(">H", len(said)) + said)
             await reader.read()
 
-        port = servers.start(over_tcp)
-        servers.call(_cut_over_udp(port))
+        port = _on_one_port(servers, over_tcp)
         outcome = check("dns", domain="big.example.com", type="TXT", resolver="127.0.0.1", port=port)
         assert outcome.status is Status.OK, outcome.summary
         assert len(outcome.facts["answers"]) <= 50  # type: ignore[arg-type]
@@ -107,10 +107,22 @@ class TestDns:
             writer.write(struct.pack(">H", promised) + bytes(2000))
             await reader.read()
 
-        port = servers.start(over_tcp)
-        servers.call(_cut_over_udp(port))
+        port = _on_one_port(servers, over_tcp)
         outcome = check("dns", 1, domain="a.example.com", resolver="127.0.0.1", port=port)
         assert outcome.status is Status.FAILING
+
+
+def _on_one_port(servers: Servers, over_tcp: Any) -> int:
+    """A name server whose port is free for UDP as well, which another program may have just then."""
+    while True:
+        port = servers.start(over_tcp)
+        try:
+            servers.call(_cut_over_udp(port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return port
 
 
 async def _cut_over_udp(port: int) -> int:
