@@ -7,6 +7,7 @@ Hypothesis prints how to reproduce what it finds.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -45,6 +46,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     report.sections = [(name, text.encode("utf-8", "replace").decode()) for name, text in report.sections]
     return report
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests live as long as the session: a full collection, as after each database, looks past them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
