@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
@@ -54,6 +55,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def _roomy() -> str:
+    """Where the files of thousands of databases come and go: in memory where there is plenty, else on disk."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        return "/tmp"
+    free = min(shutil.disk_usage(memory).free, psutil.virtual_memory().available)
+    return str(memory) if free > 8 * 2**30 else "/tmp"
+
+
 @pytest.fixture
 def server_dir() -> Iterator[Path]:
     """A fresh, empty directory that a server can use, also as root (`tmp_path` lets nobody else pass)."""
@@ -67,10 +77,11 @@ def server_dir() -> Iterator[Path]:
 def embedded() -> Iterator[Embedded]:
     """One running embedded server for the whole test session. Tests make databases of their own in it, or clean up.
 
-    It writes to no disk before it answers: thousands of databases come and go in it, and none outlives the session.
+    It writes to no disk before it answers, and where there is memory to spare to none at all: none of its databases,
+    hundreds of files each, outlives the session.
     What must survive a crash is tested on servers of their own.
     """
-    path = Path(tempfile.mkdtemp(prefix="wf-test-", dir="/tmp"))
+    path = Path(tempfile.mkdtemp(prefix="wf-test-", dir=_roomy()))
     with Embedded.start(path) as server:
         with psycopg.connect(make_conninfo(server.dsn, user="postgres"), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET fsync = off")
