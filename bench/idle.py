@@ -1,7 +1,8 @@
 """What a still screen costs: bytes on the wire, CPU and wake-ups of a console on which nothing changes.
 
 The console is attached to a database that a node serves; the node's services are paused, so nothing happens to them.
-Every room is looked at for a while. The engine is not part of the figures: it is another process.
+Every room is looked at for a while, within one minute of the clock that it shows; what the turn of a minute costs is
+told apart. The engine is not part of the figures: it is another process.
 """
 
 from __future__ import annotations
@@ -35,10 +36,26 @@ def measure(report: Report, quick: bool) -> None:
                     terminal.press(str(number))
                     terminal.when(partial(_in_room, room), 30, f"room {number}")
                     time.sleep(SETTLE_S)
+                    _within_a_minute(window_s)
                     _look(report, terminal, room, window_s)
-    report.note(
-        f"{SERVICES} paused services, each room for {window_s:.0f} s; the minute of the clock may turn"
-    )
+                _turn(report, terminal)
+    report.note(f"{SERVICES} paused services, each room for {window_s:.0f} s in which no minute turns")
+
+
+def _within_a_minute(window_s: float) -> None:
+    """Wait until a window fits into the minute, with a second to spare at both ends."""
+    gone = time.time() % 60
+    if not 1 <= gone <= 59 - window_s:
+        time.sleep(61 - gone)
+
+
+def _turn(report: Report, terminal: Pty) -> None:
+    """The bytes of a clock that says another minute."""
+    gone = time.time() % 60
+    time.sleep((58 if gone < 57 else 118) - gone)
+    received = terminal.received
+    time.sleep(4)
+    report.add("the minute turns: bytes on the wire", "B", [terminal.received - received])
 
 
 def _look(report: Report, terminal: Pty, room: str, window_s: float) -> None:

@@ -134,14 +134,14 @@ async def _alerts(database: Database, port: int) -> list[StoredAlert]:
     async with database.transaction() as connection:
         await rules.apply_rules(connection, (), ("hook",))
         await rules.apply_channels(connection, [ChannelDefinition("hook", "webhook", settings, True, "")])
-        rule, now = await rules.rule_id(connection, rules.BUILT_IN), await clock(connection)
+        [rule], now = await rules.load_rules(connection), await clock(connection)
         alert, events = raise_alert(Severity.CRITICAL, now)
         new = []
         for _ in range(ALERTS):
             subject = f"drain:{uuid4()}"
             new.append(
                 NewAlert(
-                    uuid=uuid4(), subject=subject, fingerprint=subject, rule_id=rule, service_id=None,
+                    uuid=uuid4(), subject=subject, fingerprint=subject, rule_id=rule.id, service_id=None,
                     incident_id=None, title="service is failing", summary="no answer within 10 s",
                     labels={"service": "service", "group": "web"}, fire_at=now, alert=alert, events=events,
                 )

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, SecretStr
 
-from watchfloor.cli.form_desk import kind_fields
+from watchfloor.cli.editors import kind_fields
 from watchfloor.config.document import read_document
+from watchfloor.config.form_fields import fields_of
 from watchfloor.config.forms import (
     FormField,
     Shape,
     as_text,
     differences,
-    fields_of,
     from_text,
     merged,
     mistake_of,

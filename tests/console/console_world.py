@@ -30,11 +30,12 @@ from rule_world import rehearsal, rule_lines, week_of_alerts
 from telling_world import channel_rows, duty_lines, sent_meets, sent_rows, silence_rows
 
 from watchfloor.cli.channel_words import how_it_reads, notices
-from watchfloor.cli.form_desk import COMMON, kind_fields
+from watchfloor.cli.editors import COMMON, kind_fields
 from watchfloor.cli.rule_editor import KINDS as RULE_KINDS
 from watchfloor.cli.rule_editor import rule_fields
 from watchfloor.config.base import Settings
-from watchfloor.config.forms import Form, FormField, fields_of
+from watchfloor.config.form_fields import fields_of
+from watchfloor.config.forms import Form, FormField
 from watchfloor.config.jobs import JobKeys
 from watchfloor.config.kinds import payload_kinds, probe_kinds
 from watchfloor.config.maintenance import MaintenanceKeys

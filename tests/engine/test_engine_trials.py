@@ -18,7 +18,8 @@ from watchfloor.domain.trial import TAKEN_WITHIN, Trial, standing
 from watchfloor.domain.trial import Stage as TrialStage
 from watchfloor.domain.trial import stage as stage_of
 from watchfloor.operations.actor import Actor, Refused
-from watchfloor.operations.editing import Invalid, Judge
+from watchfloor.operations.editing import Invalid
+from watchfloor.operations.judge import Judge
 from watchfloor.operations.trials import try_service
 from watchfloor.store import trials
 from watchfloor.store.database import Database

@@ -16,8 +16,9 @@ from watchfloor.domain.backfill import Again
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.operations.backfill import backfill
-from watchfloor.operations.editing import Invalid, Judge
+from watchfloor.operations.editing import Invalid
 from watchfloor.operations.job_edits import import_jobs, save_job
+from watchfloor.operations.judge import Judge
 from watchfloor.store.database import Database
 
 ANN = Actor("ann")

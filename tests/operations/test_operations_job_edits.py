@@ -17,8 +17,9 @@ from watchfloor.config.kinds import payload_kinds
 from watchfloor.engine import definitions
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor, Refused
-from watchfloor.operations.editing import Invalid, Judge, Overtaken
+from watchfloor.operations.editing import Invalid, Overtaken
 from watchfloor.operations.job_edits import delete_job, import_jobs, left_behind, save_job
+from watchfloor.operations.judge import Judge
 from watchfloor.store.database import Database
 from watchfloor.store.health import clock
 from watchfloor.store.jobs import apply_jobs

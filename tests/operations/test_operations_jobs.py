@@ -16,8 +16,9 @@ from watchfloor.domain.job_boards import RunRow
 from watchfloor.engine import definitions
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor, Refused
-from watchfloor.operations.editing import Invalid, Judge
+from watchfloor.operations.editing import Invalid
 from watchfloor.operations.job_edits import save_job
+from watchfloor.operations.judge import Judge
 from watchfloor.store import job_boards, runs
 from watchfloor.store.database import Database
 from watchfloor.store.health import clock

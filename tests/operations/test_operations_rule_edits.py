@@ -17,7 +17,8 @@ from watchfloor.domain.check_state import CheckState
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.rules import BUILT_IN
 from watchfloor.operations.actor import Actor, Refused
-from watchfloor.operations.editing import Invalid, Judge, Overtaken
+from watchfloor.operations.editing import Invalid, Overtaken
+from watchfloor.operations.judge import Judge
 from watchfloor.operations.raising import raise_and_resolve
 from watchfloor.operations.rule_edits import _Standing, delete_rule, save_rule, set_rule_enabled
 from watchfloor.store import results, settings

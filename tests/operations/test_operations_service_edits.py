@@ -15,7 +15,8 @@ from watchfloor.config.kinds import probe_kinds
 from watchfloor.domain.check_state import CheckState
 from watchfloor.domain.outcome import Status
 from watchfloor.operations.actor import Actor, Refused
-from watchfloor.operations.editing import Invalid, Judge, Overtaken
+from watchfloor.operations.editing import Invalid, Overtaken
+from watchfloor.operations.judge import Judge
 from watchfloor.operations.service_edits import delete_service, save_service
 from watchfloor.store import results
 from watchfloor.store.database import Database

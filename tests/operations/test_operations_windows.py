@@ -14,7 +14,8 @@ from support.sql import one, rows
 from watchfloor.domain.planner import Planned, clocks, preview, slots, written
 from watchfloor.domain.windows import Run, Selector, Spec, Window, openings, spec_from
 from watchfloor.operations.actor import Actor, Refused
-from watchfloor.operations.editing import Invalid, Judge, Overtaken
+from watchfloor.operations.editing import Invalid, Overtaken
+from watchfloor.operations.judge import Judge
 from watchfloor.operations.maintenance import delete_called, end_now, reopen, save
 from watchfloor.store import maintenance as store
 from watchfloor.store.database import Database

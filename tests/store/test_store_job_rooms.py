@@ -12,8 +12,8 @@ from support.sql import one, rows
 from watchfloor.config.kinds import payload_kinds
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor
-from watchfloor.operations.editing import Judge
 from watchfloor.operations.job_edits import delete_job, save_job
+from watchfloor.operations.judge import Judge
 from watchfloor.store import job_boards, job_rooms
 from watchfloor.store.database import Database
 from watchfloor.store.health import clock

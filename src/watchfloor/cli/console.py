@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from watchfloor.cli.memory import settle_memory
+from watchfloor.cli.memory import collect_seldom, settle_memory
 from watchfloor.cli.options import Options
 from watchfloor.cli.place import Place, place_for
 
@@ -169,6 +169,7 @@ def show(place: Callable[[], Place], configure: Configure | None, options: Optio
     if problem is not None:
         print(f"watchfloor: {problem}", file=sys.stderr)
         return 2
+    collect_seldom()
     boot = Boot(place(), None if options.read_only else configure)
     boot.start()
     try:

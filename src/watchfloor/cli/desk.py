@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from watchfloor.cli.channel_words import how_it_reads, notices
 from watchfloor.cli.exporting import write_file
 from watchfloor.cli.heartbeat_desk import HeartbeatDesk
 from watchfloor.cli.incident_desk import IncidentDesk
@@ -206,6 +205,11 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
     async def channel_words(self, name: str, alert_id: int | None = None) -> Sequence[SaidRow]:
         """How messages of every kind read on a channel, of an alert or of a sample. Raises `Refused`."""
+        from watchfloor.cli.channel_words import (  # with every kind of channel, and Jinja
+            how_it_reads,
+            notices,
+        )
+
         async with (await self._connect()).transaction() as connection:
             now = await health.clock(connection)
             channel = (await load_channels(connection)).get(name)

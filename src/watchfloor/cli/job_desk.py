@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from watchfloor.cli.form_desk import FormDesk, kind_fields
-from watchfloor.config.forms import in_order
-from watchfloor.config.jobs import JobKeys
-from watchfloor.config.kinds import payload_kinds
+from watchfloor.cli.form_desk import FormDesk
 from watchfloor.domain.backfill import Again
 from watchfloor.domain.calendar import CalendarFire
 from watchfloor.domain.job_boards import JobRow, QueuePoint, QueueRow, RunDetail, RunLine, RunRow, WorkerRow
@@ -24,7 +18,6 @@ from watchfloor.operations import jobs as job_operations
 from watchfloor.operations.actor import Actor
 from watchfloor.operations.backfill import Backfill
 from watchfloor.operations.dead_letters import Settled
-from watchfloor.operations.editing import Judge
 from watchfloor.operations.job_edits import Imports
 from watchfloor.store import health, job_boards, job_rooms
 from watchfloor.store.database import Database
@@ -38,10 +31,6 @@ class JobDesk(FormDesk):
     def __init__(self, connect: Callable[[], Awaitable[Database]], actor: Actor) -> None:
         self._connect = connect
         self._actor = actor
-
-    @cached_property
-    def _judge(self) -> Judge:
-        return Judge(payload_kinds().models, os.environ, Path.cwd())
 
     async def jobs(self) -> Sequence[JobRow]:
         """Every job, by name."""
@@ -104,9 +93,8 @@ class JobDesk(FormDesk):
 
     async def run_now(self, job: str, key: UUID, parameters: Mapping[str, Any] | None = None) -> int:
         """Run a job out of turn, once for each ``key``; returns the run's id. Raises `Refused`."""
-        return await job_operations.run_now(
-            await self._connect(), self._actor, job, key, parameters, self._judge
-        )
+        judge = self._editors.jobs.judge_of if parameters else None
+        return await job_operations.run_now(await self._connect(), self._actor, job, key, parameters, judge)
 
     async def kill_run(self, run_id: int) -> None:
         """End a run at once. Raises `Refused`."""
@@ -148,7 +136,7 @@ class JobDesk(FormDesk):
     async def import_jobs(self, entries: Sequence[Mapping[str, Any]], *, dry_run: bool) -> Imports:
         """Add jobs that were written elsewhere. Raises `Refused`."""
         return await job_edits.import_jobs(
-            await self._connect(), self._actor, self._judge, entries, dry_run=dry_run
+            await self._connect(), self._actor, self._editors.jobs.judge_of, entries, dry_run=dry_run
         )
 
     async def written_jobs(self) -> Sequence[Written]:
@@ -158,7 +146,7 @@ class JobDesk(FormDesk):
 
     def in_order(self, job: Written) -> dict[str, Any]:
         """A job as it was written, its keys in the order of its form."""
-        return in_order(kind_fields(JobKeys, self._judge.kinds, job.kind), job.written)
+        return self._editors.jobs.in_order(job)
 
     async def set_job_paused(self, job: str, paused: bool) -> bool:
         """Let a job rest, or go on; False when that is how it was. Raises `Refused`."""

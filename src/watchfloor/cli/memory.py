@@ -8,6 +8,11 @@ COLLECT_AT = (5_000, 20, 50)
 """Objects made before the youngest generation is collected, and collections before the next older one is."""
 
 
+def collect_seldom() -> None:
+    """Before much is imported: next to nothing of it is garbage, and looking at it again and again takes its time."""
+    gc.set_threshold(*COLLECT_AT)
+
+
 def settle_memory() -> None:
     """Take what was imported out of the collector's sight: it lives as long as the process.
 
@@ -15,7 +20,7 @@ def settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECT_AT)
+    collect_seldom()
 
 
 def forget_memory() -> None:

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import cached_property
 from typing import Any
 
 from watchfloor.cli.beside import beside
-from watchfloor.cli.rule_editor import RuleEditor
+from watchfloor.cli.form_desk import FormDesk
 from watchfloor.domain.conditions import EvaluatedRule
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import RuleRow
 from watchfloor.domain.rules import Rule
 from watchfloor.operations import rule_edits, rule_trials
-from watchfloor.operations.actor import Actor
 from watchfloor.operations.definitions import rule_of
 from watchfloor.store import health
 from watchfloor.store.database import Database
 from watchfloor.store.rule_boards import rule_board
 
 
-class RuleDesk:
+class RuleDesk(FormDesk):
     """Rules of one database, and what they would have done."""
-
-    _connect: Callable[[], Awaitable[Database]]
-    _actor: Actor
-
-    @cached_property
-    def _rules(self) -> RuleEditor:
-        return RuleEditor()
 
     async def rules(self) -> Sequence[RuleRow]:
         """Every rule, in the order in which they are asked."""
@@ -49,7 +40,7 @@ class RuleDesk:
     async def preview_rule(self, values: Mapping[str, Any], over: timedelta) -> Rehearsal:
         """What a rule as it is filled in would have done in the time up to now. Raises `Invalid`, `Refused`."""
         written = {**values, "name": values.get("name") or "new rule"}
-        return await self.rehearse(rule_of(self._rules.judge_of.rule(written)), over)
+        return await self.rehearse(rule_of(self._editors.rules.judge_of.rule(written)), over)
 
     async def test_rule(self, name: str) -> Sequence[str]:
         """Send a marked message to whom a rule would tell; returns the channels. Raises `Refused`."""

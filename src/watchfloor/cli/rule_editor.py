@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from watchfloor.config.base import Settings
-from watchfloor.config.forms import Form, FormField, Shape, fields_of
+from watchfloor.config.form_fields import fields_of
+from watchfloor.config.forms import Form, FormField, Shape
 from watchfloor.config.kinds import probe_kinds
 from watchfloor.config.problems import Problem
 from watchfloor.config.rule_kinds import MODELS
@@ -18,7 +19,7 @@ from watchfloor.config.typed import judge_rule
 from watchfloor.domain.rules import OWN_RULES
 from watchfloor.operations import rule_edits
 from watchfloor.operations.actor import Actor
-from watchfloor.operations.editing import Judge
+from watchfloor.operations.judge import Judge
 from watchfloor.store.database import Database
 from watchfloor.store.written import find_written
 

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from watchfloor.domain.outcome import Status
 
@@ -29,7 +30,11 @@ NOTES = 12
 NOTE_LENGTH = 200
 """Of a block so many words of results that were not ok are kept, each cut to this length; after them comes silence."""
 
-_LATENCIES = (None, *(round(math.expm1(code / STEPS)) for code in range(LATENCY_CODES - 1)))
+
+@cache
+def _latencies() -> tuple[int | None, ...]:
+    """What each code stands for, in µs; made when it is first asked for: it takes tens of milliseconds."""
+    return (None, *(round(math.expm1(code / STEPS)) for code in range(LATENCY_CODES - 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ def meaning(code: int) -> tuple[Status, int | None]:
     >>> meaning(code_of(Status.DEGRADED, 250_000))
     (<Status.DEGRADED: 1>, 250003)
     """
-    return Status(code // LATENCY_CODES), _LATENCIES[code % LATENCY_CODES]
+    return Status(code // LATENCY_CODES), _latencies()[code % LATENCY_CODES]
 
 
 def unpack(block: Block) -> Iterator[PackedResult]:

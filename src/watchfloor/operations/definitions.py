@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from watchfloor.config.model import JobConfig, RuleConfig, ServiceConfig
+from typing import TYPE_CHECKING
+
 from watchfloor.domain.conditions import EvaluatedRule
 from watchfloor.domain.lanes import lane_of
 from watchfloor.domain.rules import Rule
 from watchfloor.store.jobs import JobDefinition
 from watchfloor.store.rules import RuleDefinition
 from watchfloor.store.services import Definition
+
+if TYPE_CHECKING:
+    from watchfloor.config.model import JobConfig, RuleConfig, ServiceConfig
 
 
 def job_definition(job: JobConfig, origin: str) -> JobDefinition:

@@ -7,15 +7,9 @@ between is never written over.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from watchfloor.config.entries import Models
-from watchfloor.config.maintenance import MaintenanceConfig
-from watchfloor.config.model import JobConfig, RuleConfig, ServiceConfig
 from watchfloor.config.problems import Problem
-from watchfloor.config.typed import judge_job, judge_rule, judge_service, judge_window
 from watchfloor.domain.text import one_line
 from watchfloor.operations.actor import Refused
 from watchfloor.store.database import Connection
@@ -54,43 +48,6 @@ class Versioned(Protocol):
     def origin(self) -> str: ...
     @property
     def changed_by(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """What is needed to judge what was written: the settings of each kind, and where references lead from here."""
-
-    kinds: Models
-    environ: Mapping[str, str] = field(repr=False)
-    base_dir: Path
-
-    def job(self, raw: Mapping[str, Any]) -> JobConfig:
-        """The job that was written. Raises `Invalid`."""
-        judged = judge_job(raw, self.kinds, self.environ, self.base_dir)
-        if judged.made is None:
-            raise Invalid(judged.problems)
-        return judged.made
-
-    def service(self, raw: Mapping[str, Any]) -> ServiceConfig:
-        """The service that was written. Raises `Invalid`."""
-        judged = judge_service(raw, self.kinds, self.environ, self.base_dir)
-        if judged.made is None:
-            raise Invalid(judged.problems)
-        return judged.made
-
-    def rule(self, raw: Mapping[str, Any]) -> RuleConfig:
-        """The rule that was written. Raises `Invalid`."""
-        judged = judge_rule(raw, self.environ, self.base_dir)
-        if judged.made is None:
-            raise Invalid(judged.problems)
-        return judged.made
-
-    def window(self, raw: Mapping[str, Any]) -> MaintenanceConfig:
-        """The maintenance window that was written. Raises `Invalid`."""
-        judged = judge_window(raw, self.environ, self.base_dir)
-        if judged.made is None:
-            raise Invalid(judged.problems)
-        return judged.made
 
 
 async def held(connection: Connection, noun: Noun, name: str, version: int | None) -> Written:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from watchfloor.config.checks import shown
-from watchfloor.config.model import JobConfig
 from watchfloor.config.problems import Problem
 from watchfloor.domain.circles import cycles
 from watchfloor.operations.actor import Actor, may_change
 from watchfloor.operations.definitions import job_definition
-from watchfloor.operations.editing import Invalid, Judge, free_name, held
+from watchfloor.operations.editing import Invalid, free_name, held
 from watchfloor.store import audit
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.health import clock
@@ -21,6 +20,10 @@ from watchfloor.store.jobs import links_of_all, put_job, retire_job, started_by
 from watchfloor.store.pulse import pulse
 from watchfloor.store.services import lock_definitions
 from watchfloor.store.written import rename
+
+if TYPE_CHECKING:
+    from watchfloor.config.model import JobConfig
+    from watchfloor.operations.judge import Judge
 
 NAMED = 5
 """Of those that start a job, so many are named."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from watchfloor.config.entries import key_names
 from watchfloor.config.problems import suggest
 from watchfloor.domain.ids import uuid7
 from watchfloor.domain.text import one_line
 from watchfloor.operations.actor import Actor, Refused, may_change
-from watchfloor.operations.editing import Judge
 from watchfloor.store import audit, dead_letters, fires, runs
 from watchfloor.store import jobs as store
 from watchfloor.store.database import Connection, Database
@@ -21,6 +19,9 @@ from watchfloor.store.health import clock
 from watchfloor.store.jobs import Job
 from watchfloor.store.pulse import pulse
 from watchfloor.store.written import find_written
+
+if TYPE_CHECKING:
+    from watchfloor.operations.judge import Judge
 
 
 async def run_now(
@@ -59,7 +60,7 @@ async def _judge_parameters(
     found = await find_written(connection, "jobs", job.name)
     if judge is None or found is None or found.kind not in judge.kinds:
         raise Refused(f"What {job.name} may be given is not known here.")
-    own = key_names(judge.kinds[found.kind])
+    own = judge.keys_of(found.kind)
     for key in changed:
         if key not in own:
             raise Refused(

@@ -7,20 +7,23 @@ the file adds and deletes them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from watchfloor.config.problems import Problem, quoted
 from watchfloor.domain.planner import planned_end, written
 from watchfloor.domain.text import one_line
 from watchfloor.domain.windows import Spec, opening_at, spec_from
 from watchfloor.operations.actor import Actor, Refused, may_change
-from watchfloor.operations.editing import Invalid, Judge, gone, name_taken, owned
+from watchfloor.operations.editing import Invalid, gone, name_taken, owned
 from watchfloor.store import audit
 from watchfloor.store import maintenance as store
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.health import clock
 from watchfloor.store.maintenance import StoredWindow, WindowDefinition
 from watchfloor.store.pulse import pulse
+
+if TYPE_CHECKING:
+    from watchfloor.operations.judge import Judge
 
 NOTE_LIMIT = 500
 NAME_LIMIT = 100

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from watchfloor.config.reactions import templates_in
-from watchfloor.config.template import TemplateFailure, compiled
 from watchfloor.domain.alert import Event, EventKind
 from watchfloor.domain.durations import compact_duration
 from watchfloor.domain.ids import uuid7
@@ -61,6 +59,8 @@ async def _carry_out(
     connection: Connection, reaction: Reaction, each: Moved, item: News, now: datetime
 ) -> Event | None:
     """Record one run; the event says what came of it, None: this occasion has its run already."""
+    from watchfloor.config.template import TemplateFailure  # and all of Jinja: most alerts have no reaction
+
     await store.lock(connection, reaction.name)
     job = await jobs.find_job(connection, reaction.job)
     if job is None:
@@ -114,6 +114,9 @@ def _event(reaction: Reaction, now: datetime, words: str, **data: object) -> Eve
 
 def _rendered(value: Any, known: Mapping[str, object]) -> Any:
     """A parameter with its templates filled in. What an alert says is never read as a reference to a secret."""
+    from watchfloor.config.reactions import templates_in
+    from watchfloor.config.template import compiled
+
     if isinstance(value, str):
         if not templates_in(value):
             return value

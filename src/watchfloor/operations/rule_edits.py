@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from watchfloor.config.model import RuleConfig
 from watchfloor.config.problems import Problem, quoted, suggest
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.questions.burn import BurnRate
@@ -19,7 +18,7 @@ from watchfloor.domain.questions.jobs import Jobs
 from watchfloor.domain.rules import BUILT_IN, OWN_RULES, Subject
 from watchfloor.operations.actor import Actor, Refused, may_change
 from watchfloor.operations.definitions import rule_definition
-from watchfloor.operations.editing import Invalid, Judge, free_name, gone, held
+from watchfloor.operations.editing import Invalid, free_name, gone, held
 from watchfloor.operations.raising import raise_and_resolve
 from watchfloor.operations.rule_alerts import end_trouble
 from watchfloor.operations.suppressing import causes_of
@@ -29,6 +28,10 @@ from watchfloor.store.health import clock
 from watchfloor.store.pulse import pulse
 from watchfloor.store.services import lock_definitions
 from watchfloor.store.written import find_written, rename
+
+if TYPE_CHECKING:
+    from watchfloor.config.model import RuleConfig
+    from watchfloor.operations.judge import Judge
 
 CHANGED = ("settings", "alerts", "health", "outbox")
 

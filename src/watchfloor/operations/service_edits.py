@@ -6,15 +6,14 @@ Nothing that another service needs is renamed or deleted under its feet, and no 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from watchfloor.config.model import ServiceConfig
 from watchfloor.config.problems import Problem, quoted, suggest
 from watchfloor.domain.circles import cycles
 from watchfloor.domain.words import count
 from watchfloor.operations.actor import Actor, Refused, may_change
 from watchfloor.operations.definitions import service_definition
-from watchfloor.operations.editing import Invalid, Judge, free_name, held
+from watchfloor.operations.editing import Invalid, free_name, held
 from watchfloor.operations.retiring import end_services
 from watchfloor.store import audit
 from watchfloor.store.database import Connection, Database
@@ -22,6 +21,10 @@ from watchfloor.store.health import clock
 from watchfloor.store.pulse import pulse
 from watchfloor.store.services import lock_definitions, needs_by_name, put_service, retire_service
 from watchfloor.store.written import rename
+
+if TYPE_CHECKING:
+    from watchfloor.config.model import ServiceConfig
+    from watchfloor.operations.judge import Judge
 
 NAMED = 3
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from watchfloor.operations.actor import Actor, may_change
-from watchfloor.operations.editing import Judge
 from watchfloor.store import audit, trials
 from watchfloor.store.database import Database
 from watchfloor.store.pulse import pulse
+
+if TYPE_CHECKING:
+    from watchfloor.operations.judge import Judge
 
 
 async def try_service(database: Database, actor: Actor, judge: Judge, raw: Mapping[str, Any]) -> UUID:

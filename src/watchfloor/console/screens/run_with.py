@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from watchfloor.config.entries import JOB_KEYS
 from watchfloor.config.forms import Form, FormField, differences
 from watchfloor.config.problems import Problem
 from watchfloor.console.action import Context
@@ -30,6 +29,8 @@ class RunWithRoom(DraftRoom, inherit_bindings=False):
         return "jobs"
 
     def form_fields(self) -> Sequence[FormField]:
+        from watchfloor.config.entries import JOB_KEYS  # with every settings model, as this form came of them
+
         fields = self._form.fields if self._form else ()
         return [field for field in fields if field.path[0] not in JOB_KEYS]
 
