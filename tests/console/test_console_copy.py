@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import stat
+import subprocess
 from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +19,7 @@ from console_world import World, health_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchfloor.console.clipboard import LIMIT, sequence, write_file
+from watchfloor.console.clipboard import LIMIT, into_tmux, sequence, write_file
 from watchfloor.console.copies import copies
 
 PLAIN = re.compile(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)\x07")
@@ -149,3 +152,26 @@ def test_what_is_too_big_goes_to_a_file_and_the_path_is_said(tmp_path: Path) -> 
         assert json.loads(path.read_text())["id"] == 1
         found.type(b"\x03")
         found.process.wait(10)
+
+
+async def test_tmux_as_it_comes_takes_what_is_copied_into_its_buffer(tmp_path: Path) -> None:
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed")
+    environ = {"PATH": os.environ["PATH"], "TMUX_TMPDIR": str(tmp_path), "TERM": "xterm"}
+
+    def tmux(*words: str) -> str:
+        command = ["tmux", "-L", "copy", "-f", "/dev/null", *words]
+        return subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout
+
+    socket = tmux("new-session", "-d", "-P", "-F", "#{socket_path},#{pid},0", "sleep 60").strip()
+    try:
+        assert await into_tmux(NASTY.replace("\x00", ""), {**environ, "TMUX": socket})
+        assert tmux("show-buffer") == NASTY.replace("\x00", "")
+    finally:
+        tmux("kill-server")
+    assert not await into_tmux("text", {**environ, "TMUX": socket})  # it is gone
+
+
+async def test_what_no_tmux_takes_goes_over_the_wire() -> None:
+    assert not await into_tmux("text", {})
+    assert not await into_tmux("text", {"TMUX": "/nowhere,1,0", "PATH": ""})

@@ -1,14 +1,18 @@
 """Copying: text goes to the terminal's clipboard by OSC 52, also through tmux and screen; what is too big to a file.
 
 What is sent is base64 between fixed bytes, so nothing that came from outside can end the sequence or begin another.
-Whether the terminal takes it is its own affair: it gives no answer. Sources: xterm's control sequences (OSC 52),
-tmux(1) ``allow-passthrough``, screen(1) on strings passed to the terminal. The limit is the one k9s uses.
+Whether the terminal takes it is its own affair: it gives no answer. As it comes, tmux takes neither form and says
+nothing, but its own command puts text into its buffer and hands it on to the clipboard outside. Sources: xterm's
+control sequences (OSC 52), tmux(1) ``set-clipboard``, ``allow-passthrough`` and ``load-buffer``, screen(1) on strings
+passed to the terminal. The limit is the one k9s uses.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
+from asyncio.subprocess import DEVNULL, PIPE
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +22,7 @@ LIMIT = 74_994
 _SCREEN_PART = 240
 """screen passes on strings of at most 256 bytes."""
 FILE = "copied.txt"
+TMUX_S = 2.0
 
 
 def sequence(text: str, environ: Mapping[str, str] = os.environ) -> str | None:
@@ -33,6 +38,25 @@ def sequence(text: str, environ: Mapping[str, str] = os.environ) -> str | None:
         parts = (plain[start : start + _SCREEN_PART] for start in range(0, len(plain), _SCREEN_PART))
         return "".join(f"\x1bP{part}\x1b\\" for part in parts)
     return plain
+
+
+async def into_tmux(text: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Put `text` into the buffer of the tmux that shows this console; False where there is none that takes it."""
+    if not environ.get("TMUX"):
+        return False
+    try:
+        process = await asyncio.create_subprocess_exec(
+            "tmux", "load-buffer", "-w", "-", stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, env=dict(environ)
+        )
+    except OSError:
+        return False
+    try:
+        async with asyncio.timeout(TMUX_S):
+            await process.communicate(text.encode("utf-8", "replace"))
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+    return process.returncode == 0
 
 
 def state_directory(environ: Mapping[str, str] = os.environ) -> Path:

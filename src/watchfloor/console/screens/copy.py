@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from watchfloor.console.clipboard import sequence, state_directory, write_file
+from watchfloor.console.clipboard import into_tmux, sequence, state_directory, write_file
 from watchfloor.console.copies import Copy
 from watchfloor.console.line import clean
 from watchfloor.console.screens.commands import Entry, Picker
@@ -39,11 +39,19 @@ class CopyMenu(Picker):
 
 
 def copy(app: WatchfloorApp, chosen: Copy) -> None:
-    """Copy to the terminal's clipboard, or to a file where that cannot be; says which."""
+    """Copy beside the screen, and say where it went."""
+    app.run_worker(_copy(app, chosen), exit_on_error=True)
+
+
+async def _copy(app: WatchfloorApp, chosen: Copy) -> None:
+    """Copy to the terminal's clipboard, or to a file where that cannot be."""
     what = f"{chosen.what}, {count(len(chosen.text), 'character')}"
     sent = sequence(chosen.text)
     if sent is not None and app.outlet is not None:
-        app.outlet.write(sent)
+        if await into_tmux(chosen.text):
+            what += ", also for tmux to paste"
+        else:
+            app.outlet.write(sent)
         app.say(((f"✓ copied {what}: ", "ok"), (clean(" ".join(chosen.text.split())), "text")))
         return
     why = "too big for a terminal's clipboard" if sent is None else "there is no terminal"
