@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from colour_vision import DEFICIENCIES, contrast, distance, linear, seen_with
-from console_driver import console
+from console_driver import Driver, console
 from rich.cells import cell_len
 from rich.style import Style
 
@@ -164,6 +164,26 @@ async def test_a_console_starts_in_every_theme_and_changes_to_every_other(name: 
             driver.app.use_theme(other)
             await driver.idle()
             driver.sees("shop checkout")
+
+
+def looks(driver: Driver) -> list[list[object]]:
+    return [
+        [segment for strip in line for segment in strip if segment.text.strip()] for line in driver.strips()
+    ]
+
+
+async def test_rooms_seen_before_the_theme_changed_look_like_those_of_a_console_that_began_with_it() -> None:
+    seen = ("1", "2", "3", "enter", "a", "escape", "4", "5")
+    async with console(theme="night") as driver:
+        await driver.press(*seen)
+        driver.app.use_theme("day")
+        changed = [looks(await driver.press(key)) for key in "15432"]
+    async with console(theme="day") as driver:
+        await driver.press(*seen)
+        begun = [looks(await driver.press(key)) for key in "15432"]
+    assert [line[2:-1] for line in changed] == [
+        line[2:-1] for line in begun
+    ]  # without the notice of the change
 
 
 async def test_a_broken_theme_is_said_and_not_used(tmp_path: Path) -> None:

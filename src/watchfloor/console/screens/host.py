@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
+from textual import events
 from textual._styles_cache import StylesCache
 from textual.binding import BindingsMap
 
@@ -49,6 +50,13 @@ class ActionHost:
     def console_app(self) -> WatchfloorApp:
         """The application, by its real type."""
         return cast("WatchfloorApp", cast(_OnScreen, self).app)
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """Styles are of now: Textual gave them to each widget as it came, and to all at a change of the theme.
+
+        Making them anew whenever a screen is shown takes longer than drawing it.
+        """
+        event.refresh_styles = False
 
     def on_unmount(self) -> None:
         """Let go of the widgets: a cache of Textual's that all of them share holds a thousand that are gone."""
