@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from watchfloor.cli.memory import collect_seldom, settle_memory
+from watchfloor.cli.memory import collect_often, collect_seldom, settle_memory
 from watchfloor.cli.options import Options
 from watchfloor.cli.place import Place, place_for
 
@@ -61,7 +61,12 @@ class Boot:
     def board_read(self) -> None:
         """The console has read its first board: once that is on the screen the engine may have the processor."""
         if not self._painted.is_set():
-            asyncio.get_running_loop().call_later(PAINT_S, self._painted.set)
+            asyncio.get_running_loop().call_later(PAINT_S, self._first_picture)
+
+    def _first_picture(self) -> None:
+        if self._configure is None:
+            collect_often()
+        self._painted.set()
 
     def _run(self) -> None:
         try:

@@ -6,11 +6,19 @@ import gc
 
 COLLECT_AT = (5_000, 20, 50)
 """Objects made before the youngest generation is collected, and collections before the next older one is."""
+CONSOLE_COLLECTS_AT = (700, 10, 10)
+"""The same for a console without an engine: it makes little, and what it leaves behind is in circles."""
 
 
 def collect_seldom() -> None:
     """Before much is imported: next to nothing of it is garbage, and looking at it again and again takes its time."""
     gc.set_threshold(*COLLECT_AT)
+
+
+def collect_often() -> None:
+    """All is imported, and out of the collector's sight from now on; what a console makes is looked at as it comes."""
+    gc.freeze()
+    gc.set_threshold(*CONSOLE_COLLECTS_AT)
 
 
 def settle_memory() -> None:
