@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -39,18 +40,19 @@ async def run_now(
     """
     may_change(actor)
     changed = dict(parameters or {})
-    async with database.transaction() as connection:
+    async with database.connection() as connection:
         job = await _job(connection, name)
         if job.paused:
             raise Refused(f"{job.name} is paused; resume it first.")
         if changed:
             await _judge_parameters(connection, job, changed, judge)
-        made = await _record(connection, job, "manual", f"m:{key}", actor, changed)
-        if made is None:
-            return await runs.by_fire_key(connection, job.id, f"m:{key}")
-        after = {"run": made, **({"parameters": changed} if changed else {})}
-        await audit.record(connection, [audit.Line(actor.name, "run", "job", job.name, None, after)])
-    return made
+        run = await _new(connection, job, "manual", f"m:{key}", actor, changed)
+        # One statement is a transaction by itself; whoever asks for a run waits for as few exchanges as can be.
+        async with connection.transaction() if job.capped else nullcontext():
+            made = await fires.ask(connection, run, job.name, {"parameters": changed} if changed else {})
+            if made is not None and job.capped:
+                await runs.promote_jobs(connection, [job.id])
+        return made if made is not None else await runs.by_fire_key(connection, job.id, run.fire_key)
 
 
 async def _judge_parameters(
@@ -71,11 +73,11 @@ async def _judge_parameters(
     judge.job({**kept, **{key: value for key, value in changed.items() if value is not None}})
 
 
-async def _record(
+async def _new(
     connection: Connection, job: Job, origin: str, key: str, actor: Actor, parameters: Mapping[str, Any]
-) -> int | None:
+) -> NewRun:
     now = await clock(connection)
-    run = NewRun(
+    return NewRun(
         uuid=uuid7(time.time_ns()),
         job_id=job.id,
         fire_key=key,
@@ -88,11 +90,6 @@ async def _record(
         deadline_at=job.deadline_after(now),
         parameters=parameters,
     )
-    made = await fires.record(connection, [run])
-    if job.capped:
-        await runs.promote_jobs(connection, [job.id])
-    await pulse(connection, "runs" if job.capped else "ready", "jobs")
-    return made[0] if made else None
 
 
 async def set_paused(database: Database, actor: Actor, name: str, paused: bool) -> bool:
@@ -142,14 +139,18 @@ async def requeue(database: Database, actor: Actor, run_id: int) -> int:
         name = await _dead(connection, run_id)
         job = await _job(connection, name)
         parameters = await runs.parameters(connection, run_id)
-        made = await _record(connection, job, "requeue", f"r:{run_id}", actor, parameters)
-        if made is None:
+        again = await _new(connection, job, "requeue", f"r:{run_id}", actor, parameters)
+        made = await fires.record(connection, [again])
+        if not made:
             raise Refused(f"Run #{run_id} was requeued already.")
-        await dead_letters.settle(connection, run_id, actor.name, made)
+        if job.capped:
+            await runs.promote_jobs(connection, [job.id])
+        await pulse(connection, "runs" if job.capped else "ready", "jobs")
+        await dead_letters.settle(connection, run_id, actor.name, made[0])
         await audit.record(
-            connection, [audit.Line(actor.name, "requeue", "run", str(run_id), None, {"run": made})]
+            connection, [audit.Line(actor.name, "requeue", "run", str(run_id), None, {"run": made[0]})]
         )
-    return made
+    return made[0]
 
 
 async def discard(database: Database, actor: Actor, run_id: int) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_value
 from watchfloor.store.jobs import SPEC
 from watchfloor.store.jsonb import dumps
+from watchfloor.store.pulse import CHANNEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +91,43 @@ ON CONFLICT (job_id, fire_key) DO NOTHING RETURNING id
 """
 
 
+_ASK = f"""
+WITH made AS ({_RECORD}), noted AS (
+    INSERT INTO audit (at, actor, action, object_kind, object_id, before, after)
+    SELECT clock_timestamp(), %(actor)s::text, 'run', 'job', %(job)s::text, NULL,
+        jsonb_build_object('run', id) || %(after)s::jsonb FROM made)
+SELECT id, pg_notify(%(channel)s, %(topics)s) FROM made
+"""
+
+
 async def record(connection: Connection, runs: Sequence[NewRun]) -> list[int]:
     """Record runs; those whose occasion has one already are left out. Returns the ids of the new ones.
 
     A run without cap that may start at once is ready at once.
     """
-    if not runs:
-        return []
+    return await fetch_column(connection, _RECORD, _columns(runs)) if runs else []
+
+
+async def ask(connection: Connection, run: NewRun, job: str, after: Mapping[str, object]) -> int | None:
+    """Record a run that somebody asked for, with its line in the audit log, and announce it: all in one exchange.
+
+    ``after`` is what the line says beside the run. Returns the run's id; None, and nothing is done, where its occasion
+    has a run.
+    """
+    told = {
+        "actor": run.asked_by,
+        "job": job,
+        "after": dumps(after),
+        "channel": CHANNEL,
+        "topics": "jobs,runs" if run.capped else "jobs,ready",
+    }
+    found: int | None = await fetch_value(connection, _ASK, {**_columns([run]), **told})
+    return found
+
+
+def _columns(runs: Sequence[NewRun]) -> dict[str, list[object]]:
     columns = {name: [getattr(run, name) for run in runs] for name in NewRun.__slots__}
-    columns["parameters"] = [dumps(run.parameters) for run in runs]
-    return await fetch_column(connection, _RECORD, columns)
+    return {**columns, "parameters": [dumps(run.parameters) for run in runs]}
 
 
 async def advance(
