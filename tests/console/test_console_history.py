@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from console_world import NOW
 from watchfloor.console.draw.chart import chart
 from watchfloor.console.format import Moment
 from watchfloor.console.line import plain as line_text
+from watchfloor.console.views.charts import phase_lines
 from watchfloor.console.views.service import _beside, _certificates, _objectives
 from watchfloor.domain.boards import CertificateRow, ObjectiveRow, ServiceDetail
-from watchfloor.domain.history import Sample
+from watchfloor.domain.history import Course, Figures, History, Sample
 from watchfloor.domain.spans import SpanState, uptime_of
 
 MOMENT = Moment(NOW, None, False)
@@ -93,6 +95,17 @@ def test_the_band_stands_between_the_mean_and_the_95th_percentile_and_nowhere_el
     assert low == plain
     changed = [row for row, (before, after) in enumerate(zip(plain, banded, strict=True)) if before != after]
     assert changed == [1, 2, 3, 4], "between 50 and 90 of 100 in ten rows"
+
+
+def test_a_phase_that_no_check_has_gets_no_line() -> None:
+    def course(seconds: float) -> Course:
+        return Course((Sample(NOW - DAY, seconds),), Figures(seconds, seconds, seconds, seconds))
+
+    history = History(NOW - DAY, NOW, course(0.2), {"connect": course(0.2), "tls": course(0.0)}, {})
+    text = "\n".join(line_text(line) for line in phase_lines(history, [], 80))
+    assert "connect" in text
+    assert "tls" not in text
+    assert phase_lines(replace(history, phases={"tls": course(0.0)}), [], 80) == []
 
 
 async def test_the_export_menu_writes_what_the_charts_show_and_says_where(

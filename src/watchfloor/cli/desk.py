@@ -97,13 +97,13 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
     async def status(self) -> StatusLine:
         """What the status bar shows."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             line = await health.status_line(connection, self._label())
         return replace(line, trouble=self._trouble() or line.trouble)
 
     async def health(self) -> Sequence[HealthRow]:
         """Every service that is not retired."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             now = await health.clock(connection)
             mark = await health.definitions_mark(connection)
             whole = self._read_at is None or mark != self._mark
@@ -121,12 +121,12 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
     async def service(self, service_id: int) -> ServiceDetail | None:
         """One service; None when it is gone."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await health.service_detail(connection, service_id, await health.clock(connection))
 
     async def alerts(self, *, resolved: bool) -> Sequence[AlertRow]:
         """Open alerts, followed by recently resolved ones if asked."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             rows = await alert_rooms.active(connection, self._actor.name)
             if resolved:
                 rows += await alert_rooms.resolved(connection)
@@ -134,22 +134,22 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
     async def alert(self, alert_id: int) -> AlertDetail | None:
         """One alert; None when it is gone."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await alert_rooms.detail(connection, alert_id, self._actor.name)
 
     async def alerts_over(self, before: tuple[datetime, int] | None = None) -> Sequence[AlertRow]:
         """A page of alerts that are over, the latest first; the next by passing the end and number of the last."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await alert_rooms.resolved(connection, before)
 
     async def suggested_notes(self, alert_ids: Sequence[int]) -> Sequence[str]:
         """Notes with which alerts like these were acknowledged lately."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await alert_rooms.written_notes(connection, self._actor.name, alert_ids)
 
     async def alert_stats(self, over: timedelta) -> AlertStats:
         """Statistics of the alerts that fired in the last ``over``; days and hours are UTC."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             end = (await health.clock(connection)).astimezone(UTC)
             found = await fired_alerts(connection, end - over, end)
         return alert_stats(
@@ -158,12 +158,12 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
     async def history(self, service_id: int, start: datetime, end: datetime) -> History:
         """What was measured of a service from `start` to `end`."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await history(connection, service_id, start, end)
 
     async def now(self) -> datetime:
         """The database's clock."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await health.clock(connection)
 
     async def database(self) -> Database:
@@ -176,22 +176,22 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
     async def uptime(self) -> Sequence[UptimeRow]:
         """The uptime of every service, by group and name."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await uptime_rows(connection, await health.clock(connection))
 
     async def objectives(self) -> Sequence[ObjectiveRow]:
         """How every service stands with each of its objectives."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return [objective_row(each) for each in await burns(connection, await health.clock(connection))]
 
     async def certificates(self, within: timedelta | None = None) -> Sequence[CertificateRow]:
         """The certificates that services show now, the first to expire first."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await current_certificates(connection, await health.clock(connection), within)
 
     async def kept(self) -> Kept:
         """From when on the past can be told."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await past.kept(connection)
 
     def past(self, at: datetime) -> PastDesk:
@@ -200,7 +200,7 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
     async def channels(self) -> Sequence[ChannelRow]:
         """Every channel with how it does."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await channels.board(connection)
 
     async def channel_words(self, name: str, alert_id: int | None = None) -> Sequence[SaidRow]:
@@ -210,7 +210,7 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
             notices,
         )
 
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             now = await health.clock(connection)
             channel = (await load_channels(connection)).get(name)
             if channel is None:
@@ -228,17 +228,17 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
     async def dead_letters(self, channel: str | None = None) -> Sequence[DeadLetterRow]:
         """Messages that were given up, the newest first."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await channels.dead_letters(connection, channel)
 
     async def delivery(self, message: UUID) -> tuple[str, str]:
         """What became of a message: its state and its last error."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await channels.delivery(connection, message)
 
     async def task_runs(self) -> Sequence[TaskRunRow]:
         """Latest runs of the program's own tasks, newest first."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await tasks.task_runs(connection, await health.clock(connection))
 
     async def logs(
@@ -250,33 +250,33 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
         after: tuple[datetime, int] | None = None,
     ) -> Sequence[LogRow]:
         """Records newest first, next older than the key ``before`` or next newer than ``after``."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             now = await health.clock(connection)
             return await logs.newest(connection, now, wanted, before, limit, after=after)
 
     async def settings(self) -> Sequence[SettingRow]:
         """Every product setting."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await settings.rows(connection)
 
     async def config_files(self) -> Sequence[ConfigFileRow]:
         """The config file of each live node."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await nodes.config_files(connection)
 
     async def nodes(self) -> Sequence[NodeRow]:
         """Engines that run or ran."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await nodes.nodes(connection)
 
     async def components(self) -> Sequence[ComponentRow]:
         """The loops inside the nodes."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await nodes.components(connection)
 
     async def preferences(self) -> Mapping[str, object]:
         """What this operator's console remembers."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await settings.preferences(connection, self._actor.name)
 
     async def acknowledge(

@@ -41,7 +41,7 @@ async def written_form(
     values: Mapping[str, Any] = {}
     told: dict[str, Any] = {}
     if name:
-        async with database.transaction() as connection:
+        async with database.connection() as connection:
             found = await find_written(connection, TABLES[noun], name)
         if found is None:
             return None
@@ -93,7 +93,7 @@ class JobEditor:
         judged = judge_job(values, rules.kinds, rules.environ, rules.base_dir)
         if judged.made is None:
             return judged.problems, judged.notes
-        async with database.transaction() as connection:
+        async with database.connection() as connection:
             wrong = await job_edits.wrong_links(connection, judged.made)
             left = await job_edits.left_behind(connection, was) if was not in ("", judged.made.name) else ""
         return (*judged.problems, *wrong), (*((f"{was} is {left}",) if left else ()), *judged.notes)
@@ -128,7 +128,7 @@ class ServiceEditor:
             return judged.problems, judged.notes
         problems, lacking = judged.problems, ""
         if made.depends_on or made.depends_on_any or made.on_nodes or made.quorum > 1:
-            async with database.transaction() as connection:
+            async with database.connection() as connection:
                 problems = await service_edits.unmet_needs(connection, made, was)
                 nodes = await live_nodes(connection)
             lacking = shortfall(nodes.values(), made.on_nodes, made.quorum)
@@ -156,7 +156,7 @@ class WindowEditor:
         fields = fields_of(MaintenanceKeys)
         if not name:
             return Form("window", "", "", (), fields, {})
-        async with database.transaction() as connection:
+        async with database.connection() as connection:
             found = await windows.find_by_name(connection, name)
             names = {each.window.id: each.name for each in await windows.load_windows(connection)}
         if found is None:
@@ -181,7 +181,7 @@ class WindowEditor:
         judged = judge_window(values, rules.environ, rules.base_dir)
         if judged.made is None:
             return judged.problems, judged.notes
-        async with database.transaction() as connection:
+        async with database.connection() as connection:
             now = await clock(connection)
         spec = spec_from(judged.made.spec)
         opens = [f"opens {words}" for words in preview(spec, now, PREVIEWED)]

@@ -79,7 +79,7 @@ class FormDesk:
 
     async def written_services(self) -> Sequence[Written]:
         """Every service as it was written, by name."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await all_written(connection, "services")
 
     def service_in_order(self, service: Written) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class FormDesk:
 
     async def trial(self, trial_id: UUID) -> tuple[Trial | None, datetime]:
         """A trial, None when it is gone, and the time."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await trials.find(connection, trial_id), await clock(connection)
 
     async def delete_thing(self, what: str, name: str) -> None:

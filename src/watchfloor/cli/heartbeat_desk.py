@@ -21,12 +21,12 @@ class HeartbeatDesk:
 
     async def heartbeats(self) -> Sequence[BeatRow]:
         """Every heartbeat."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await store.board(connection)
 
     async def pings(self, name: str) -> Sequence[PingRow]:
         """The latest pings of a heartbeat, the newest first. Raises `Refused`."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             found = {row.name: row.service_id for row in await store.board(connection)}
             if name not in found:
                 raise Refused(operations.no_such(name, list(found)))

@@ -23,22 +23,22 @@ class IncidentDesk:
 
     async def incidents(self, *, only_open: bool = False) -> Sequence[IncidentRow]:
         """The newest incidents, those that are open first."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await store.incidents(connection, only_open=only_open)
 
     async def incident(self, incident_id: int) -> IncidentReport | None:
         """One incident with everything that belongs to it; None where there is none."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await store.report(connection, incident_id, await health.clock(connection))
 
     async def incident_page(self, incident_id: int) -> IncidentReport | None:
         """One incident as far as a screen shows it; None where there is none."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await store.report(connection, incident_id, await health.clock(connection), whole=False)
 
     async def post_mortem(self, incident_id: int, directory: Path) -> Path:
         """Write an incident to a file of Markdown. Raises `Refused`, `OSError`."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             now = await health.clock(connection)
             report = await store.report(connection, incident_id, now)
         if report is None:

@@ -34,12 +34,12 @@ class JobDesk(FormDesk):
 
     async def jobs(self) -> Sequence[JobRow]:
         """Every job, by name."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await job_boards.jobs(connection)
 
     async def coming(self, job: str, count: int) -> Sequence[tuple[datetime, str]]:
         """The next fires of a job, with how clocks in their zone show them."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await job_boards.coming(connection, job, await health.clock(connection), count)
 
     async def runs(
@@ -53,42 +53,42 @@ class JobDesk(FormDesk):
     ) -> Sequence[RunRow]:
         """Runs, newest first, next older than the run ``before``: of one job or all, in one state or any, or only
         open dead letters."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await job_boards.runs(connection, job, dead=dead, limit=limit, state=state, before=before)
 
     async def left_behind(self, job: str) -> str:
         """What starts a job and cannot once it is gone; empty where nothing does."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await job_edits.left_behind(connection, job)
 
     async def job_calendar(self, length: timedelta) -> Sequence[CalendarFire]:
         """What fires within ``length`` from now, soonest first."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await job_rooms.job_calendar(connection, await health.clock(connection), length)
 
     async def workers(self) -> Sequence[WorkerRow]:
         """What nodes do for jobs."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await job_rooms.workers(connection)
 
     async def queues(self) -> Sequence[QueueRow]:
         """How queues stand."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await job_rooms.queues(connection, await health.clock(connection))
 
     async def queue_course(self, queue: str, since: datetime) -> Sequence[QueuePoint]:
         """How a queue stood, minute by minute."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await job_rooms.queue_course(connection, queue, since)
 
     async def run(self, run_id: int) -> RunDetail | None:
         """One run; None when it is gone."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await job_boards.run_detail(connection, run_id)
 
     async def run_log(self, run_id: int, after: tuple[int, int] = (0, 0)) -> Sequence[RunLine]:
         """Lines of a run's log, later than the (attempt, number) ``after``; a page of them."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await job_boards.run_log(connection, run_id, after)
 
     async def run_now(self, job: str, key: UUID, parameters: Mapping[str, Any] | None = None) -> int:
@@ -130,7 +130,7 @@ class JobDesk(FormDesk):
 
     async def dead_runs(self, selection: Selection) -> Sequence[DeadLetter]:
         """Dead letters that nobody settled, the oldest first."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await open_letters(connection, selection)
 
     async def import_jobs(self, entries: Sequence[Mapping[str, Any]], *, dry_run: bool) -> Imports:
@@ -141,7 +141,7 @@ class JobDesk(FormDesk):
 
     async def written_jobs(self) -> Sequence[Written]:
         """Every job as it was written, by name."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await all_written(connection, "jobs")
 
     def in_order(self, job: Written) -> dict[str, Any]:

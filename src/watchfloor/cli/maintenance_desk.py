@@ -42,7 +42,7 @@ class MaintenanceDesk:
 
     async def windows(self) -> Sequence[WindowRow]:
         """Every window in force."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             now = await health.clock(connection)
             runs = await store.recent_runs(connection, now - LOOK_BACK)
             found = await store.load_windows(connection)
@@ -62,7 +62,7 @@ class MaintenanceDesk:
 
     async def slots(self) -> Sequence[Slot]:
         """When windows are, will be and were open; of the past as much as `PAST`."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             now = await health.clock(connection)
             found = await store.windows_since(connection, now - PAST)
             runs = await store.runs_since(connection, now - PAST, RUNS_SHOWN)

@@ -20,27 +20,27 @@ class OnCallDesk:
 
     async def on_call(self, at: datetime | None = None) -> Sequence[OnCallRow]:
         """Who is on call in each rota, now or at another moment."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await operations.on_call(connection, at or await health.clock(connection))
 
     async def people(self) -> Sequence[PersonRow]:
         """Everybody who can be told, who is on call now first."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await operations.people(connection, await health.clock(connection))
 
     async def chains(self) -> Sequence[ChainRow]:
         """Chains that run or stand still."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await escalations.board(connection)
 
     async def held(self) -> Sequence[HeldRow]:
         """What quiet hours hold."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await escalations.held(connection)
 
     async def duty(self) -> Sequence[DutyRow]:
         """Who is on call and who is being called, as one list."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             rotas = await operations.on_call(connection, await health.clock(connection))
             return duty_rows(rotas, await escalations.board(connection), await escalations.held(connection))
 

@@ -19,17 +19,17 @@ class PastDesk:
 
     async def health(self) -> Sequence[HealthRow]:
         """Every service that was watched or paused then."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await past.board(connection, self._at)
 
     async def service(self, service_id: int) -> ServiceDetail | None:
         """One service; None when it was not watched then."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await past.service_detail(connection, service_id, self._at)
 
     async def alerts(self, *, resolved: bool) -> Sequence[AlertRow]:
         """Alerts that were open then, followed by those resolved shortly before if asked."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             rows = await past_alerts.open_alerts(connection, self._at)
             if resolved:
                 rows += await past_alerts.resolved_alerts(connection, self._at)
@@ -37,5 +37,5 @@ class PastDesk:
 
     async def alert(self, alert_id: int) -> AlertDetail | None:
         """One alert; None when it was not there yet."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await past_alerts.alert_detail(connection, alert_id, self._at)

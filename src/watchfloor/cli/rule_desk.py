@@ -24,7 +24,7 @@ class RuleDesk(FormDesk):
 
     async def rules(self) -> Sequence[RuleRow]:
         """Every rule, in the order in which they are asked."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await rule_board(connection, await health.clock(connection))
 
     async def rehearse(self, rule: str | Rule | EvaluatedRule, over: timedelta) -> Rehearsal:

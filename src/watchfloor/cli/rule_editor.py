@@ -73,7 +73,7 @@ class RuleEditor:
         if not name:
             chosen = kind or "state"
             return Form("rule", "", chosen, tuple(KINDS), rule_fields(chosen), {"kind": chosen})
-        async with database.transaction() as connection:
+        async with database.connection() as connection:
             found = await find_written(connection, "rules", name)
         if found is None or found.name in OWN_RULES:
             return None
@@ -99,7 +99,7 @@ class RuleEditor:
         judged = judge_rule(values, rules.environ, rules.base_dir)
         if judged.made is None:
             return judged.problems, judged.notes
-        async with database.transaction() as connection:
+        async with database.connection() as connection:
             wrong = await rule_edits.wrong_names(connection, judged.made, rules.kinds)
         renamed = was not in ("", judged.made.name)
         notes = [f"routes, silences and reactions that match rule = {was} no longer do"] if renamed else []

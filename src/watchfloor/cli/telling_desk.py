@@ -23,7 +23,7 @@ class TellingDesk:
 
     async def silences(self, *, over: bool = False, before: int | None = None) -> Sequence[SilenceRow]:
         """Silences in force or to come (``over``: all), the newest first; page by passing the last number."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await silences.board(connection, await health.clock(connection), over=over, before=before)
 
     async def silence_reach(self, matchers: Sequence[str]) -> Reach:
@@ -50,5 +50,5 @@ class TellingDesk:
         self, wanted: DeliveryFilter, before: tuple[datetime, UUID] | None = None, limit: int = 200
     ) -> Sequence[SentRow]:
         """Messages that were sent or wait, the newest first; page by passing the key of the last one."""
-        async with (await self._connect()).transaction() as connection:
+        async with (await self._connect()).connection() as connection:
             return await deliveries.history(connection, wanted, before, limit)

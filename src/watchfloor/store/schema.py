@@ -71,7 +71,7 @@ async def ensure_schema(database: Database) -> bool:
 
 async def require_schema(database: Database) -> None:
     """Raises `StoreError` unless the tables are those of this program; changes nothing."""
-    async with database.transaction() as connection:
+    async with database.connection() as connection:
         found = await _version(connection)
     if found is None:
         raise StoreError("this database holds no Watchfloor yet; start `watchfloor serve` on it first")

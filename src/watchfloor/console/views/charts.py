@@ -131,8 +131,12 @@ def phase_lines(history: History, results: Sequence[ResultPoint], cells: int) ->
         phases = [(name.replace("_", " "), time) for name, time in zip(PHASES, newest.phases, strict=False)]
         total: Line = (("in all ", "muted"), (latency(sum(newest.phases)), "text"))
         lines += [*heading("PHASES OF THE LATEST CHECK", cells, total), *waterfall(phases, cells)]
-    if history.phases:
-        rows = [_Row(name.replace("_", " "), course, latency) for name, course in history.phases.items()]
+    rows = [
+        _Row(name.replace("_", " "), course, latency)
+        for name, course in history.phases.items()
+        if course.figures is not None and course.figures.mean > 0  # checks of this kind have no other
+    ]
+    if rows:
         lines += [*heading(f"PHASES · {range_name(history)}", cells), *_table(rows, history, cells)]
     return lines
 
