@@ -56,6 +56,30 @@ async def test_a_key_whose_widget_is_gone_does_not_keep_the_next_one_waiting() -
         await driver.idle()
 
 
+@pytest.mark.parametrize(
+    "keys", ["?", ":", "y", "a", "x", "3s", "3a", "3A", "3r", "3n", "3h", "2x", "2r", "5+", "+", "T"]
+)
+async def test_what_is_closed_before_it_is_made_is_never_missed(
+    keys: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console() as driver:
+        await driver.press(*keys[:-1])
+        push, closed = driver.app.push_screen, []
+
+        def push_and_close(*given: object, **named: object) -> object:
+            pushed = push(*given, **named)  # type: ignore[call-overload]
+            closed.append(driver.app.screen)
+            driver.app.pop_screen()
+            return pushed
+
+        monkeypatch.setattr(driver.app, "push_screen", push_and_close)
+        await driver.press(keys[-1])
+        monkeypatch.undo()
+        await driver.press("?")
+        driver.sees("Keys of this screen")
+    assert all(not screen.is_attached for screen in closed)
+
+
 async def test_no_key_comes_to_a_screen_that_is_not_made_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     made = asyncio.Event()
     spent: list[float] = []

@@ -117,7 +117,8 @@ class Picker(ActionHost, ModalScreen[None], inherit_bindings=False):
         yield TextLine(self._search, placeholder="type to search")
 
     def on_mount(self) -> None:
-        self._list(self._search)
+        if not self._pruning:  # else it was closed before it was made: keys were typed ahead
+            self._list(self._search)
 
     @property
     def table(self) -> Choices:
@@ -144,7 +145,8 @@ class Picker(ActionHost, ModalScreen[None], inherit_bindings=False):
         self.do_run()
 
     def on_resize(self, event: events.Resize) -> None:
-        self._explain()
+        if not self._pruning:
+            self._explain()
 
     def _list(self, search: str) -> None:
         self.table.set_rows(self.entries(search), (("Nothing is called that.", "muted"),))

@@ -118,7 +118,12 @@ class Dialog(ActionHost, ModalScreen[A | None], Generic[A], inherit_bindings=Fal
             yield DialogFooter(lambda: self.SCOPES, self.context)
 
     def on_mount(self) -> None:
-        self.call_after_refresh(self._shown)
+        if not self._pruning:  # else it was closed before it was made: keys were typed ahead
+            self.call_after_refresh(self._shown)
+            self.begin()
+
+    def begin(self) -> None:
+        """What is to be done once it is there."""
 
     def _shown(self) -> None:
         self._shown_at = monotonic()
@@ -223,8 +228,7 @@ class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
         yield spare("Until")
         yield Choice(self._words, lambda: self._chosen)
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
         self._offer(())
         app = self.console_app
         app.ask(lambda: app.reader.suggested_notes(self._alerts), self._offer)

@@ -45,8 +45,7 @@ class HandOverDialog(Dialog[str], inherit_bindings=False):
         yield from self._lines
         yield self._more
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
         self._show()
 
     @property

@@ -111,8 +111,7 @@ class SilenceDialog(Dialog[Wish], inherit_bindings=False):
         yield spare("Why; you are its author")
         yield TextLine(comment, placeholder="required: for those who come after you", id="comment")
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
         if not self._given[2]:  # the rest has a suggestion: why is all there is to say
             self.query_one("#comment", TextLine).focus()
         self._look()

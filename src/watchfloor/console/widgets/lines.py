@@ -6,7 +6,7 @@ change of data only the lines that differ are drawn again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
 from rich.cells import cell_len
@@ -128,7 +128,10 @@ class Lines(Widget, inherit_bindings=False):
         if not self.is_attached or not self.size:
             return
         self.top = max(0, min(self.top, self.count() - self.page))
-        for y in range(self.size.height):
+        self._look_at(range(self.size.height))
+
+    def _look_at(self, lines: Iterable[int]) -> None:
+        for y in lines:
             before, after = self._drawn.get(y), self._make(y)
             if before != after:
                 self.refresh(Region(0, y, self.size.width, 1))

@@ -295,8 +295,19 @@ class Table(Lines, Generic[R], can_focus=True, inherit_bindings=False):
 
     def move_to(self, place: int) -> None:
         """Put the cursor on the nearest existing place and make it visible."""
+        before, top = self.rows.place, self.top
         self.rows.move_to(place)
-        self._settle(at_top=False, offset=self.rows.place - self.top)
+        after = self.rows.place
+        if top <= min(before, after) and max(before, after) < top + self.page and not self.rows.marking:
+            self._passed(before, after)
+        else:
+            self._settle(at_top=False, offset=after - top)
+
+    def _passed(self, before: int, after: int) -> None:
+        """The cursor went from one visible row to another: those two look different, and no other."""
+        if self.is_attached and self.size:
+            self._look_at({before - self.top + self.headed, after - self.top + self.headed})
+        self._tell()
 
     def select(self, key: Hashable) -> bool:
         """Put the cursor on the row with `key`; False where it is not shown."""
@@ -364,6 +375,10 @@ class Table(Lines, Generic[R], can_focus=True, inherit_bindings=False):
         top = 0 if at_top and place < page else place - max(0, min(offset, page - 1))
         self.top = max(0, min(top, self.count() - page))
         self.renew()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say so if another row is under the cursor."""
         key = self.rows.selected_key
         if key != self._told and self.is_attached:
             self._told = key
