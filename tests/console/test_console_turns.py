@@ -56,9 +56,7 @@ async def test_a_key_whose_widget_is_gone_does_not_keep_the_next_one_waiting() -
         await driver.idle()
 
 
-@pytest.mark.parametrize(
-    "keys", ["?", ":", "y", "a", "x", "3s", "3a", "3A", "3r", "3n", "3h", "2x", "2r", "5+", "+", "T"]
-)
+@pytest.mark.parametrize("keys", ["?", ":", "y", "a", "3s", "3a", "3A", "3r", "3n", "3h", "2x", "+", "T"])
 async def test_what_is_closed_before_it_is_made_is_never_missed(
     keys: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +75,7 @@ async def test_what_is_closed_before_it_is_made_is_never_missed(
         monkeypatch.undo()
         await driver.press("?")
         driver.sees("Keys of this screen")
+    assert closed, "no screen was pushed"
     assert all(not screen.is_attached for screen in closed)
 
 

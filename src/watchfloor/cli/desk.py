@@ -205,10 +205,8 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
     async def channel_words(self, name: str, alert_id: int | None = None) -> Sequence[SaidRow]:
         """How messages of every kind read on a channel, of an alert or of a sample. Raises `Refused`."""
-        from watchfloor.cli.channel_words import (  # with every kind of channel, and Jinja
-            how_it_reads,
-            notices,
-        )
+        # Here, as it comes with every kind of channel and with Jinja: the first picture does without.
+        from watchfloor.cli.channel_words import how_it_reads, notices
 
         async with (await self._connect()).connection() as connection:
             now = await health.clock(connection)

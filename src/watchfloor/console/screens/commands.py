@@ -117,7 +117,7 @@ class Picker(ActionHost, ModalScreen[None], inherit_bindings=False):
         yield TextLine(self._search, placeholder="type to search")
 
     def on_mount(self) -> None:
-        if not self._pruning:  # else it was closed before it was made: keys were typed ahead
+        if not self.never_made:
             self._list(self._search)
 
     @property
@@ -145,7 +145,7 @@ class Picker(ActionHost, ModalScreen[None], inherit_bindings=False):
         self.do_run()
 
     def on_resize(self, event: events.Resize) -> None:
-        if not self._pruning:
+        if not self.never_made:
             self._explain()
 
     def _list(self, search: str) -> None:

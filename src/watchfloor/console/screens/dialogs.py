@@ -118,7 +118,7 @@ class Dialog(ActionHost, ModalScreen[A | None], Generic[A], inherit_bindings=Fal
             yield DialogFooter(lambda: self.SCOPES, self.context)
 
     def on_mount(self) -> None:
-        if not self._pruning:  # else it was closed before it was made: keys were typed ahead
+        if not self.never_made:
             self.call_after_refresh(self._shown)
             self.begin()
 

@@ -32,6 +32,7 @@ class ActionHost:
 
     SCOPES: ClassVar[tuple[Scope, ...]] = ()
     _bindings: BindingsMap
+    _pruning: bool  # Textual's: it is on its way out of the tree
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -50,6 +51,11 @@ class ActionHost:
     def console_app(self) -> WatchfloorApp:
         """The application, by its real type."""
         return cast("WatchfloorApp", cast(_OnScreen, self).app)
+
+    @property
+    def never_made(self) -> bool:
+        """Whether keys that were typed ahead closed it before it was made: it holds nothing then."""
+        return self._pruning
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """Styles are of now: Textual gave them to each widget as it came, and to all at a change of the theme.
