@@ -36,7 +36,7 @@ class Driver:
             await self.pilot._wait_for_screen()
             calm = calm + 1 if self._calm() else 0
             if calm == 0:
-                assert monotonic() < deadline, f"never idle; the screen is\n{self.text()}"
+                assert monotonic() < deadline, f"never idle: {self._restless()}; the screen is\n{self.text()}"
                 await asyncio.sleep(0.001)  # lets timers and workers run; the condition above decides
 
     async def drawn(self) -> None:
@@ -56,6 +56,23 @@ class Driver:
         if self.app._exit:
             return True
         return self.app.idle and self.world.pulse.empty() and not self._drawing()
+
+    def _restless(self) -> str:
+        """What keeps it from being idle, for the one who reads why a test failed."""
+        app, screen, room = self.app, self.app.screen, self.app.room
+        asked = {
+            "something is read": not app.feed.idle,
+            "operations run": bool(app._running_operations),
+            "keys wait": not app.turns.idle,
+            f"{room!r} is not settled": room is not None and not room.settled,
+            "a pulse waits": not self.world.pulse.empty(),
+            f"callbacks: {screen._callbacks}": bool(screen._callbacks),
+            f"widgets to draw: {screen._dirty_widgets}": bool(screen._dirty_widgets),
+            "a layout is required": screen._layout_required,
+            "a batch is open": bool(app._batch_count),
+            "a resize waits": app._resize_timer is not None,
+        }
+        return ", ".join(words for words, true in asked.items() if true) or "calm only for a moment"
 
     def _drawing(self) -> bool:
         screen = self.app.screen

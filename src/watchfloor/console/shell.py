@@ -23,6 +23,7 @@ from watchfloor.console.reader import Operator, Reader
 from watchfloor.console.saves import Saves
 from watchfloor.console.screens.room import Room
 from watchfloor.console.terminal import ConsoleDriver
+from watchfloor.console.timers import Punctual
 from watchfloor.console.undo import Undos
 
 NOTICE_S = 6.0
@@ -37,7 +38,7 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-class Shell(App[None], inherit_bindings=False):
+class Shell(Punctual, App[None], inherit_bindings=False):
     """The part that the other parts share."""
 
     feed: Feed

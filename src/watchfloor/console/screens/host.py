@@ -15,6 +15,7 @@ from watchfloor.console.actions import BY_ID
 from watchfloor.console.keymap import TYPED
 from watchfloor.console.keys import bindings_for
 from watchfloor.console.line import clean
+from watchfloor.console.timers import Punctual
 
 if TYPE_CHECKING:
     from watchfloor.console.app import WatchfloorApp
@@ -27,7 +28,7 @@ class _OnScreen(Protocol):
     def app(self) -> Any: ...
 
 
-class ActionHost:
+class ActionHost(Punctual):
     """A screen that runs actions of the table. For each handler of its scopes it has a method ``do_…``."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = ()
