@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from watchfloor.config.base import Settings
-from watchfloor.config.secrecy import embeds_password, is_hidden, is_sensitive_name, looks_secret
+from watchfloor.config.secrecy import embeds_password, is_sensitive_name, looks_secret
+from watchfloor.config.secret_fields import is_hidden
 from watchfloor.config.sentences import _leaks
 
 REFUSED = "a secret is written in the file. Write ${NAME} and set the environment variable"

@@ -81,6 +81,7 @@ from watchfloor.domain.reach import Needs
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import RuleRow
 from watchfloor.domain.severity import Severity
+from watchfloor.domain.silences import Reach, Wish
 from watchfloor.domain.spark import encode
 from watchfloor.domain.tree import Children, Leaf, Tree, tree
 from watchfloor.domain.trial import Trial
@@ -90,7 +91,6 @@ from watchfloor.operations.actor import Refused
 from watchfloor.operations.backfill import Backfill
 from watchfloor.operations.dead_letters import Settled
 from watchfloor.operations.editing import Invalid, Overtaken
-from watchfloor.operations.silences import Reach, Wish
 from watchfloor.store.dead_letters import Selection
 from watchfloor.store.deliveries import DeliveryFilter
 from watchfloor.store.logs import LogFilter, LogTerm

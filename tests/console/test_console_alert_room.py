@@ -14,7 +14,7 @@ from console_world import NOW, World
 from textual import events
 
 from watchfloor.console.screens.silencing import SilenceDialog, read_end
-from watchfloor.operations.silences import Reach, Wish
+from watchfloor.domain.silences import Reach, Wish
 
 TO_RULES = ("3", "tab", "tab")
 TO_SILENCES, TO_DELIVERIES = (*TO_RULES, "tab"), (*TO_RULES, "tab", "tab")

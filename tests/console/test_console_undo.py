@@ -17,8 +17,8 @@ from support.sql import rows
 from watchfloor.console.app import WatchfloorApp
 from watchfloor.console.line import plain
 from watchfloor.console.undo import UNDO_S, Undos
+from watchfloor.domain.silences import Wish
 from watchfloor.operations import silences
-from watchfloor.operations.silences import Wish
 
 
 class Desk:

@@ -16,6 +16,7 @@ from support.make import make_rules, now
 from support.sql import column, one, rows
 from watchfloor.config.model import NodeConfig
 from watchfloor.config.oncall import EscalationKeys
+from watchfloor.domain.silences import Wish
 from watchfloor.engine.heart import Heart
 from watchfloor.engine.node import Node
 from watchfloor.engine.registration import NameLock, register
@@ -24,7 +25,6 @@ from watchfloor.operations.actor import Actor
 from watchfloor.operations.ageing import age_alerts
 from watchfloor.operations.alerts import acknowledge
 from watchfloor.operations.escalating import take_steps
-from watchfloor.operations.silences import Wish
 from watchfloor.operations.silences import add as silence
 from watchfloor.store import outbox
 from watchfloor.store import set_back as clocks

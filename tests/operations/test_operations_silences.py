@@ -9,9 +9,9 @@ import pytest
 from support.floor import HOUR, Floor
 from support.make import make_rules, now
 from support.sql import column, one, rows
+from watchfloor.domain.silences import Wish
 from watchfloor.operations import silences
 from watchfloor.operations.actor import Actor, Refused
-from watchfloor.operations.silences import Wish
 from watchfloor.store.database import Database
 
 ANN = Actor("ann")

@@ -12,13 +12,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def loaded_by(module: str) -> set[str]:
-    """The top-level packages in memory after importing one module."""
-    program = f"import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+def modules_after(*modules: str) -> set[str]:
+    """What is in memory after importing some modules."""
+    program = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     return set(done.stdout.split())
+
+
+def loaded_by(module: str) -> set[str]:
+    """The top-level packages in memory after importing one module."""
+    return {name.partition(".")[0] for name in modules_after(module)}
 
 
 @pytest.mark.parametrize(
@@ -44,3 +49,12 @@ def test_the_floors_of_the_house_are_kept() -> None:
 def test_a_kind_of_check_costs_nothing_until_a_service_uses_it() -> None:
     loaded = loaded_by("watchfloor.probes.http") | loaded_by("watchfloor.probes.query")
     assert loaded & {"dns", "h2", "psycopg", "psutil", "sqlalchemy", "pymssql", "oracledb"} == set()
+
+
+def test_a_console_shows_its_first_picture_before_it_loads_what_only_an_act_or_a_form_needs() -> None:
+    loaded = modules_after(
+        "watchfloor.cli.main", "watchfloor.cli.console", "watchfloor.cli.desk", "watchfloor.console.app"
+    )
+    acts = {name for name in loaded if name.startswith("watchfloor.operations.")}
+    assert acts <= {"watchfloor.operations.actor", "watchfloor.operations.editing"}
+    assert loaded & {"pydantic", "jinja2", "watchfloor.engine.engine", "watchfloor.config.model"} == set()

@@ -1,7 +1,8 @@
 """The desk: boards and operations of one database, for a console or a command.
 
 It keeps the health board between readings and asks the database only for what changed, so that ten thousand
-services cost a refresh little more than the few that moved.
+services cost a refresh little more than the few that moved. What an operation needs is loaded by whoever carries it
+out first: a console shows its first picture without.
 """
 
 from __future__ import annotations
@@ -43,10 +44,6 @@ from watchfloor.domain.channel_boards import ChannelRow, DeadLetterRow, SaidRow
 from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import History
 from watchfloor.domain.text import one_line
-from watchfloor.operations import alerts as alert_operations
-from watchfloor.operations import deliveries as delivery_operations
-from watchfloor.operations import services as service_operations
-from watchfloor.operations import settings as setting_operations
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.store import alert_rooms, channels, health, logs, nodes, past, pulse, settings, tasks
 from watchfloor.store.alert_stats import fired_alerts
@@ -220,9 +217,9 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
     async def set_channel_enabled(self, name: str, enabled: bool) -> int | None:
         """Switch a channel on or off; what it is told after all, None: it was so. Raises `Refused`."""
-        return await delivery_operations.set_channel_enabled(
-            await self._connect(), self._actor, name, enabled
-        )
+        from watchfloor.operations import deliveries
+
+        return await deliveries.set_channel_enabled(await self._connect(), self._actor, name, enabled)
 
     async def dead_letters(self, channel: str | None = None) -> Sequence[DeadLetterRow]:
         """Messages that were given up, the newest first."""
@@ -281,50 +278,74 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
         self, alert_ids: Sequence[int], note: str, lasts: timedelta | None, *, sticky: bool = False
     ) -> Sequence[int]:
         """Acknowledge firing alerts; the ids of those that changed. Raises `Refused`."""
-        return await alert_operations.acknowledge(
+        from watchfloor.operations import alerts
+
+        return await alerts.acknowledge(
             await self._connect(), self._actor, alert_ids, note, lasts, sticky=sticky
         )
 
     async def unacknowledge(self, alert_ids: Sequence[int]) -> None:
         """Take acknowledgements back. Raises `Refused`."""
-        await alert_operations.unacknowledge(await self._connect(), self._actor, alert_ids)
+        from watchfloor.operations import alerts
+
+        await alerts.unacknowledge(await self._connect(), self._actor, alert_ids)
 
     async def resolve(self, alert_ids: Sequence[int], note: str) -> None:
         """Close alerts by hand. Raises `Refused`."""
-        await alert_operations.resolve(await self._connect(), self._actor, alert_ids, note)
+        from watchfloor.operations import alerts
+
+        await alerts.resolve(await self._connect(), self._actor, alert_ids, note)
 
     async def look(self, alert_ids: Sequence[int]) -> None:
         """Keep that this operator has seen these alerts as they are now."""
-        await alert_operations.look(await self._connect(), self._actor, alert_ids)
+        from watchfloor.operations import alerts
+
+        await alerts.look(await self._connect(), self._actor, alert_ids)
 
     async def add_note(self, alert_id: int, note: str) -> None:
         """Write something into the history of an alert. Raises `Refused`."""
-        await alert_operations.add_note(await self._connect(), self._actor, alert_id, note)
+        from watchfloor.operations import alerts
+
+        await alerts.add_note(await self._connect(), self._actor, alert_id, note)
 
     async def set_paused(self, service_id: int, paused: bool) -> bool:
         """Stop watching a service, or watch it again; False: it was so. Raises `Refused`."""
-        return await service_operations.set_paused(await self._connect(), self._actor, service_id, paused)
+        from watchfloor.operations import services
+
+        return await services.set_paused(await self._connect(), self._actor, service_id, paused)
 
     async def check_now(self, service_id: int) -> None:
         """Ask for a check out of turn. Raises `Refused`."""
-        await service_operations.check_now(await self._connect(), self._actor, service_id)
+        from watchfloor.operations import services
+
+        await services.check_now(await self._connect(), self._actor, service_id)
 
     async def try_channel(self, name: str) -> UUID:
         """Have the engine send a test message; returns its id. Raises `Refused`."""
-        return await delivery_operations.try_channel(await self._connect(), self._actor, name)
+        from watchfloor.operations import deliveries
+
+        return await deliveries.try_channel(await self._connect(), self._actor, name)
 
     async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> int:
         """Queue dead letters again, by id or all of a channel; returns how many. Raises `Refused`."""
-        return await delivery_operations.replay(await self._connect(), self._actor, ids, channel)
+        from watchfloor.operations import deliveries
+
+        return await deliveries.replay(await self._connect(), self._actor, ids, channel)
 
     async def change_setting(self, key: str, value: object) -> None:
         """Change a product setting. Raises `Refused`."""
-        await setting_operations.change(await self._connect(), self._actor, key, value)
+        from watchfloor.operations import settings
+
+        await settings.change(await self._connect(), self._actor, key, value)
 
     async def reset_setting(self, key: str) -> None:
         """Go back to the default of a setting. Raises `Refused`."""
-        await setting_operations.reset(await self._connect(), self._actor, key)
+        from watchfloor.operations import settings
+
+        await settings.reset(await self._connect(), self._actor, key)
 
     async def save_preference(self, key: str, value: object) -> None:
         """Remember something for this operator."""
-        await setting_operations.save_preference(await self._connect(), self._actor, key, value)
+        from watchfloor.operations import settings
+
+        await settings.save_preference(await self._connect(), self._actor, key, value)

@@ -15,7 +15,6 @@ from uuid import UUID
 from watchfloor.config.forms import Form
 from watchfloor.config.problems import Problem
 from watchfloor.domain.trial import Trial
-from watchfloor.operations import trials as trial_operations
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.store import trials
 from watchfloor.store.database import Database
@@ -88,6 +87,8 @@ class FormDesk:
 
     async def try_service(self, values: Mapping[str, Any]) -> UUID:
         """Ask an engine to check a service before it is saved; the id of the trial. Raises `Invalid`, `Refused`."""
+        from watchfloor.operations import trials as trial_operations
+
         return await trial_operations.try_service(
             await self._connect(), self._actor, self._editors.services.judge_of, values
         )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from watchfloor.operations import heartbeats as operations
 from watchfloor.operations.actor import Actor, Refused
-from watchfloor.operations.heartbeats import Said
 from watchfloor.store import heartbeats as store
 from watchfloor.store.database import Database
 from watchfloor.store.heartbeats import BeatRow, PingRow
+
+if TYPE_CHECKING:
+    from watchfloor.operations.heartbeats import Said
 
 
 class HeartbeatDesk:
@@ -26,16 +28,22 @@ class HeartbeatDesk:
 
     async def pings(self, name: str) -> Sequence[PingRow]:
         """The latest pings of a heartbeat, the newest first. Raises `Refused`."""
+        from watchfloor.operations import heartbeats
+
         async with (await self._connect()).connection() as connection:
             found = {row.name: row.service_id for row in await store.board(connection)}
             if name not in found:
-                raise Refused(operations.no_such(name, list(found)))
+                raise Refused(heartbeats.no_such(name, list(found)))
             return await store.pings(connection, found[name])
 
     async def ping(self, name: str, said: Said) -> timedelta | None:
         """Ping a heartbeat; how long the run took that this ends, if it is known. Raises `Refused`."""
-        return await operations.ping(await self._connect(), self._actor, name, said)
+        from watchfloor.operations import heartbeats
+
+        return await heartbeats.ping(await self._connect(), self._actor, name, said)
 
     async def new_token(self, name: str) -> str:
         """Make a token for a heartbeat and return it, this once. Raises `Refused`."""
-        return await operations.new_token(await self._connect(), self._actor, name)
+        from watchfloor.operations import heartbeats
+
+        return await heartbeats.new_token(await self._connect(), self._actor, name)

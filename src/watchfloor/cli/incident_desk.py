@@ -8,7 +8,6 @@ from pathlib import Path
 
 from watchfloor.domain.boards import IncidentRow
 from watchfloor.domain.post_mortem import IncidentReport, markdown
-from watchfloor.operations import incidents as operations
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.store import health
 from watchfloor.store import incidents as store
@@ -49,4 +48,6 @@ class IncidentDesk:
 
     async def note_incident(self, incident_id: int, text: str) -> None:
         """Put a note into the timeline of an incident. Raises `Refused`."""
-        await operations.note(await self._connect(), self._actor, incident_id, text)
+        from watchfloor.operations import incidents
+
+        await incidents.note(await self._connect(), self._actor, incident_id, text)

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from watchfloor.cli.form_desk import FormDesk
 from watchfloor.domain.backfill import Again
 from watchfloor.domain.calendar import CalendarFire
 from watchfloor.domain.job_boards import JobRow, QueuePoint, QueueRow, RunDetail, RunLine, RunRow, WorkerRow
-from watchfloor.operations import backfill as backfill_operations
-from watchfloor.operations import dead_letters as letters
-from watchfloor.operations import job_edits
-from watchfloor.operations import jobs as job_operations
 from watchfloor.operations.actor import Actor
-from watchfloor.operations.backfill import Backfill
-from watchfloor.operations.dead_letters import Settled
-from watchfloor.operations.job_edits import Imports
 from watchfloor.store import health, job_boards, job_rooms
 from watchfloor.store.database import Database
 from watchfloor.store.dead_letters import DeadLetter, Selection, open_letters
 from watchfloor.store.written import Written, all_written
+
+if TYPE_CHECKING:
+    from watchfloor.operations.backfill import Backfill
+    from watchfloor.operations.dead_letters import Settled
+    from watchfloor.operations.job_edits import Imports
 
 
 class JobDesk(FormDesk):
@@ -58,6 +56,8 @@ class JobDesk(FormDesk):
 
     async def left_behind(self, job: str) -> str:
         """What starts a job and cannot once it is gone; empty where nothing does."""
+        from watchfloor.operations import job_edits
+
         async with (await self._connect()).connection() as connection:
             return await job_edits.left_behind(connection, job)
 
@@ -93,12 +93,16 @@ class JobDesk(FormDesk):
 
     async def run_now(self, job: str, key: UUID, parameters: Mapping[str, Any] | None = None) -> int:
         """Run a job out of turn, once for each ``key``; returns the run's id. Raises `Refused`."""
+        from watchfloor.operations import jobs
+
         judge = self._editors.jobs.judge_of if parameters else None
-        return await job_operations.run_now(await self._connect(), self._actor, job, key, parameters, judge)
+        return await jobs.run_now(await self._connect(), self._actor, job, key, parameters, judge)
 
     async def kill_run(self, run_id: int) -> None:
         """End a run at once. Raises `Refused`."""
-        await job_operations.kill(await self._connect(), self._actor, run_id)
+        from watchfloor.operations import jobs
+
+        await jobs.kill(await self._connect(), self._actor, run_id)
 
     async def backfill(
         self,
@@ -111,22 +115,28 @@ class JobDesk(FormDesk):
         dry_run: bool = False,
     ) -> Backfill:
         """Make runs for fires of the past. Raises `Refused`."""
-        return await backfill_operations.backfill(
+        from watchfloor.operations import backfill
+
+        return await backfill.backfill(
             await self._connect(), self._actor, job, since, until, again=again, rate=rate, dry_run=dry_run
         )
 
     async def backfill_plan(self, job: str, since: datetime, until: datetime, again: Again) -> Backfill:
         """What a backfill would make; nothing is changed. Raises `Refused`."""
-        return await backfill_operations.plan(await self._connect(), job, since, until, again)
+        from watchfloor.operations import backfill
+
+        return await backfill.plan(await self._connect(), job, since, until, again)
 
     async def settle_letters(
         self, selection: Selection, *, discard: bool, rate: float = 0.0, dry_run: bool = False
     ) -> Settled:
         """Requeue or discard dead letters, or only say which. Raises `Refused`."""
+        from watchfloor.operations import dead_letters
+
         database = await self._connect()
         if discard:
-            return await letters.discard_many(database, self._actor, selection, dry_run=dry_run)
-        return await letters.requeue_many(database, self._actor, selection, rate=rate, dry_run=dry_run)
+            return await dead_letters.discard_many(database, self._actor, selection, dry_run=dry_run)
+        return await dead_letters.requeue_many(database, self._actor, selection, rate=rate, dry_run=dry_run)
 
     async def dead_runs(self, selection: Selection) -> Sequence[DeadLetter]:
         """Dead letters that nobody settled, the oldest first."""
@@ -135,6 +145,8 @@ class JobDesk(FormDesk):
 
     async def import_jobs(self, entries: Sequence[Mapping[str, Any]], *, dry_run: bool) -> Imports:
         """Add jobs that were written elsewhere. Raises `Refused`."""
+        from watchfloor.operations import job_edits
+
         return await job_edits.import_jobs(
             await self._connect(), self._actor, self._editors.jobs.judge_of, entries, dry_run=dry_run
         )
@@ -150,16 +162,24 @@ class JobDesk(FormDesk):
 
     async def set_job_paused(self, job: str, paused: bool) -> bool:
         """Let a job rest, or go on; False when that is how it was. Raises `Refused`."""
-        return await job_operations.set_paused(await self._connect(), self._actor, job, paused)
+        from watchfloor.operations import jobs
+
+        return await jobs.set_paused(await self._connect(), self._actor, job, paused)
 
     async def cancel_run(self, run_id: int) -> None:
         """End a run, or never begin it. Raises `Refused`."""
-        await job_operations.cancel(await self._connect(), self._actor, run_id)
+        from watchfloor.operations import jobs
+
+        await jobs.cancel(await self._connect(), self._actor, run_id)
 
     async def requeue(self, run_id: int) -> int:
         """Run a dead letter once more; returns the new run's id. Raises `Refused`."""
-        return await job_operations.requeue(await self._connect(), self._actor, run_id)
+        from watchfloor.operations import jobs
+
+        return await jobs.requeue(await self._connect(), self._actor, run_id)
 
     async def discard(self, run_id: int) -> None:
         """Take a dead letter off the list. Raises `Refused`."""
-        await job_operations.discard(await self._connect(), self._actor, run_id)
+        from watchfloor.operations import jobs
+
+        await jobs.discard(await self._connect(), self._actor, run_id)

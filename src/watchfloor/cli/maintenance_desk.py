@@ -7,9 +7,7 @@ from datetime import timedelta
 
 from watchfloor.domain.planner import Planned, Slot, slots
 from watchfloor.domain.windows import Spec, WindowRow, covers_in_words, row_of, rule_in_words
-from watchfloor.operations import maintenance as operations
 from watchfloor.operations.actor import Actor
-from watchfloor.operations.planning import LOOK_BACK
 from watchfloor.store import health
 from watchfloor.store import maintenance as store
 from watchfloor.store.database import Database
@@ -44,7 +42,7 @@ class MaintenanceDesk:
         """Every window in force."""
         async with (await self._connect()).connection() as connection:
             now = await health.clock(connection)
-            runs = await store.recent_runs(connection, now - LOOK_BACK)
+            runs = await store.recent_runs(connection, now)
             found = await store.load_windows(connection)
         return [
             row_of(each.window, runs, each.note, each.author, each.owner, each.origin, now) for each in found
@@ -54,11 +52,15 @@ class MaintenanceDesk:
         self, name: str, covers: Mapping[str, Sequence[str]], spec: Spec, note: str, opens_with: int | None
     ) -> int:
         """Add a window; returns its number. Raises `Refused`."""
-        return await operations.add(await self._connect(), self._actor, name, covers, spec, note, opens_with)
+        from watchfloor.operations import maintenance
+
+        return await maintenance.add(await self._connect(), self._actor, name, covers, spec, note, opens_with)
 
     async def end_window(self, window_id: int) -> None:
         """Close a window that is open. Raises `Refused`."""
-        await operations.end_now(await self._connect(), self._actor, window_id)
+        from watchfloor.operations import maintenance
+
+        await maintenance.end_now(await self._connect(), self._actor, window_id)
 
     async def slots(self) -> Sequence[Slot]:
         """When windows are, will be and were open; of the past as much as `PAST`."""
@@ -70,8 +72,12 @@ class MaintenanceDesk:
 
     async def reopen_window(self, window_id: int) -> None:
         """Open a window again that was ended before its time. Raises `Refused`."""
-        await operations.reopen(await self._connect(), self._actor, window_id)
+        from watchfloor.operations import maintenance
+
+        await maintenance.reopen(await self._connect(), self._actor, window_id)
 
     async def delete_window(self, window_id: int) -> None:
         """Take a window away. Raises `Refused`."""
-        await operations.delete(await self._connect(), self._actor, window_id)
+        from watchfloor.operations import maintenance
+
+        await maintenance.delete(await self._connect(), self._actor, window_id)

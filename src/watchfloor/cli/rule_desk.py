@@ -12,8 +12,6 @@ from watchfloor.domain.conditions import EvaluatedRule
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import RuleRow
 from watchfloor.domain.rules import Rule
-from watchfloor.operations import rule_edits, rule_trials
-from watchfloor.operations.definitions import rule_of
 from watchfloor.store import health
 from watchfloor.store.database import Database
 from watchfloor.store.rule_boards import rule_board
@@ -29,6 +27,7 @@ class RuleDesk(FormDesk):
 
     async def rehearse(self, rule: str | Rule | EvaluatedRule, over: timedelta) -> Rehearsal:
         """What a rule, in force by this name or not, would have done in the time up to now. Raises `Refused`."""
+        from watchfloor.operations import rule_trials
 
         async def work(database: Database) -> Rehearsal:
             if isinstance(rule, str):
@@ -39,13 +38,19 @@ class RuleDesk(FormDesk):
 
     async def preview_rule(self, values: Mapping[str, Any], over: timedelta) -> Rehearsal:
         """What a rule as it is filled in would have done in the time up to now. Raises `Invalid`, `Refused`."""
+        from watchfloor.operations.definitions import rule_of
+
         written = {**values, "name": values.get("name") or "new rule"}
         return await self.rehearse(rule_of(self._editors.rules.judge_of.rule(written)), over)
 
     async def test_rule(self, name: str) -> Sequence[str]:
         """Send a marked message to whom a rule would tell; returns the channels. Raises `Refused`."""
+        from watchfloor.operations import rule_trials
+
         return await rule_trials.fire_test(await self._connect(), self._actor, name)
 
     async def set_rule_enabled(self, name: str, enabled: bool) -> bool:
         """Switch a rule on or off; False: it was so. Raises `Refused`."""
+        from watchfloor.operations import rule_edits
+
         return await rule_edits.set_rule_enabled(await self._connect(), self._actor, name, enabled)

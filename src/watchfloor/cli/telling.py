@@ -10,10 +10,10 @@ from watchfloor.cli.desk import Desk
 from watchfloor.cli.plain import age, show_table
 from watchfloor.domain.boards import SentRow, SilenceRow, StatusLine
 from watchfloor.domain.durations import parse_duration
+from watchfloor.domain.silences import Wish
 from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
 from watchfloor.operations.actor import Refused
-from watchfloor.operations.silences import Wish
 from watchfloor.store.deliveries import STATES, DeliveryFilter
 
 

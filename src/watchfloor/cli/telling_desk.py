@@ -7,9 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from watchfloor.domain.boards import SentRow, SilenceRow
-from watchfloor.operations import silences as operations
+from watchfloor.domain.silences import Reach, Wish
 from watchfloor.operations.actor import Actor
-from watchfloor.operations.silences import Reach, Wish
 from watchfloor.store import deliveries, health, silences
 from watchfloor.store.database import Database
 from watchfloor.store.deliveries import DeliveryFilter
@@ -28,22 +27,32 @@ class TellingDesk:
 
     async def silence_reach(self, matchers: Sequence[str]) -> Reach:
         """What matches now. Raises `Refused`."""
+        from watchfloor.operations import silences as operations
+
         return await operations.reach(await self._connect(), matchers)
 
     async def add_silence(self, wish: Wish) -> int:
         """Tell nobody of what matches; returns the number of the silence. Raises `Refused`."""
+        from watchfloor.operations import silences as operations
+
         return await operations.add(await self._connect(), self._actor, wish)
 
     async def change_silence(self, silence: int, wish: Wish) -> int:
         """Put another silence in the place of one; returns its number. Raises `Refused`."""
+        from watchfloor.operations import silences as operations
+
         return await operations.change(await self._connect(), self._actor, silence, wish)
 
     async def expire_silences(self, ids: Sequence[int]) -> Sequence[int]:
         """End silences now; those that were not over. Raises `Refused`."""
+        from watchfloor.operations import silences as operations
+
         return await operations.expire(await self._connect(), self._actor, ids)
 
     async def reinstate_silence(self, silence: int, ends_at: datetime | None) -> int:
         """Take the end of a silence back, until the moment at which it would have ended. Raises `Refused`."""
+        from watchfloor.operations import silences as operations
+
         return await operations.reinstate(await self._connect(), self._actor, silence, ends_at)
 
     async def deliveries(

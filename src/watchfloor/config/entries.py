@@ -34,7 +34,8 @@ from watchfloor.config.schema import (
     ServiceKeys,
     WhenKeys,
 )
-from watchfloor.config.secrecy import REMEDY, is_sensitive_name, refused_literals
+from watchfloor.config.secrecy import REMEDY, is_sensitive_name
+from watchfloor.config.secret_fields import refused_literals
 from watchfloor.config.sentences import found_in_words
 from watchfloor.config.settings import validated
 from watchfloor.domain.default_rules import DEFAULT_NAMES

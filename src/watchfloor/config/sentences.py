@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from watchfloor.config.describe import declared, in_words
 from watchfloor.config.document import Node
 from watchfloor.config.problems import Mistakes, Path, quoted, suggest
-from watchfloor.config.secrecy import is_hidden
+from watchfloor.config.secret_fields import is_hidden
 from watchfloor.domain.text import one_line
 
 _MESSAGES = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from watchfloor.config.forms import Form
@@ -42,13 +42,15 @@ from watchfloor.domain.planner import Slot
 from watchfloor.domain.post_mortem import IncidentReport
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import RuleRow
+from watchfloor.domain.silences import Reach, Wish
 from watchfloor.domain.trial import Trial
-from watchfloor.operations.backfill import Backfill
-from watchfloor.operations.dead_letters import Settled
-from watchfloor.operations.silences import Reach, Wish
 from watchfloor.store.dead_letters import Selection
 from watchfloor.store.deliveries import DeliveryFilter
 from watchfloor.store.logs import LogFilter
+
+if TYPE_CHECKING:
+    from watchfloor.operations.backfill import Backfill
+    from watchfloor.operations.dead_letters import Settled
 
 
 class Boards(Protocol):

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from watchfloor.domain.cover import layered
 from watchfloor.domain.reach import Graph
 from watchfloor.domain.rules import Subject
 from watchfloor.domain.spans import span_state
-from watchfloor.domain.windows import LONGEST_S, Inside, Run, Window, due, inside, triggered, waiting
+from watchfloor.domain.windows import Inside, Run, Window, due, inside, triggered, waiting
 from watchfloor.operations.suppressing import suppress
 from watchfloor.store import maintenance as store
 from watchfloor.store import reach, results
 from watchfloor.store.database import Connection
 from watchfloor.store.maintenance import Planned
 from watchfloor.store.results import SpanStart
-
-LOOK_BACK = timedelta(seconds=LONGEST_S)
-"""Runs that ended longer ago cannot belong to an opening that goes on."""
 
 
 class Watched(Protocol):
@@ -66,10 +63,10 @@ async def current_plan(connection: Connection, now: datetime) -> Plan:
     windows = [stored.window for stored in await store.load_windows(connection)]
     if not windows:
         return Plan((), ())
-    runs = await store.recent_runs(connection, now - LOOK_BACK)
+    runs = await store.recent_runs(connection, now)
     if begin := due(windows, runs, now):
         await store.begin_runs(connection, begin)
-        runs = await store.recent_runs(connection, now - LOOK_BACK)
+        runs = await store.recent_runs(connection, now)
     return Plan(windows, runs)
 
 

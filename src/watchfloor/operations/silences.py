@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from watchfloor.domain.matchers import (
@@ -14,6 +13,7 @@ from watchfloor.domain.matchers import (
     parse_all,
     subject_labels,
 )
+from watchfloor.domain.silences import Reach, Wish
 from watchfloor.domain.text import one_line
 from watchfloor.operations.actor import Actor, Refused, may_change
 from watchfloor.operations.ageing import bring_in_line
@@ -24,21 +24,6 @@ from watchfloor.store.pulse import pulse
 
 COMMENT_LIMIT = 500
 LONGEST = timedelta(days=366)
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A silence as somebody asks for it: from ``starts_at`` (None: now) for ``lasts``, or until it is resolved.
-
-    ``everything``: whoever asks knows that it matches every alert there is.
-    """
-
-    matchers: Sequence[str]
-    comment: str
-    lasts: timedelta | None
-    starts_at: datetime | None = None
-    until_resolved: bool = False
-    everything: bool = False
 
 
 async def add(database: Database, actor: Actor, wish: Wish) -> int:
@@ -124,14 +109,6 @@ async def reinstate(database: Database, actor: Actor, silence_id: int, ends_at: 
         after = _shown(before.matchers, now, ends_at, before.comment)
         await _settle(connection, actor, "reinstate", made, None, after, now)
     return made
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What matchers match now: open alerts, and how many services those are about."""
-
-    alerts: int
-    services: int
 
 
 async def reach(database: Database, matchers: Sequence[str]) -> Reach:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from watchfloor.domain.windows import Run, Window, selector_from, spec_from
+from watchfloor.domain.windows import LONGEST_S, Run, Window, selector_from, spec_from
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
 from watchfloor.store.jsonb import dumps
+
+LOOK_BACK = timedelta(seconds=LONGEST_S)
+"""Runs that ended longer ago cannot belong to an opening that goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,14 +232,14 @@ async def begin_runs(connection: Connection, runs: Sequence[Run]) -> None:
     )
 
 
-async def recent_runs(connection: Connection, since: datetime) -> list[Run]:
-    """When windows in force were open, as far as that began or ended after ``since``; the oldest first."""
+async def recent_runs(connection: Connection, now: datetime) -> list[Run]:
+    """When windows in force were open, the oldest first; what ended too long ago to belong to one that is, is not."""
     rows = await fetch_all(
         connection,
         "SELECT r.window_id, r.began, r.ends, r.ended_by, r.muted FROM maintenance_runs r "
         "JOIN maintenance m ON m.id = r.window_id WHERE m.retired_at IS NULL "
         "AND (r.ends > %(since)s OR r.began > %(since)s) ORDER BY r.began, r.window_id",
-        {"since": since},
+        {"since": now - LOOK_BACK},
     )
     return [Run(*row) for row in rows]
 

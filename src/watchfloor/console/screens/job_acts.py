@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 from textual.app import ComposeResult
@@ -26,8 +26,10 @@ from watchfloor.domain.backfill import Again
 from watchfloor.domain.job_boards import JobRow, RunRow
 from watchfloor.domain.moments import parse_moment
 from watchfloor.domain.words import count
-from watchfloor.operations.backfill import Backfill
 from watchfloor.store.dead_letters import Selection
+
+if TYPE_CHECKING:
+    from watchfloor.operations.backfill import Backfill
 
 NAMED = 5
 """So many of several things are named before something is done to them."""

@@ -21,9 +21,9 @@ from watchfloor.console.widgets.filter_line import TextLine
 from watchfloor.domain.boards import AlertDetail, SilenceRow
 from watchfloor.domain.durations import parse_duration
 from watchfloor.domain.matchers import BadMatcher, Matcher, match_everything, parse_all, split
+from watchfloor.domain.silences import Reach, Wish
 from watchfloor.domain.words import count
 from watchfloor.operations.actor import Refused
-from watchfloor.operations.silences import Reach, Wish
 
 if TYPE_CHECKING:
     from watchfloor.console.app import WatchfloorApp
