@@ -147,7 +147,7 @@ def run_details(now: datetime = NOW) -> list[RunDetail]:
             None,
             error="3 fires missed while no engine was there, 1 made",
         ),
-        run_row(422, "nightly backup", "cancelled", now - 36 * HOUR, 600.0, error="cancelled by an operator"),
+        run_row(422, "nightly backup", "cancelled", now - 36 * HOUR, 600.0, error="cancelled by robin"),
     ]
     return [detail(row, now) for row in rows]
 

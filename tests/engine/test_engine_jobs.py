@@ -134,8 +134,9 @@ async def test_a_run_is_cancelled_while_it_goes_on_and_while_it_waits(database: 
         await until(lambda: labour.attempts["slow"])
         await operations.cancel(database, ANN, second)
         await operations.cancel(database, ANN, first)
-        await ended(database, first, "cancelled")
-        assert (await ended(database, second, "cancelled")).attempt == 0
+        assert (await ended(database, first, "cancelled")).error == "cancelled by ann"
+        never = await ended(database, second, "cancelled")
+        assert (never.attempt, never.error) == (0, "cancelled by ann")
     assert len(labour.attempts["slow"]) == 1
 
 

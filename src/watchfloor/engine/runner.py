@@ -39,7 +39,6 @@ BACKLOG = 500
 LAST_S = 10.0
 
 NO_GRANTS = Grants()
-CANCELLED = Ending("cancelled", "cancelled by an operator", cancelled=True)
 STOPPED = Ending(SHUTDOWN, "its node was stopped")
 UNTRUSTED = Ending(LOST, "its node was not heard of for too long")
 
@@ -210,11 +209,11 @@ class Runner:
                 strays = await workers.strays(connection, worker.id, unheard)
                 await runs.finish(connection, [lost(stray, now) for stray in strays])
         self._looked_at = began
-        for run, wish in own.items():
+        for run, (wish, by) in own.items():
             if wish is Wish.KILL and run in self._why:
                 self._tell_again(run)
             elif wish is not Wish.NONE:
-                self._end_task(run, CANCELLED)
+                self._end_task(run, Ending("cancelled", f"cancelled by {by or 'somebody'}", cancelled=True))
                 if wish is Wish.KILL:
                     self.look()  # told to end first, then at once
         new, self._lanes = not set(lanes) <= set(self._lanes), lanes

@@ -294,7 +294,8 @@ WITH u AS (UPDATE runs SET cancel_requested_at = coalesce(cancel_requested_at, c
                cancel_by = %(actor)s, kill = kill OR %(at_once)s,
                state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END,
                slot = CASE WHEN state = 'running' THEN slot END,
-               finished_at = CASE WHEN state = 'running' THEN NULL ELSE clock_timestamp() END
+               finished_at = CASE WHEN state = 'running' THEN NULL ELSE clock_timestamp() END,
+               error = CASE WHEN state = 'running' THEN error ELSE 'cancelled by ' || %(actor)s::text END
            WHERE id = %(id)s RETURNING *)
 SELECT """
     + ends.FIELDS
@@ -334,12 +335,12 @@ class Wish(IntEnum):
     KILL = 2
 
 
-async def own(connection: Connection, worker_id: int) -> dict[int, Wish]:
-    """The running runs of a worker, and what somebody wants of each."""
+async def own(connection: Connection, worker_id: int) -> dict[int, tuple[Wish, str]]:
+    """The running runs of a worker, what is wanted of each, and by whom."""
     rows = await fetch_all(
         connection,
-        "SELECT id, (cancel_requested_at IS NOT NULL)::int + kill::int FROM runs "
+        "SELECT id, (cancel_requested_at IS NOT NULL)::int + kill::int, cancel_by FROM runs "
         "WHERE state = 'running' AND worker_id = %(me)s",
         {"me": worker_id},
     )
-    return {row[0]: Wish(row[1]) for row in rows}
+    return {run: (Wish(wish), by) for run, wish, by in rows}

@@ -77,6 +77,8 @@ def _error(detail: RunDetail, cells: int) -> list[Line]:
     error = detail.row.error
     if not error:
         return []
+    if detail.row.state == "cancelled":
+        return [*heading("CANCELLED", cells), *wrap(error, cells, "muted", limit=20)]
     role = "failing" if detail.row.state == "dead" else "muted"
     return [
         *heading("ERROR", cells),
