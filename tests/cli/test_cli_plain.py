@@ -13,10 +13,13 @@ from typing import Any
 
 import psycopg
 import pytest
+import typer
 
 from support.databases import Server, _drop_templates, dsn, in_loop, system_server
 from support.make import make_alerts, make_days, make_rules, make_services, now
 from support.waiting import until_now
+from watchfloor.cli.main import _options, app
+from watchfloor.cli.options import Options
 from watchfloor.store import logs
 from watchfloor.store.database import Database
 from watchfloor.store.embedded import Embedded
@@ -196,6 +199,20 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password(
 )
 def test_a_node_needs_a_name_that_can_be_shown(shell: Shell, name: str) -> None:
     assert "is no name for a node" in shell.bad("--node", name, "serve")
+    assert "is no name for a node" in shell.bad("serve", "--node", name)
+
+
+def test_what_an_engine_needs_may_be_said_before_or_after_its_command(shell: Shell, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.yaml"
+    for words in (["--config", str(missing), "serve"], ["serve", "--config", str(missing)]):
+        assert f"{missing}: this file does not exist" in shell.bad(*words)
+
+
+def test_what_is_said_after_the_command_counts(tmp_path: Path) -> None:
+    before = Options(Path("a"), tmp_path, "one", mouse=True)
+    after = Options(Path("b"), tmp_path, "one", mouse=False)
+    context = typer.Context(typer.main.get_command(app), obj=before)
+    assert _options(context, config=Path("b"), data_dir=None, mouse=False) == after
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -65,9 +66,27 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text."
 Channel = Annotated[str | None, typer.Option("--channel", help="Only those of this channel.")]
 
 
-def _options(context: typer.Context) -> Options:
+Config = Annotated[Path | None, typer.Option(help="The config file.")]
+
+DataDir = Annotated[Path | None, typer.Option(help="Where the embedded database lives.")]
+
+Node = Annotated[str | None, typer.Option(help="The name of this node.")]
+
+Theme = Annotated[str | None, typer.Option(help="The theme of the console.")]
+
+Keys = Annotated[str | None, typer.Option(help="The key map of the console, as in vim.")]
+
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, change nothing.")]
+
+Mouse = Annotated[
+    bool | None, typer.Option("--mouse/--no-mouse", help="Use the mouse; by default not over SSH.")
+]
+
+
+def _options(context: typer.Context, **after: Any) -> Options:
+    """What was said before the command; where it may be said ``after`` it as well, that counts."""
     options: Options = context.find_root().obj
-    return options
+    return replace(options, **{name: value for name, value in after.items() if value is not None})
 
 
 def _version(wanted: bool) -> None:
@@ -79,15 +98,13 @@ def _version(wanted: bool) -> None:
 @app.callback(invoke_without_command=True)
 def start(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="The config file.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the embedded database lives.")] = None,
-    node: Annotated[str | None, typer.Option(help="The name of this node.")] = None,
-    theme: Annotated[str | None, typer.Option(help="The theme of the console.")] = None,
-    keys: Annotated[str | None, typer.Option(help="The key map of the console, as in vim.")] = None,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Look, change nothing.")] = False,
-    mouse: Annotated[
-        bool | None, typer.Option("--mouse/--no-mouse", help="Use the mouse; by default not over SSH.")
-    ] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+    node: Node = None,
+    theme: Theme = None,
+    keys: Keys = None,
+    read_only: ReadOnly = False,
+    mouse: Mouse = None,
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
 ) -> None:
     """Start the console, and an engine if none is live on this database."""
@@ -99,19 +116,34 @@ def start(
 
 
 @app.command()
-def serve(context: typer.Context) -> None:
+def serve(context: typer.Context, config: Config = None, data_dir: DataDir = None, node: Node = None) -> None:
     """Run the engine alone, headless."""
     from watchfloor.cli.serve import serve as run
 
-    raise typer.Exit(run(_options(context)))
+    raise typer.Exit(run(_options(context, config=config, data_dir=data_dir, node=node)))
 
 
 @app.command()
-def attach(context: typer.Context) -> None:
+def attach(
+    context: typer.Context,
+    config: Config = None,
+    data_dir: DataDir = None,
+    theme: Theme = None,
+    keys: Keys = None,
+    read_only: ReadOnly = False,
+    mouse: Mouse = None,
+) -> None:
     """Show the console alone, on a database where engines already run."""
     from watchfloor.cli.console import console
 
-    raise typer.Exit(console(_options(context), attach=True))
+    said = {
+        "config": config,
+        "data_dir": data_dir,
+        "theme": theme,
+        "keys": keys,
+        "read_only": read_only or None,
+    }
+    raise typer.Exit(console(_options(context, **said, mouse=mouse), attach=True))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options that stand before the command."""
+    """Options that stand before the command; before or after it for `serve` and `attach`."""
 
     config: Path | None = None
     data_dir: Path | None = None
