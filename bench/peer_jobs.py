@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-SINGLE = 300
+SINGLE = 2_000
 GAP_S = 0.01
 WORKERS = 30
 done: list[float] = []
