@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from console_driver import Driver, console
 from console_world import FakeOperator, FakeReader, World
 
+from watchfloor.console import feed
 from watchfloor.console.app import WatchfloorApp
 from watchfloor.console.feed import ALL, Feed
 
@@ -118,6 +120,20 @@ async def test_a_failed_refresh_is_reported_and_repeated_with_all_it_was_asked()
         bench.fails = None
         await until(lambda: bench.seen == [ALL])
         await until(lambda: bench.reports[-1] is None)
+
+
+async def test_an_answer_that_does_not_come_is_told_before_it_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feed, "LATE_S", 0.01)
+    bench = Bench(tick=3600.0, pace=0.0)
+    bench.gate.clear()
+    async with running(bench):
+        await until(lambda: bench.reports == ["no answer from the database for 0.01 s"])
+        assert bench.seen == []
+        bench.gate.set()
+        await until(lambda: bench.reports[-1] is None)
+    assert bench.seen == [ALL]
 
 
 async def test_a_mistake_in_the_program_is_reported_as_what_it_is() -> None:

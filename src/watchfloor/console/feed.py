@@ -26,6 +26,8 @@ SHARE = 0.2
 """Refreshes take at most this share of the time: a board of ten thousand rows is drawn less often."""
 READ_LIMIT_S = 5.0
 """A reading that takes longer counts as failed: the database may be behind a dead connection."""
+LATE_S = 3.0
+"""A reading that takes so long is said to be late: what is on the screen is as old."""
 RETRY_S = (0.5, 1.0, 2.0, 5.0)
 """Waits between attempts while the database is away; the last one repeats."""
 
@@ -93,6 +95,9 @@ class Feed:
         topics, self._dirty = self._dirty, frozenset()
         self._began = monotonic()
         self._busy = True
+        late = asyncio.get_running_loop().call_later(
+            LATE_S, self._report, f"no answer from the database for {LATE_S:g} s"
+        )
         try:
             async with asyncio.timeout(READ_LIMIT_S):
                 await self._refresh(topics)
@@ -100,6 +105,7 @@ class Feed:
             # Whatever goes wrong while reading, the console stays and says so; what was asked for is kept.
             self._dirty |= topics
             self._took = 0.0
+            late.cancel()
             self._report(sentence(error))
             await asyncio.sleep(RETRY_S[min(self._failures, len(RETRY_S) - 1)])
             self._failures += 1
@@ -109,6 +115,7 @@ class Feed:
             self._took = monotonic() - self._began
             self._report(self._deaf)
         finally:
+            late.cancel()
             self._busy = False
 
     async def _keep_distance(self) -> None:
