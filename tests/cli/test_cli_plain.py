@@ -101,7 +101,7 @@ def test_health_and_alerts_as_json_and_as_text(shell: Shell) -> None:
     assert len(lines) == 3
 
 
-@pytest.mark.parametrize("command", ["nodes", "tasks", "jobs", "runs", "settings", "logs"])
+@pytest.mark.parametrize("command", ["nodes", "tasks", "jobs", "runs", "settings", "logs", "audit"])
 def test_every_board_has_its_json(shell: Shell, command: str) -> None:
     assert isinstance(shell.read(command), list)
     shell.good(command)
@@ -126,6 +126,12 @@ def test_an_alert_is_acknowledged_shown_and_taken_back(shell: Shell) -> None:
     shell.good("alerts", "resolve", "1", "--note", "known")
     assert [row["id"] for row in shell.read("alerts")] == [2]
     assert {row["id"] for row in shell.read("alerts", "--resolved")} == {1, 2}
+    told = shell.read("audit", "alert", "1")
+    assert [row["action"] for row in told] == ["resolve", "unacknowledge", "acknowledge"]
+    assert shell.read("audit", "alert", "2") == shell.read("audit", "--actor", "nobody here") == []
+    lines = shell.good("audit", "alert", "1", "--limit", "2").splitlines()
+    assert lines[0].endswith(f"{told[1]['actor']}: unacknowledge alert 1")
+    assert any('state: "firing" -> "resolved"' in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from watchfloor.domain.alert_stats import AlertStats, alert_stats
 from watchfloor.domain.boards import (
     AlertDetail,
     AlertRow,
+    AuditRow,
     CertificateRow,
     ComponentRow,
     ConfigFileRow,
@@ -45,7 +46,7 @@ from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import History
 from watchfloor.domain.text import one_line
 from watchfloor.operations.actor import Actor, Refused
-from watchfloor.store import alert_rooms, channels, health, logs, nodes, past, pulse, settings, tasks
+from watchfloor.store import alert_rooms, audit, channels, health, logs, nodes, past, pulse, settings, tasks
 from watchfloor.store.alert_stats import fired_alerts
 from watchfloor.store.certificates import current_certificates
 from watchfloor.store.database import Database
@@ -235,6 +236,11 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
         """Latest runs of the program's own tasks, newest first."""
         async with (await self._connect()).connection() as connection:
             return await tasks.task_runs(connection, await health.clock(connection))
+
+    async def audit(self, kind: str, object_id: str, actor: str, limit: int) -> Sequence[AuditRow]:
+        """The latest lines of the audit log, the newest first; empty is any."""
+        async with (await self._connect()).connection() as connection:
+            return await audit.latest(connection, kind, object_id, actor, limit)
 
     async def logs(
         self,

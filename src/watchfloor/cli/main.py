@@ -242,6 +242,23 @@ def logs(
 
 
 @app.command()
+def audit(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help="Of this kind: job, run, alert, service, setting …")] = "",
+    name: Annotated[str, typer.Argument(help="Of this one: its name or number.")] = "",
+    actor: Annotated[str, typer.Option(help="Only what this person did.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    json: Json = False,
+) -> None:
+    """Print who did what to what, with before and after, the newest last."""
+    from watchfloor.cli import audit as board
+    from watchfloor.cli import plain
+
+    rows = plain.ask(_options(context), lambda desk: desk.audit(kind, name, actor, limit))
+    plain.show_json(rows) if json else board.show_audit(rows)
+
+
+@app.command()
 def settings(context: typer.Context, json: Json = False) -> None:
     """Print the product settings with where their values come from."""
     from watchfloor.cli import plain

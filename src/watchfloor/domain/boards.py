@@ -264,6 +264,20 @@ class TaskRunRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One line of the audit log: who did what to what, and what it was before and after."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    kind: str  # job, run, alert, service, setting, …
+    object_id: str  # its name or number
+    before: Mapping[str, object] | None
+    after: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
 class LogRow:
     """One stored log record; its key is ``(at, id)``."""
 

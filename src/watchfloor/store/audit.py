@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from watchfloor.store.database import Connection
+from watchfloor.domain.boards import AuditRow
+from watchfloor.store.database import Connection, fetch_all
 from watchfloor.store.jsonb import dumps
 
 
@@ -36,3 +37,17 @@ async def record(connection: Connection, lines: Sequence[Line]) -> None:
             "after": [None if line.after is None else dumps(line.after) for line in lines],
         },
     )
+
+
+async def latest(
+    connection: Connection, kind: str = "", object_id: str = "", actor: str = "", limit: int = 50
+) -> list[AuditRow]:
+    """The latest lines, the newest first: of a kind, of one object of it, by one actor; empty is any."""
+    rows = await fetch_all(
+        connection,
+        "SELECT id, at, actor, action, object_kind, object_id, before, after FROM audit "
+        "WHERE (%(kind)s = '' OR object_kind = %(kind)s) AND (%(object)s = '' OR object_id = %(object)s) "
+        "AND (%(actor)s = '' OR actor = %(actor)s) ORDER BY id DESC LIMIT %(limit)s",
+        {"kind": kind, "object": object_id, "actor": actor, "limit": limit},
+    )
+    return [AuditRow(*row) for row in rows]
