@@ -19,6 +19,7 @@ from watchfloor.operations.backfill import backfill
 from watchfloor.operations.editing import Invalid
 from watchfloor.operations.job_edits import import_jobs, save_job
 from watchfloor.operations.judge import Judge
+from watchfloor.store import archive
 from watchfloor.store.database import Database
 
 ANN = Actor("ann")
@@ -35,6 +36,11 @@ async def end(database: Database, state: str, *runs: int) -> None:
         await rows(
             database, f"UPDATE runs SET state = '{state}', slot = NULL, finished_at = now() WHERE id = {run}"
         )
+
+
+async def archive_what_ended(database: Database) -> None:
+    async with database.transaction() as connection:
+        await archive.move_batch(connection, datetime.now(UTC) + timedelta(minutes=1))
 
 
 async def test_a_dry_run_says_how_many_and_makes_none(database: Database) -> None:
@@ -69,6 +75,35 @@ async def test_only_those_that_failed_are_run_again(database: Database) -> None:
     assert not (await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.FAILED)).chosen
     every = await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.ALL)
     assert len(every.runs) == 5
+
+
+async def test_what_ran_so_long_ago_that_it_is_archived_counts_as_what_it_was(database: Database) -> None:
+    await save_job(database, ANN, JUDGE, HOURLY)
+    first, second, *others = (await backfill(database, ANN, "report", SINCE, UNTIL)).runs
+    await end(database, "succeeded", first, *others)
+    await end(database, "dead", second)
+    await archive_what_ended(database)
+    assert await one(database, "SELECT count(*) FROM run_archive") == 5
+    assert not (await backfill(database, ANN, "report", SINCE, UNTIL)).chosen
+    failed = await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.FAILED)
+    assert [fire.at for fire in failed.chosen] == [SINCE + timedelta(hours=1)]
+    await end(database, "succeeded", *failed.runs)
+    assert not (await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.FAILED)).chosen
+    every = await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.ALL)
+    assert len(every.runs) == 5
+
+
+async def test_no_occasion_is_named_twice_by_what_runs_and_what_is_archived(database: Database) -> None:
+    await save_job(database, ANN, JUDGE, HOURLY)
+    for _ in range(3):
+        made = await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.ALL)
+        await end(database, "succeeded", *made.runs)
+        await archive_what_ended(database)
+    await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.ALL)
+    keys = await column(
+        database, "SELECT fire_key FROM runs UNION ALL SELECT fire_key FROM run_archive ORDER BY 1"
+    )
+    assert len(keys) == len(set(keys)) == 20
 
 
 async def test_a_rate_spreads_the_starts(database: Database) -> None:
