@@ -17,7 +17,7 @@ from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.operations.backfill import backfill
 from watchfloor.operations.editing import Invalid
-from watchfloor.operations.job_edits import import_jobs, save_job
+from watchfloor.operations.job_edits import delete_job, import_jobs, save_job
 from watchfloor.operations.judge import Judge
 from watchfloor.store import archive
 from watchfloor.store.database import Database
@@ -91,6 +91,45 @@ async def test_what_ran_so_long_ago_that_it_is_archived_counts_as_what_it_was(da
     assert not (await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.FAILED)).chosen
     every = await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.ALL)
     assert len(every.runs) == 5
+
+
+@pytest.mark.parametrize(
+    "schedule", [{"grace": "5m"}, {"not_on": ["2026-12-25"]}, {"cron": "0 0-23/2 * * *"}]
+)
+async def test_what_ran_before_its_schedule_was_edited_is_not_run_again(
+    database: Database, schedule: dict[str, Any]
+) -> None:
+    await save_job(database, ANN, JUDGE, HOURLY)
+    first, second, third, *others = (await backfill(database, ANN, "report", SINCE, UNTIL)).runs
+    await end(database, "succeeded", first, second, *others)
+    await end(database, "dead", third)
+    edited = {**HOURLY, "schedules": [{**HOURLY["schedules"][0], **schedule}]}
+    await save_job(database, ANN, JUDGE, edited, "report", 1)
+    assert not (await backfill(database, ANN, "report", SINCE, UNTIL)).chosen
+    again = await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.FAILED)
+    assert [fire.at for fire in again.chosen] == [SINCE + timedelta(hours=2)]
+    assert not (await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.FAILED)).chosen
+
+
+async def test_what_a_deleted_job_ran_is_not_run_again_once_it_is_back(database: Database) -> None:
+    await save_job(database, ANN, JUDGE, HOURLY)
+    await end(database, "succeeded", *(await backfill(database, ANN, "report", SINCE, UNTIL)).runs)
+    await archive_what_ended(database)
+    await delete_job(database, ANN, "report")
+    await save_job(database, ANN, JUDGE, HOURLY)
+    assert not (await backfill(database, ANN, "report", SINCE, UNTIL)).chosen
+
+
+async def test_two_schedules_of_one_moment_have_a_run_each_also_after_one_was_edited(
+    database: Database,
+) -> None:
+    both = [{"cron": "0 * * * *"}, {"cron": "0 0-23/2 * * *"}]
+    await save_job(database, ANN, JUDGE, {**HOURLY, "schedules": both})
+    assert len((await backfill(database, ANN, "report", SINCE, UNTIL)).runs) == 8
+    await save_job(
+        database, ANN, JUDGE, {**HOURLY, "schedules": [both[0], {**both[1], "grace": "5m"}]}, "report", 1
+    )
+    assert not (await backfill(database, ANN, "report", SINCE, UNTIL)).chosen
 
 
 async def test_no_occasion_is_named_twice_by_what_runs_and_what_is_archived(database: Database) -> None:
