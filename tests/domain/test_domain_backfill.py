@@ -39,5 +39,34 @@ def test_two_fires_never_have_one_key_and_one_fire_always_has_the_same() -> None
     assert fire_key(*FIRES[0]) == fire_key(7, START)
 
 
+@given(st.lists(STATES, min_size=6, max_size=6), st.sampled_from(Again))
+def test_runs_of_a_schedule_that_is_gone_count_as_those_of_the_one_in_its_place(
+    states: list[list[str]], again: Again
+) -> None:
+    before = [(3, at) for _, at in FIRES]
+    runs = {fire_key(*fire): each for fire, each in zip(before, states, strict=True) if each}
+    wanted = [(fire.at, fire.key) for fire in chosen(before, again, runs)]
+    found = [(fire.at, fire.key) for fire in chosen(FIRES, again, runs)]
+    assert [at for at, _ in found] == [at for at, _ in wanted]
+    repeated = {(at, key) for at, key in wanted if ":b" in key}
+    assert {(at, key) for at, key in found if ":b" in key} == repeated
+
+
+def test_one_run_of_a_schedule_that_is_gone_counts_for_one_of_two_fires_of_its_moment() -> None:
+    both = [(7, START), (8, START)]
+    runs = {fire_key(3, START): ["succeeded"]}
+    (missing,) = chosen(both, Again.MISSING, runs)
+    assert missing.key == fire_key(8, START)
+    assert chosen(both, Again.MISSING, {**runs, fire_key(4, START): ["dead"]}) == []
+    (failed,) = chosen(both, Again.FAILED, {**runs, fire_key(4, START): ["dead"]})
+    assert failed.key == f"{fire_key(4, START)}:b1"
+
+
+def test_runs_of_a_schedule_that_is_gone_never_stand_for_a_fire_that_has_its_own() -> None:
+    runs = {fire_key(3, START): ["succeeded"], fire_key(7, START): ["dead"]}
+    (found,) = chosen([(7, START)], Again.FAILED, runs)
+    assert found.key == f"{fire_key(7, START)}:b1"
+
+
 def test_they_come_in_their_order() -> None:
     assert [fire.at for fire in chosen(reversed(FIRES), Again.ALL, {})] == [at for _, at in FIRES]

@@ -17,8 +17,9 @@ from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.operations.backfill import backfill
 from watchfloor.operations.editing import Invalid
-from watchfloor.operations.job_edits import import_jobs, save_job
+from watchfloor.operations.job_edits import delete_job, import_jobs, save_job
 from watchfloor.operations.judge import Judge
+from watchfloor.store import archive
 from watchfloor.store.database import Database
 
 ANN = Actor("ann")
@@ -35,6 +36,11 @@ async def end(database: Database, state: str, *runs: int) -> None:
         await rows(
             database, f"UPDATE runs SET state = '{state}', slot = NULL, finished_at = now() WHERE id = {run}"
         )
+
+
+async def archive_what_ended(database: Database) -> None:
+    async with database.transaction() as connection:
+        await archive.move_batch(connection, datetime.now(UTC) + timedelta(minutes=1))
 
 
 async def test_a_dry_run_says_how_many_and_makes_none(database: Database) -> None:
@@ -69,6 +75,74 @@ async def test_only_those_that_failed_are_run_again(database: Database) -> None:
     assert not (await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.FAILED)).chosen
     every = await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.ALL)
     assert len(every.runs) == 5
+
+
+async def test_what_ran_so_long_ago_that_it_is_archived_counts_as_what_it_was(database: Database) -> None:
+    await save_job(database, ANN, JUDGE, HOURLY)
+    first, second, *others = (await backfill(database, ANN, "report", SINCE, UNTIL)).runs
+    await end(database, "succeeded", first, *others)
+    await end(database, "dead", second)
+    await archive_what_ended(database)
+    assert await one(database, "SELECT count(*) FROM run_archive") == 5
+    assert not (await backfill(database, ANN, "report", SINCE, UNTIL)).chosen
+    failed = await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.FAILED)
+    assert [fire.at for fire in failed.chosen] == [SINCE + timedelta(hours=1)]
+    await end(database, "succeeded", *failed.runs)
+    assert not (await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.FAILED)).chosen
+    every = await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.ALL)
+    assert len(every.runs) == 5
+
+
+@pytest.mark.parametrize(
+    "schedule", [{"grace": "5m"}, {"not_on": ["2026-12-25"]}, {"cron": "0 0-23/2 * * *"}]
+)
+async def test_what_ran_before_its_schedule_was_edited_is_not_run_again(
+    database: Database, schedule: dict[str, Any]
+) -> None:
+    await save_job(database, ANN, JUDGE, HOURLY)
+    first, second, third, *others = (await backfill(database, ANN, "report", SINCE, UNTIL)).runs
+    await end(database, "succeeded", first, second, *others)
+    await end(database, "dead", third)
+    edited = {**HOURLY, "schedules": [{**HOURLY["schedules"][0], **schedule}]}
+    await save_job(database, ANN, JUDGE, edited, "report", 1)
+    assert not (await backfill(database, ANN, "report", SINCE, UNTIL)).chosen
+    again = await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.FAILED)
+    assert [fire.at for fire in again.chosen] == [SINCE + timedelta(hours=2)]
+    assert not (await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.FAILED)).chosen
+
+
+async def test_what_a_deleted_job_ran_is_not_run_again_once_it_is_back(database: Database) -> None:
+    await save_job(database, ANN, JUDGE, HOURLY)
+    await end(database, "succeeded", *(await backfill(database, ANN, "report", SINCE, UNTIL)).runs)
+    await archive_what_ended(database)
+    await delete_job(database, ANN, "report")
+    await save_job(database, ANN, JUDGE, HOURLY)
+    assert not (await backfill(database, ANN, "report", SINCE, UNTIL)).chosen
+
+
+async def test_two_schedules_of_one_moment_have_a_run_each_also_after_one_was_edited(
+    database: Database,
+) -> None:
+    both = [{"cron": "0 * * * *"}, {"cron": "0 0-23/2 * * *"}]
+    await save_job(database, ANN, JUDGE, {**HOURLY, "schedules": both})
+    assert len((await backfill(database, ANN, "report", SINCE, UNTIL)).runs) == 8
+    await save_job(
+        database, ANN, JUDGE, {**HOURLY, "schedules": [both[0], {**both[1], "grace": "5m"}]}, "report", 1
+    )
+    assert not (await backfill(database, ANN, "report", SINCE, UNTIL)).chosen
+
+
+async def test_no_occasion_is_named_twice_by_what_runs_and_what_is_archived(database: Database) -> None:
+    await save_job(database, ANN, JUDGE, HOURLY)
+    for _ in range(3):
+        made = await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.ALL)
+        await end(database, "succeeded", *made.runs)
+        await archive_what_ended(database)
+    await backfill(database, ANN, "report", SINCE, UNTIL, again=Again.ALL)
+    keys = await column(
+        database, "SELECT fire_key FROM runs UNION ALL SELECT fire_key FROM run_archive ORDER BY 1"
+    )
+    assert len(keys) == len(set(keys)) == 20
 
 
 async def test_a_rate_spreads_the_starts(database: Database) -> None:

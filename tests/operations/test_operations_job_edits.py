@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from support.engines import configuration
-from support.jobs import job, states
+from support.jobs import job, schedule, states
 from support.sql import column, one, rows
 from watchfloor.config.kinds import payload_kinds
 from watchfloor.engine import definitions
@@ -30,6 +31,9 @@ JUDGE = Judge(payload_kinds().models, {}, Path("/nowhere"))
 BACKUP: Mapping[str, Any] = {
     "name": "backup", "kind": "script", "script": "true", "schedules": [{"cron": "30 3 * * *"}, {"every": "1h"}],
 }  # fmt: skip
+
+
+DUE = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 async def held(database: Database, name: str = "backup") -> Written:
@@ -70,6 +74,36 @@ async def test_a_schedule_that_stays_keeps_its_next_fire(database: Database) -> 
     await save_job(database, ANN, JUDGE, {**BACKUP, "schedules": [{"every": "1h"}]}, "backup", 1)
     assert await column(database, ids) == before
     assert await one(database, "SELECT count(*) FROM schedules") == 1
+
+
+FIRED = (
+    "INSERT INTO runs (uuid, job_id, schedule_id, fire_key, origin, state, scheduled_for, available_at, priority, "
+    "capped) SELECT gen_random_uuid(), s.job_id, s.id, 's:' || s.id, 'schedule', 'ready', %(at)s, %(at)s, 5, false "
+    "FROM schedules s"
+)
+NEXT = "SELECT next_fire_at FROM schedules"
+
+
+async def test_an_occasion_that_fires_while_its_schedule_is_edited_does_not_fire_again(
+    database: Database,
+) -> None:
+    edited = {**BACKUP, "schedules": [{"cron": "0 0 * * *", "grace": "5m"}]}
+    await save_job(database, ANN, JUDGE, {**BACKUP, "schedules": [{"cron": "0 0 * * *"}]})
+    due = await one(database, NEXT)
+    await rows(database, FIRED, at=due)
+    await save_job(database, ANN, JUDGE, edited, "backup", 1)
+    assert await one(database, NEXT) == due + timedelta(days=1)
+
+
+async def test_nor_where_it_is_edited_in_a_file(database: Database) -> None:
+    for grace in ("1m", "5m"):
+        made = definitions.jobs(configuration(jobs=[job("filed", schedule(cron="0 0 * * *", grace=grace))]))
+        async with database.transaction() as connection:
+            await apply_jobs(connection, made, DUE - timedelta(milliseconds=1))
+        if grace == "1m":
+            assert await one(database, NEXT) == DUE
+            await rows(database, FIRED, at=DUE)
+    assert await one(database, NEXT) == DUE + timedelta(days=1)
 
 
 async def test_of_two_changes_to_one_version_the_second_is_told_and_changes_nothing(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
-from watchfloor.domain.backfill import Again, Fire, chosen, fire_key
+from watchfloor.domain.backfill import Again, Fire, chosen
 from watchfloor.domain.ids import uuid7
 from watchfloor.domain.schedules import fires
 from watchfloor.domain.text import one_line
@@ -59,8 +59,7 @@ async def backfill(
             raise Refused(f"There is no job called {one_line(name, 100)}.")
         now = await clock(connection)
         due = await _due(connection, job, since, min(until, now))
-        keys = [fire_key(*fire) for fire in due]
-        wanted = chosen(due, again, await backfills.states(connection, job.id, keys, since, until))
+        wanted = chosen(due, again, await backfills.states(connection, job.id, since, until))
         made = [] if dry_run else await _make(connection, job, wanted, now, rate, actor)
         lasts = (len(wanted) - 1) / rate if rate and wanted else 0.0
     return Backfill(len(due), tuple(wanted), tuple(made), lasts)

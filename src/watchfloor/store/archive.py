@@ -90,14 +90,3 @@ def _attempt(stored: dict[str, Any]) -> AttemptRow:
         key: stored[key] and datetime.fromisoformat(stored[key]) for key in ("started_at", "finished_at")
     }
     return AttemptRow(**{**stored, **moments})
-
-
-async def fire_keys(connection: Connection, job_id: int, since: datetime, until: datetime) -> set[str]:
-    """The occasions for which archived runs of a job were made, by their nominal time."""
-    rows = await fetch_all(
-        connection,
-        "SELECT fire_key FROM run_archive WHERE job_id = %(job)s AND scheduled_for >= %(since)s "
-        "AND scheduled_for < %(until)s",
-        {"job": job_id, "since": since, "until": until},
-    )
-    return {row[0] for row in rows}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,18 +20,22 @@ async def schedules(connection: Connection, job_id: int) -> list[tuple[int, Mapp
     return [(row.id, row.spec, row.anchor) for row in rows]
 
 
+_STATES = """
+SELECT split_part(fire_key, ':b', 1) AS key, state FROM (
+    SELECT id, fire_key, state FROM runs
+    WHERE job_id = %(job)s AND scheduled_for BETWEEN %(since)s AND %(until)s AND starts_with(fire_key, 's:')
+    UNION ALL SELECT id, fire_key, state FROM run_archive
+    WHERE job_id = %(job)s AND scheduled_for BETWEEN %(since)s AND %(until)s AND starts_with(fire_key, 's:')
+        AND finished_at >= %(since)s) r
+ORDER BY id
+"""
+
+
 async def states(
-    connection: Connection, job_id: int, keys: Sequence[str], since: datetime, until: datetime
+    connection: Connection, job_id: int, since: datetime, until: datetime
 ) -> dict[str, list[str]]:
-    """The states of the runs of fires between two moments, oldest first, by the key of the fire."""
-    rows = await fetch_all(
-        connection,
-        "SELECT split_part(fire_key, ':b', 1) AS key, state FROM ("
-        "SELECT id, fire_key, state FROM runs WHERE job_id = %(job)s AND fire_key = ANY(%(keys)s) "
-        "UNION SELECT id, fire_key, state FROM runs WHERE job_id = %(job)s AND origin = 'backfill' "
-        "AND scheduled_for BETWEEN %(since)s AND %(until)s) r ORDER BY id",
-        {"job": job_id, "keys": list(keys), "since": since, "until": until},
-    )
+    """The states of the runs of fires between two moments, archived ones too, oldest first, by the key of the fire."""
+    rows = await fetch_all(connection, _STATES, {"job": job_id, "since": since, "until": until})
     found: dict[str, list[str]] = {}
     for row in rows:
         found.setdefault(row.key, []).append(row.state)

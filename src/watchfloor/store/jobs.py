@@ -171,9 +171,9 @@ async def apply_jobs(
         (ids[job.name][0], dumps(spec)): (spec, ids[job.name][1]) for job in defined for spec in job.schedules
     }
     moved |= await _drop_others(connection, list(wanted))
+    await recompute(connection, now)
     for (job_id, _), (spec, paused) in wanted.items():
         moved |= await _add_schedule(connection, job_id, spec, paused, now)
-    await recompute(connection, now)
     await _pause_schedules(connection, now)
     return (changed or (["schedules"] if moved else [])), retired
 
@@ -267,14 +267,17 @@ async def _drop_others(connection: Connection, kept: Sequence[tuple[int, str]]) 
 async def _add_schedule(
     connection: Connection, job_id: int, spec: Mapping[str, object], paused: bool, now: datetime
 ) -> bool:
+    """Add a schedule that is not there yet. It begins ``now``, or after what the one in whose place it comes has
+    fired meanwhile: no occasion has two runs because somebody edits a schedule."""
     added = await fetch_one(
         connection,
         "INSERT INTO schedules AS s (job_id, spec, anchor, state) VALUES (%(job)s, %(spec)s::jsonb, %(now)s, 'paused') "
-        f"ON CONFLICT DO NOTHING RETURNING id, {SPEC} AS spec",
+        f"ON CONFLICT DO NOTHING RETURNING id, {SPEC} AS spec, (SELECT max(r.scheduled_for) FROM runs r "
+        "WHERE r.job_id = s.job_id AND r.origin = 'schedule' AND r.scheduled_for > %(now)s) AS fired",
         {"job": job_id, "spec": dumps(spec), "now": now},
     )
     if added is not None:
-        following = next_fire(schedule_of(added.spec, now), now)
+        following = next_fire(schedule_of(added.spec, now), added.fired or now)
         state = "ended" if following is None else "paused" if paused else "active"
         await _plan(connection, added.id, following, state)
     return added is not None
