@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -196,6 +197,44 @@ async def test_a_job_is_shown_as_it_was_written(desk: Desk, capsys: pytest.Captu
     assert "name: report" in text
     assert "# version 1, defined in the console, changed by ann" in text
     assert "${TOKEN}" in text
+
+
+async def test_the_next_fires_are_printed_with_days_on_which_clocks_change(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    berlin = {"time_zone": "Europe/Berlin"}
+    daily = {**REPORT, "schedules": [{"cron": "30 2 * * *", **berlin}]}
+    await desk.save_form("job", daily)
+    await desk.save_form("job", {**daily, "name": "weekly", "schedules": [{"cron": "0 9 * * mon", **berlin}]})
+    await job_requests.next_fires("report", 366, False)(desk)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 366
+    told = [line.split("  ")[1] for line in lines if "  " in line]
+    assert {"clocks go back 1h", "clocks go forward 1h"} <= set(told)
+    assert len(told) <= 4
+    await job_requests.next_fires("weekly", 53, True)(desk)
+    weeks = json.loads(capsys.readouterr().out)
+    assert [each["clocks"] for each in weeks if each["clocks"]] == ["clocks have changed"] * 2
+    assert all(each["local"][11:19] == "09:00:00" for each in weeks)
+
+
+async def test_the_next_fires_of_a_job_that_nothing_starts_are_none_and_a_name_of_none_is_refused(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await desk.save_form("job", {**REPORT, "schedules": []})
+    await job_requests.next_fires("report", 10, False)(desk)
+    assert capsys.readouterr().out == ""
+    near = 'There is no job called reprot. Did you mean "report"?'
+    for request in (
+        job_requests.next_fires("reprot", 10, True),
+        job_requests.show_job("reprot", False),
+        job_requests.export(["reprot"], False),
+        job_requests.copy("reprot", "new"),
+        job_requests.backfill("reprot", "-3h", "-0s", "missing", 0.0, dry_run=True, json=False),
+        show.run("reprot", False, {}, UUID(int=1), False),
+    ):
+        with pytest.raises(Refused, match=re.escape(near)):
+            await request(desk)
 
 
 async def test_the_calendar_and_the_queues_are_printed_as_text_and_as_json(
