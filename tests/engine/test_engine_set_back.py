@@ -277,3 +277,19 @@ async def test_a_fire_that_the_clock_shows_once_more_gets_no_second_run(
     await firer.once()
     assert await column(database, "SELECT scheduled_for FROM runs") == before
     assert await one(database, "SELECT next_fire_at > clock_timestamp() FROM schedules")
+
+
+@pytest.mark.parametrize(("started", "counts"), [("50 min", True), ("-5 s", False), ("-1 min", True)])
+async def test_a_server_that_started_by_the_clock_as_it_was_lets_leases_count(
+    database: Database, node: Beating, started: str, counts: bool
+) -> None:
+    """Only a server that has just started leaves workers the time of a lease to come back."""
+    async with database.transaction() as connection:
+        worker = await workers.register(connection, node.node.id, "", 1, "")
+        await connection.execute("UPDATE workers SET lease_until = clock_timestamp() - interval '1 s'")
+        await connection.execute(
+            "CREATE FUNCTION public.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql AS "
+            f"$$SELECT clock_timestamp() + interval '{started}'$$"
+        )
+        await connection.execute("SET LOCAL search_path = public, pg_catalog")
+        assert await workers.declare_dead(connection, []) == ([worker] if counts else [])
