@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,9 +26,11 @@ from watchfloor.config.document import read_document
 from watchfloor.config.problems import Mistakes
 from watchfloor.domain.calendar import CalendarFire, Plan
 from watchfloor.domain.calendar import calendar as planned
+from watchfloor.domain.job_boards import Coming
 from watchfloor.domain.schedules import Schedule
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.operations.editing import Invalid
+from watchfloor.store import job_boards
 from watchfloor.store.database import Database
 
 __all__ = ["_drop_templates", "database", "dsn", "empty_dsn", "server"]
@@ -196,6 +199,51 @@ async def test_a_job_is_shown_as_it_was_written(desk: Desk, capsys: pytest.Captu
     assert "name: report" in text
     assert "# version 1, defined in the console, changed by ann" in text
     assert "${TOKEN}" in text
+
+
+async def test_the_next_fires_are_printed_with_days_on_which_clocks_change(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    berlin = {"time_zone": "Europe/Berlin"}
+    daily = {**REPORT, "schedules": [{"cron": "30 2 * * *", **berlin}]}
+    await desk.save_form("job", daily)
+    await desk.save_form("job", {**daily, "name": "weekly", "schedules": [{"cron": "0 9 * * mon", **berlin}]})
+
+    class Autumn:
+        async def coming(self, job: str, count: int) -> Sequence[Coming]:
+            async with database.connection() as connection:
+                return await job_boards.coming(connection, job, datetime(2026, 10, 24, 12, tzinfo=UTC), count)
+
+    await job_requests.next_fires("report", 3, False)(cast(Desk, Autumn()))
+    assert capsys.readouterr().out.splitlines() == [
+        "2026-10-25 02:30:00+02:00  clocks go back 1h",
+        "2026-10-26 02:30:00+01:00  clocks have changed",
+        "2026-10-27 02:30:00+01:00",
+    ]
+    await job_requests.next_fires("weekly", 2, True)(cast(Desk, Autumn()))
+    assert [(each["local"], each["clocks"]) for each in json.loads(capsys.readouterr().out)] == [
+        ("2026-10-26 09:00:00+01:00", "clocks have changed"),
+        ("2026-11-02 09:00:00+01:00", ""),
+    ]
+
+
+async def test_the_next_fires_of_a_job_that_nothing_starts_are_none_and_a_name_of_none_is_refused(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await desk.save_form("job", {**REPORT, "schedules": []})
+    await job_requests.next_fires("report", 10, False)(desk)
+    assert capsys.readouterr().out == ""
+    near = 'There is no job called reprot. Did you mean "report"?'
+    for request in (
+        job_requests.next_fires("reprot", 10, True),
+        job_requests.show_job("reprot", False),
+        job_requests.export(["reprot"], False),
+        job_requests.copy("reprot", "new"),
+        job_requests.backfill("reprot", "-3h", "-0s", "missing", 0.0, dry_run=True, json=False),
+        show.run("reprot", False, {}, UUID(int=1), False),
+    ):
+        with pytest.raises(Refused, match=re.escape(near)):
+            await request(desk)
 
 
 async def test_the_calendar_and_the_queues_are_printed_as_text_and_as_json(

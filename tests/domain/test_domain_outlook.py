@@ -72,11 +72,19 @@ def test_a_dead_letter_says_what_became_of_it() -> None:
 
 
 def test_what_becomes_of_its_job_is_always_said() -> None:
-    assert "failed too often in a row" in said(state="dead", tripped=True, paused=True)
-    assert "paused: nothing starts before" in said(paused=True)
+    rests = "its schedules rest until somebody resumes it."
+    assert f"paused, because it failed too often in a row: {rests}" in said(tripped=True, paused=True)
+    assert f"Its job is paused: {rests}" in said(state="dead", paused=True)
     assert "no fire to come" in said(next_fire_at=None)
     assert "After it: report when it succeeds." in said(follows=("report when it succeeds",))
     assert "After it" not in said(state="succeeded", follows=("report when it succeeds",))
+
+
+def test_a_pause_of_its_job_does_not_keep_a_run_that_is_there_already() -> None:
+    for state in ("waiting", "ready", "running"):
+        assert "This run goes on all the same." in said(state=state, paused=True)
+    assert "goes on" not in said(state="succeeded", paused=True)
+    assert "all the same" not in said(state="waiting")
 
 
 @pytest.mark.parametrize("state", sorted(FINAL_STATES | {"waiting", "ready", "running"}))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from test_engine_jobs import _no_patience, ask, ended, engine
 
-from support.jobs import Labour, for_ever, job, schedule, states
+from support.jobs import Labour, for_ever, job, now, schedule, states
 from support.sql import column, one, rows
 from support.waiting import until
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor
+from watchfloor.operations.backfill import backfill
 from watchfloor.payloads.contract import Attempt, PayloadError
 from watchfloor.store import runs
 from watchfloor.store.database import Database
@@ -115,6 +117,51 @@ async def test_a_paused_job_does_not_follow_and_that_is_on_record(database: Data
             "its job is paused"
         ]
     assert labour.attempts["rests"] == []
+
+
+async def test_a_pause_lets_a_retry_and_a_line_that_were_there_go_on(database: Database, dsn: str) -> None:
+    labour = Labour()
+
+    async def fail_once(attempt: Attempt) -> None:
+        if attempt.attempt == 1:
+            assert await operations.set_paused(database, ANN, attempt.job, True)
+            raise PayloadError("script.exit.3", "it went wrong", exit_code=3)
+
+    labour.does["again"] = fail_once
+    jobs = [
+        job(
+            "again",
+            schedule(every="1h"),
+            overlap="queue_all",
+            slots=1,
+            retry={"attempts": 2, "first": "100ms"},
+        )
+    ]
+    async with engine(dsn, labour, jobs):
+        first, second = await ask(database, "again"), await ask(database, "again")
+        assert (await ended(database, first, "succeeded")).attempt == 2
+        await ended(database, second, "succeeded")
+        assert await one(database, "SELECT paused FROM jobs")
+        assert await one(database, "SELECT state FROM schedules") == "paused"
+
+
+async def test_what_is_requeued_or_backfilled_runs_though_its_job_was_paused_by_its_failures(
+    database: Database, dsn: str
+) -> None:
+    labour = Labour(does={"bad": fail})
+    async with engine(dsn, labour, [job("bad", schedule(every="1h", anchor="2026-01-01"), pause_after=1)]):
+        dead = await ask(database, "bad")
+        await ended(database, dead, "dead")
+        assert await one(database, "SELECT paused AND tripped_at IS NOT NULL FROM jobs")
+        labour.does.clear()
+        await ended(database, await operations.requeue(database, ANN, dead), "succeeded")
+        past = now() - timedelta(hours=2), now()
+        made = await backfill(database, ANN, "bad", *past)
+        assert len(made.runs) == 2
+        for run in made.runs:
+            await ended(database, run, "succeeded")
+        assert await one(database, "SELECT paused FROM jobs")
+        assert await one(database, "SELECT state FROM schedules") == "paused"
 
 
 async def test_a_run_cancelled_before_it_began_is_followed_as_one_that_was_cancelled(

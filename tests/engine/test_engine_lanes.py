@@ -14,7 +14,7 @@ from support.jobs import Labour, for_ever, job
 from support.sql import column, one, rows
 from support.waiting import until
 from watchfloor.config.model import JobConfig, NodeConfig
-from watchfloor.engine import upkeep
+from watchfloor.engine import reaper, upkeep
 from watchfloor.engine.node import Node
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor
@@ -138,6 +138,21 @@ async def test_the_most_urgent_goes_first_whatever_its_lane_and_waiting_makes_ur
         "SELECT j.name FROM runs r JOIN jobs j ON j.id = r.job_id WHERE r.state = 'succeeded' ORDER BY r.started_at",
     )
     assert first == ["old", "soon", "tagged", "late"]
+
+
+async def test_a_run_that_waits_becomes_more_urgent_by_itself_up_to_the_utmost(
+    database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "AGE_S", 0.1)
+    node = NodeConfig("one", "test", (), ("default",))
+    async with engine(dsn, Labour(), [job("lonely", queue="nowhere", priority=4)], node):
+        run = await operations.run_now(database, ANN, "lonely", uuid4())
+        await until(lambda: one(database, f"SELECT priority = 1 FROM runs WHERE id = {run}"))
+        aged = await one(database, f"SELECT aged_at FROM runs WHERE id = {run}")
+        await until(
+            lambda: one(database, f"SELECT clock_timestamp() > '{aged}'::timestamptz + interval '0.5 s'")
+        )
+        assert await rows(database, f"SELECT state, priority FROM runs WHERE id = {run}") == [("ready", 1)]
 
 
 async def test_what_waited_beyond_its_deadline_ends_among_the_dead(database: Database, dsn: str) -> None:

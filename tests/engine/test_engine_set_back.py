@@ -8,28 +8,37 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from support.engines import NO_PAYLOADS
 from support.floor import Floor
-from support.make import make_rules, now
+from support.jobs import schedule
+from support.make import make_days, make_rules, now
 from support.sql import column, one, rows
 from watchfloor.config.model import NodeConfig
 from watchfloor.config.oncall import EscalationKeys
+from watchfloor.domain.lanes import DEFAULT_QUEUE
 from watchfloor.domain.silences import Wish
+from watchfloor.engine.firer import Firer
 from watchfloor.engine.heart import Heart
 from watchfloor.engine.node import Node
 from watchfloor.engine.registration import NameLock, register
+from watchfloor.engine.runner import Runner
 from watchfloor.engine.stalls import NS
 from watchfloor.operations.actor import Actor
 from watchfloor.operations.ageing import age_alerts
 from watchfloor.operations.alerts import acknowledge
 from watchfloor.operations.escalating import take_steps
+from watchfloor.operations.jobs import run_now
 from watchfloor.operations.silences import add as silence
-from watchfloor.store import outbox
+from watchfloor.store import job_boards, outbox, run_logs, runs, workers
 from watchfloor.store import set_back as clocks
 from watchfloor.store.database import Database
 from watchfloor.store.duty import apply_oncall
+from watchfloor.store.jobs import JobDefinition, apply_jobs, recompute
 
 HOUR_S = 3600.0
 ANN = Actor("ann")
@@ -37,6 +46,15 @@ NEXT = "SELECT extract(epoch FROM next_at - clock_timestamp())::float8 FROM esca
 CHAIN = {
     "name": "page",
     "steps": [{"tell": [{"channel": "chat"}]}, {"after": "5m", "tell": [{"channel": "page"}]}],
+}
+OF_JOBS = {
+    ("runs", "available_at"),
+    ("runs", "deadline_at"),
+    ("runs", "aged_at"),
+    ("runs", "started_at"),
+    ("attempts", "started_at"),
+    ("schedules", "anchor"),
+    ("schedules", "next_fire_at"),
 }
 
 
@@ -81,9 +99,9 @@ async def node(database: Database) -> AsyncIterator[Beating]:
 
 async def an_hour_back(database: Database, *nodes: Beating) -> None:
     """What happens to those who were there: all that is booked is an hour ahead, and so is what nodes believe."""
-    for table, columns, _ in clocks._RUNNING:
-        moved = ", ".join(f"{each} = {each} + interval '1 hour'" for each in columns)
-        await rows(database, f"UPDATE {table} SET {moved}")
+    running = {(table, each) for table, columns, _ in clocks._RUNNING for each in columns}
+    for table, each in sorted(running | OF_JOBS):
+        await rows(database, f"UPDATE {table} SET {each} = {each} + interval '1 hour'")
     for each in nodes:
         each.node.clock._ahead_ns += 3600 * NS
 
@@ -166,3 +184,112 @@ async def test_time_that_passes_sets_nothing_back(floor: Floor, node: Beating) -
     before: datetime = await one(floor.database, "SELECT next_at FROM escalations")
     await node.beat()
     assert await one(floor.database, "SELECT next_at FROM escalations") == before
+
+
+async def define(database: Database, *schedules: dict[str, object]) -> None:
+    """One job, ``tidy``, with a deadline of ten minutes."""
+    tidy = JobDefinition(
+        name="tidy", kind="fake", settings={}, priority=5, overlap="queue_all", slots=1, at_most_once=False,
+        timeout_ms=60_000, deadline_ms=600_000, retry={}, contact="", description="", runbook="", origin="",
+        paused=False, schedules=schedules,
+    )  # fmt: skip
+    async with database.transaction() as connection:
+        await apply_jobs(connection, [tidy], await now(database))
+
+
+async def claimed(database: Database, node: Beating) -> list[runs.Claimed]:
+    async with database.transaction() as connection:
+        worker = await workers.register(connection, node.node.id, "", 1, "")
+        return await runs.claim(connection, worker, 9, [DEFAULT_QUEUE])
+
+
+async def test_a_run_that_is_ready_starts_at_once_and_a_retry_after_what_was_left_of_its_pause(
+    database: Database, node: Beating
+) -> None:
+    await define(database)
+    first, again = [await run_now(database, ANN, "tidy", uuid4()) for _ in range(2)]
+    await rows(
+        database, f"UPDATE runs SET available_at = clock_timestamp() + interval '40 s' WHERE id = {again}"
+    )
+    await an_hour_back(database, node)
+    assert await claimed(database, node) == []
+    await node.beat()
+    assert [run.id for run in await claimed(database, node)] == [first]
+    left = (
+        "SELECT extract(epoch FROM {} - clock_timestamp())::float8 FROM runs WHERE state = 'waiting'".format
+    )
+    assert await one(database, left("available_at")) == pytest.approx(40, abs=20)
+    assert await one(database, left("deadline_at")) == pytest.approx(600, abs=20)
+    assert await one(database, left("aged_at")) == pytest.approx(0, abs=20)
+
+
+async def test_a_run_that_goes_on_keeps_its_deadline_its_log_and_how_long_it_took(
+    database: Database, node: Beating
+) -> None:
+    await define(database)
+    await make_days(database, await now(database))
+    await run_now(database, ANN, "tidy", uuid4())
+    (run,) = await claimed(database, node)
+    worker = await one(database, "SELECT worker_id FROM runs")
+    await an_hour_back(database, node)
+    await node.beat()
+    line = (1, await now(database), "stdout", 9, "after it")
+    assert await run_logs.append(database, run_logs.Fence(run.id, run.attempt, worker), [line])
+    async with database.transaction() as connection:
+        assert [each.text for each in await job_boards.run_log(connection, run.id)] == ["after it"]
+        assert await runs.finish(connection, [runs.Finished(run.id, run.attempt, worker, "succeeded")])
+    for table in ("runs", "attempts"):
+        took = f"SELECT extract(epoch FROM finished_at - started_at)::float8 FROM {table}"
+        assert await one(database, took) == pytest.approx(10, abs=10)
+    due = "SELECT extract(epoch FROM deadline_at - clock_timestamp())::float8 FROM runs"
+    assert await one(database, due) == pytest.approx(600, abs=20)
+
+
+async def test_an_interval_goes_on_in_step_and_what_follows_the_clock_waits_for_it(
+    database: Database, node: Beating
+) -> None:
+    named = schedule(every="50s", anchor="2026-01-01T00:00:00+00:00")
+    await define(database, schedule(every="50s"), schedule(cron="* * * * *"), named)
+    ahead = "SELECT extract(epoch FROM next_fire_at - clock_timestamp())::float8 FROM schedules ORDER BY id"
+    anchors = await column(database, "SELECT anchor FROM schedules ORDER BY id")
+    await an_hour_back(database, node)
+    await node.beat()
+    interval, cron, anchored = await column(database, ahead)
+    assert interval == pytest.approx(50, abs=20)
+    assert cron == pytest.approx(HOUR_S + 30, abs=60)
+    assert anchored == pytest.approx(HOUR_S + 25, abs=60)
+    moved = await one(database, "SELECT anchor FROM schedules ORDER BY id")
+    assert (moved - anchors[0]).total_seconds() == pytest.approx(0, abs=20)
+
+
+async def test_a_fire_that_the_clock_shows_once_more_gets_no_second_run(
+    database: Database, node: Beating
+) -> None:
+    """A reload plans by the new clock."""
+    await define(database, schedule(cron="0 0 * * *"))
+    firer = Firer(node.node, Runner(node.node, NO_PAYLOADS, Path("/nowhere")))
+    await rows(database, "UPDATE schedules SET next_fire_at = date_trunc('day', clock_timestamp(), 'UTC')")
+    await firer.once()
+    before = await column(database, "SELECT scheduled_for FROM runs")
+    async with database.transaction() as connection:
+        assert await recompute(connection, before[0] - timedelta(seconds=30)) == 1
+    assert await column(database, "SELECT next_fire_at FROM schedules") == before
+    await firer.once()
+    assert await column(database, "SELECT scheduled_for FROM runs") == before
+    assert await one(database, "SELECT next_fire_at > clock_timestamp() FROM schedules")
+
+
+@pytest.mark.parametrize(("started", "counts"), [("50 min", True), ("-5 s", False), ("-1 min", True)])
+async def test_a_server_that_started_by_the_clock_as_it_was_lets_leases_count(
+    database: Database, node: Beating, started: str, counts: bool
+) -> None:
+    """Only a server that has just started leaves workers the time of a lease to come back."""
+    async with database.transaction() as connection:
+        worker = await workers.register(connection, node.node.id, "", 1, "")
+        await connection.execute("UPDATE workers SET lease_until = clock_timestamp() - interval '1 s'")
+        await connection.execute(
+            "CREATE FUNCTION public.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql AS "
+            f"$$SELECT clock_timestamp() + interval '{started}'$$"
+        )
+        await connection.execute("SET LOCAL search_path = public, pg_catalog")
+        assert await workers.declare_dead(connection, []) == ([worker] if counts else [])

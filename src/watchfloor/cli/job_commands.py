@@ -42,15 +42,10 @@ def next_(
     count: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 10,
     json: Json = False,
 ) -> None:
-    """Print the next fires of a job, with their offsets from UTC."""
-    from watchfloor.cli import plain
+    """Print the next fires of a job, with their offsets from UTC and days on which clocks change."""
+    from watchfloor.cli import job_requests, plain
 
-    coming = plain.ask(_options(context), lambda desk: desk.coming(name, count))
-    if json:
-        plain.show_json([{"at": at, "local": local} for at, local in coming])
-        return
-    for _, local in coming:
-        print(local)
+    plain.ask(_options(context), job_requests.next_fires(name, count, json))
 
 
 @jobs_app.command()
@@ -183,7 +178,7 @@ def export(
 
 @jobs_app.command()
 def pause(context: typer.Context, name: Name, json: Json = False) -> None:
-    """Let the schedules of a job rest."""
+    """Let the schedules of a job rest; runs that wait go on."""
     from watchfloor.cli import plain
 
     done = plain.ask(_options(context), lambda desk: desk.set_job_paused(name, True))

@@ -10,9 +10,19 @@ from uuid import UUID
 from watchfloor.cli.form_desk import FormDesk
 from watchfloor.domain.backfill import Again
 from watchfloor.domain.calendar import CalendarFire
-from watchfloor.domain.job_boards import JobRow, QueuePoint, QueueRow, RunDetail, RunLine, RunRow, WorkerRow
+from watchfloor.domain.job_boards import (
+    Coming,
+    JobRow,
+    QueuePoint,
+    QueueRow,
+    RunDetail,
+    RunLine,
+    RunRow,
+    WorkerRow,
+)
 from watchfloor.operations.actor import Actor
 from watchfloor.store import health, job_boards, job_rooms
+from watchfloor.store import jobs as store
 from watchfloor.store.database import Database
 from watchfloor.store.dead_letters import DeadLetter, Selection, open_letters
 from watchfloor.store.written import Written, all_written
@@ -35,9 +45,14 @@ class JobDesk(FormDesk):
         async with (await self._connect()).connection() as connection:
             return await job_boards.jobs(connection)
 
-    async def coming(self, job: str, count: int) -> Sequence[tuple[datetime, str]]:
-        """The next fires of a job, with how clocks in their zone show them."""
+    async def coming(self, job: str, count: int) -> Sequence[Coming]:
+        """The next fires of a job, with how clocks in their zone show them. Raises `Refused` where there is none."""
+        from watchfloor.operations.jobs import no_such_job
+
         async with (await self._connect()).connection() as connection:
+            names = await store.names(connection)
+            if job not in names:
+                raise no_such_job(job, names)
             return await job_boards.coming(connection, job, await health.clock(connection), count)
 
     async def runs(

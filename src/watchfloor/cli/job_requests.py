@@ -23,6 +23,7 @@ from watchfloor.operations.actor import Refused
 from watchfloor.operations.backfill import Backfill
 from watchfloor.operations.dead_letters import Settled
 from watchfloor.operations.job_edits import Imports
+from watchfloor.operations.jobs import no_such_job
 from watchfloor.store.dead_letters import Selection
 from watchfloor.store.written import Written
 
@@ -203,16 +204,31 @@ def workers(json: bool) -> Request:
     return request
 
 
+def next_fires(name: str, most: int, json: bool) -> Request:
+    """The question for the next fires of a job. Raises `Refused` where there is none of this name."""
+
+    async def request(desk: Desk) -> None:
+        coming = await desk.coming(name, most)
+        if json:
+            show_json(coming)
+            return
+        for each in coming:
+            print(each)
+
+    return request
+
+
 def show_job(name: str, json: bool) -> Request:
     """The question for one job as it was written. Raises `Refused` where there is none."""
 
     async def request(desk: Desk) -> None:
-        job = next((each for each in await desk.written_jobs() if each.name == name), None)
+        jobs = {each.name: each for each in await desk.written_jobs()}
+        job = jobs.get(name)
         if job is None:
-            raise Refused(f"There is no job called {one_line(name, 100)}.")
+            raise no_such_job(name, list(jobs))
         coming = await desk.coming(name, 5)
         if json:
-            show_json({"job": job, "next": [at for at, _ in coming]})
+            show_json({"job": job, "next": [each.at for each in coming]})
             return
         print(written(desk.in_order(job)), end="")
         stands = job.origin if job.owner == "file" else "the console"
@@ -220,8 +236,8 @@ def show_job(name: str, json: bool) -> Request:
         print(
             f"# version {job.version}, defined in {stands}{by} {job.changed_at.astimezone():%Y-%m-%d %H:%M}"
         )
-        for _, local in coming:
-            print(f"# next {local}")
+        for each in coming:
+            print(f"# next {each}")
 
     return request
 
@@ -233,7 +249,7 @@ def export(names: Sequence[str], json: bool) -> Request:
         jobs = [job for job in await desk.written_jobs() if job.owner != "system"]
         for name in names:
             if not any(job.name == name for job in jobs):
-                raise Refused(f"There is no job called {one_line(name, 100)}.")
+                raise no_such_job(name, [job.name for job in jobs])
         found = [desk.in_order(job) for job in jobs if not names or job.name in names]
         show_json({"jobs": found}) if json else print(written({"jobs": found}), end="")
 
@@ -246,7 +262,7 @@ def copy(name: str, new: str) -> Request:
     async def request(desk: Desk) -> str:
         form = await desk.form("job", name, "")
         if form is None:
-            raise Refused(f"There is no job called {one_line(name, 100)}.")
+            raise no_such_job(name, [job.name for job in await desk.written_jobs()])
         return await desk.save_form("job", {**form.values, "name": new, "paused": True})
 
     return request

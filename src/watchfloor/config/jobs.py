@@ -269,7 +269,10 @@ class JobKeys(Settings):
     contact: Name | None = Field(None, description="Who knows about it.")
     description: Description = Field("", description="What it is, in a sentence.")
     runbook: WebAddress | None = Field(None, description="Where to read what to do when it fails.")
-    paused: bool = Field(False, description="Not run until this is removed or an operator resumes it.")
+    paused: bool = Field(
+        False,
+        description="Whether it rests until this is removed or an operator resumes it; runs that wait go on.",
+    )
 
     @model_validator(mode="after")
     def _times_fit(self) -> JobKeys:

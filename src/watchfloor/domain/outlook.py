@@ -114,10 +114,11 @@ def _follow_up(outlook: Outlook, clock: Clock) -> Iterator[str]:
     final = outlook.state not in ("waiting", "ready", "running")
     if outlook.follows and not final:
         yield f"After it: {', '.join(outlook.follows)}."
-    if outlook.tripped:
-        yield "Its job is paused, because it failed too often in a row; somebody has to resume it."
-    elif outlook.paused:
-        yield "Its job is paused: nothing starts before somebody resumes it."
+    if outlook.tripped or outlook.paused:
+        why = ", because it failed too often in a row" if outlook.tripped else ""
+        yield f"Its job is paused{why}: its schedules rest until somebody resumes it."
+        if not final:
+            yield "This run goes on all the same."
     elif outlook.next_fire_at is not None:
         yield f"Its job fires next at {clock(outlook.next_fire_at)}."
     else:

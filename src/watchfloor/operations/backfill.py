@@ -12,11 +12,12 @@ from watchfloor.domain.ids import uuid7
 from watchfloor.domain.schedules import fires
 from watchfloor.domain.text import one_line
 from watchfloor.operations.actor import WATCHFLOOR, Actor, Refused, may_change
+from watchfloor.operations.jobs import no_such_job
 from watchfloor.store import audit, backfills, runs
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.fires import NewRun, record
 from watchfloor.store.health import clock
-from watchfloor.store.jobs import Job, find_job, schedule_of
+from watchfloor.store.jobs import Job, find_job, names, schedule_of
 from watchfloor.store.pulse import pulse
 
 MOST = 10_000
@@ -56,7 +57,7 @@ async def backfill(
     async with database.transaction() as connection:
         job = await find_job(connection, name, lock=not dry_run)
         if job is None:
-            raise Refused(f"There is no job called {one_line(name, 100)}.")
+            raise no_such_job(name, await names(connection))
         now = await clock(connection)
         due = await _due(connection, job, since, min(until, now))
         wanted = chosen(due, again, await backfills.states(connection, job.id, since, until))

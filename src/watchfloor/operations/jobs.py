@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -173,5 +173,10 @@ async def _dead(connection: Connection, run_id: int) -> str:
 async def _job(connection: Connection, name: str, *, lock: bool = False) -> Job:
     job = await store.find_job(connection, name, lock=lock)
     if job is None:
-        raise Refused(f"There is no job called {one_line(name, 100)}.")
+        raise no_such_job(name, await store.names(connection))
     return job
+
+
+def no_such_job(name: str, names: Sequence[str]) -> Refused:
+    """The refusal of a name that none of the jobs called ``names`` has, with the one that is near."""
+    return Refused(f"There is no job called {one_line(name, 100)}. {suggest(name, names)}".rstrip())

@@ -27,6 +27,13 @@ kind helps: the same `Idempotency-Key`, message id or `Message-ID` for every att
 files that appear as a whole, a place in the table that only the holder of the run can move. A machine that is frozen
 as a whole may go on for a moment after it thaws, before it looks at the clock.
 
+A job that is *paused* rests: its schedules make no runs, nobody can run it, and no other job or reaction starts it.
+What was there before goes on: runs that wait for their time, their slot or another attempt. So does what somebody asks
+for in spite of it: dead letters that are requeued, fires of the past that are backfilled.
+
+Where the clock of the database is set back, what waits goes on after what was left of its time, and an interval in
+step. What clocks show a second time does not fire a second time.
+
 *Secret* settings are never written in the file where they give something away: write `${NAME}` or `${file:/path}`.
 Libraries that only some kinds need are extras: a job that needs one that is missing says how to install it.
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from watchfloor.domain.calendar import clocks_on
 from watchfloor.domain.durations import format_duration
 from watchfloor.domain.job_boards import (
     AttemptRow,
+    Coming,
     JobRow,
     RunDetail,
     RunLine,
     RunRow,
 )
 from watchfloor.domain.lanes import parts_of
-from watchfloor.domain.schedules import preview
+from watchfloor.domain.schedules import Schedule, preview
+from watchfloor.domain.zones import zone
 from watchfloor.store import archive
 from watchfloor.store.database import Connection, fetch_all, fetch_one
 from watchfloor.store.health import clock
@@ -92,7 +95,7 @@ async def jobs(connection: Connection) -> list[JobRow]:
     ]
 
 
-async def coming(connection: Connection, name: str, now: datetime, count: int) -> list[tuple[datetime, str]]:
+async def coming(connection: Connection, name: str, now: datetime, count: int) -> list[Coming]:
     """The next fires of a job with their moment as clocks in the zone of their schedule show it, soonest first."""
     rows = await fetch_all(
         connection,
@@ -100,12 +103,15 @@ async def coming(connection: Connection, name: str, now: datetime, count: int) -
         "WHERE j.name = %(name)s AND j.retired_at IS NULL AND s.state IN ('active', 'paused')",
         {"name": name},
     )
-    found = [
-        (each.at, each.local)
-        for row in rows
-        for each in preview(schedule_of(row.spec, row.anchor), now, count)
-    ]
-    return sorted(found)[:count]
+    found = [each for row in rows for each in _coming(schedule_of(row.spec, row.anchor), now, count)]
+    return sorted(found, key=lambda each: (each.at, each.local))[:count]
+
+
+def _coming(schedule: Schedule, now: datetime, count: int) -> Iterator[Coming]:
+    for each in preview(schedule, now, count):
+        local = each.at.astimezone(zone(schedule.tz))
+        clocks = clocks_on(schedule.tz, local.year, local.month, local.day)
+        yield Coming(each.at, each.local, clocks or ("clocks have changed" if each.changes else ""))
 
 
 def schedule_words(spec: Mapping[str, Any]) -> str:

@@ -180,8 +180,8 @@ async def apply_jobs(
 
 async def _write(connection: Connection, defined: Sequence[JobDefinition], owner: str, by: str) -> list[str]:
     """Add or change jobs without their schedules; returns the names of those that were not so before."""
-    names = [each.name for each in fields(JobDefinition) if each.name != "schedules"]
-    rows = [{name: getattr(job, name) for name in names} for job in defined]
+    columns = [each.name for each in fields(JobDefinition) if each.name != "schedules"]
+    rows = [{name: getattr(job, name) for name in columns} for job in defined]
     return await fetch_column(connection, _UPSERT, {"rows": dumps(rows), "owner": owner, "by": by})
 
 
@@ -364,6 +364,11 @@ async def follow_pause(connection: Connection, job_id: int, paused: bool, now: d
     for row in rows:
         following = next_fire(schedule_of(row.spec, row.anchor), now)
         await _plan(connection, row.id, following, "ended" if following is None else "active")
+
+
+async def names(connection: Connection) -> list[str]:
+    """The names of all jobs that are not retired."""
+    return await fetch_column(connection, "SELECT name FROM jobs WHERE retired_at IS NULL ORDER BY name")
 
 
 async def find_job(connection: Connection, name: str, *, lock: bool = False) -> Job | None:

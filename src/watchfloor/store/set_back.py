@@ -3,6 +3,9 @@
 Moments that people named (until when a silence, an acknowledgement, quiet hours or a window last) mean what clocks show
 and stay. So does history. A node that still goes by the old clock would take what was set back for due: so it is done
 when the last live node has seen the new one.
+
+The fires of a schedule that follows the clock stay as well: what the clock shows once more has had its run. An interval
+counts time that passes: it goes on in step, from an anchor that is set back with it, unless people named the anchor.
 """
 
 from __future__ import annotations
@@ -32,10 +35,20 @@ _RUNNING = (
     ("rule_health", ("tried_at", "judged_at", "resumed_at"), "true"),
     ("heartbeats", ("last_ping", "last_start", "looked"), "true"),
     ("service_reach", ("since", "until"), "greatest(since, until) > clock_timestamp()"),
+    ("runs", ("available_at", "deadline_at", "aged_at"), "state = 'waiting'"),
+    ("runs", ("available_at", "deadline_at", "aged_at"), "state = 'ready'"),
+    ("runs", ("available_at", "deadline_at", "aged_at", "started_at"), "state = 'running'"),
+    (
+        "attempts",
+        ("started_at",),
+        "(run_id, attempt) IN (SELECT id, attempt FROM runs WHERE state = 'running')",
+    ),
+    ("schedules", ("anchor", "next_fire_at"), "spec->>'kind' = 'interval' AND spec->>'anchor' IS NULL"),
     ("workers", ("lease_until",), "lease_until > clock_timestamp()"),
     ("nodes", ("beat_at", "lease_until"), "beat_at > clock_timestamp()"),
 )
-"""Tables, their clocks that run, and which rows; the nodes say last that it is done."""
+"""Tables, their clocks that run, and which rows; the nodes say last that it is done. A state of runs each, because each
+has an index of its own."""
 
 
 @dataclass(frozen=True, slots=True)

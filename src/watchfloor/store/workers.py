@@ -101,13 +101,15 @@ async def neighbours(connection: Connection, place: str) -> list[Neighbour]:
 async def declare_dead(connection: Connection, gone: Sequence[int]) -> list[int]:
     """Bury the workers ``gone`` and those whose lease ran out; returns their ids.
 
-    After a restart of the server leases count only when every worker had the time of one to come back.
+    After a restart of the server leases count only when every worker had the time of one to come back. A server that
+    started in the future has had its clock set back since.
     """
     return await fetch_column(
         connection,
         "UPDATE workers SET state = 'dead' WHERE id IN (SELECT id FROM workers WHERE state IN ('up', 'draining') "
         "AND (id = ANY(%(gone)s) OR lease_until < clock_timestamp() AND "
-        "pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => %(lease)s)) "
+        "pg_postmaster_start_time() NOT BETWEEN clock_timestamp() - make_interval(secs => %(lease)s) "
+        "AND clock_timestamp()) "
         "FOR UPDATE SKIP LOCKED) RETURNING id",
         {"gone": list(gone), "lease": LEASE_S},
     )

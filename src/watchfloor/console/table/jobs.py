@@ -39,7 +39,7 @@ JOB_ACTIONS: tuple[Action, ...] = (
         "pause_job",
         ("P",),
         "pause",
-        "Let the schedules of this job rest, or go on from now; undo takes it back.",
+        "Let the schedules of this job rest, or go on from now; runs that wait go on. Undo takes it back.",
         "Jobs",
         _JOBS,
         "pause_job",
