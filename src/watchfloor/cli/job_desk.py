@@ -10,9 +10,18 @@ from uuid import UUID
 from watchfloor.cli.form_desk import FormDesk
 from watchfloor.domain.backfill import Again
 from watchfloor.domain.calendar import CalendarFire
-from watchfloor.domain.job_boards import JobRow, QueuePoint, QueueRow, RunDetail, RunLine, RunRow, WorkerRow
+from watchfloor.domain.job_boards import (
+    JobDay,
+    JobRow,
+    QueuePoint,
+    QueueRow,
+    RunDetail,
+    RunLine,
+    RunRow,
+    WorkerRow,
+)
 from watchfloor.operations.actor import Actor
-from watchfloor.store import health, job_boards, job_rooms
+from watchfloor.store import figures, health, job_boards, job_rooms
 from watchfloor.store.database import Database
 from watchfloor.store.dead_letters import DeadLetter, Selection, open_letters
 from watchfloor.store.written import Written, all_written
@@ -34,6 +43,11 @@ class JobDesk(FormDesk):
         """Every job, by name."""
         async with (await self._connect()).connection() as connection:
             return await job_boards.jobs(connection)
+
+    async def job_day(self, job: str) -> JobDay:
+        """How the runs of a job fared within the last day."""
+        async with (await self._connect()).connection() as connection:
+            return await figures.job_day(connection, job, await health.clock(connection))
 
     async def coming(self, job: str, count: int) -> Sequence[tuple[datetime, str]]:
         """The next fires of a job, with how clocks in their zone show them."""
