@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 from strict_openmetrics import read
 
-from support.make import definition, make_services
+from support.make import at, definition, make_services
+from support.rules import make_job, make_run
 from support.sql import rows
 from support.waiting import until
 from watchfloor.api import listener as module
@@ -18,6 +19,8 @@ from watchfloor.api.openmetrics import CONTENT_TYPE
 from watchfloor.operations import heartbeats
 from watchfloor.operations.actor import Actor
 from watchfloor.store.database import Database
+from watchfloor.store.figures import count_hours
+from watchfloor.store.health import clock
 
 OPERATOR = Actor("operator")
 
@@ -88,6 +91,34 @@ async def test_what_it_counts_is_strict_openmetrics(database: Database, listener
     found = read(text)
     assert found["watchfloor_services", frozenset({("state", "pending")})] == 2
     assert any(name == "watchfloor_info" for name, _ in found)
+
+
+async def test_a_collector_is_told_of_jobs_and_queues(database: Database, listener: Listener) -> None:
+    backup = await make_job(database, "backup", lane="nightly\x1fssd")
+    await make_job(database, "other")
+    await make_run(database, backup, at(0), None, "running")
+    await make_run(database, backup, at(60), at(90), "dead")
+    async with database.transaction() as connection:
+        await connection.execute(
+            "UPDATE runs SET lane = 'nightly', finished_at = finished_at - (SELECT max(finished_at) FROM runs) + now()"
+        )
+        await connection.execute(
+            "INSERT INTO dead_letters SELECT id, 'gone', now() FROM runs WHERE state = 'dead'"
+        )
+        await count_hours(connection, await clock(connection))
+    found = read((await ask(listener, "/metrics"))[2])
+
+    def value(name: str, **labels: str) -> float:
+        return found[f"watchfloor_{name}", frozenset(labels.items())]
+
+    whose = {"job": "backup", "queue": "nightly"}
+    assert value("job_running", **whose) == 1
+    assert value("job_runs_last_day", **whose, outcome="dead") == 1
+    assert value("job_runs_last_day", job="other", queue="default", outcome="succeeded") == 0
+    assert value("queue_runs", queue="nightly", state="running") == 1
+    assert value("queue_runs", queue="default", state="ready") == 0
+    assert value("queue_oldest_ready_seconds", queue="nightly") == 0
+    assert value("dead_letters") == 1
 
 
 async def test_every_way_to_ping_is_heard(database: Database, listener: Listener) -> None:

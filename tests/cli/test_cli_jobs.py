@@ -192,10 +192,22 @@ async def test_a_backfill_says_how_many(desk: Desk, capsys: pytest.CaptureFixtur
         job_requests.backfill("report", "-3h", "-0s", "some", 0.0, dry_run=True, json=False)
 
 
-async def test_a_job_is_shown_as_it_was_written(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_job_is_shown_as_it_was_written_and_how_it_fared(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
     await desk.save_form("job", REPORT)
+    await rows(
+        database,
+        "INSERT INTO job_hours SELECT id, date_trunc('hour', now()), 3, 1, 0, 2, 0, 1200, 90000, 90000, 4, 21, 30 "
+        "FROM jobs",
+    )
+    await job_requests.show_job("report", True)(desk)
+    assert json.loads(capsys.readouterr().out)["last_day"]["success"] == 0.75
     await job_requests.show_job("report", False)(desk)
     text = capsys.readouterr().out
+    assert "# last day: 3 of 4 runs succeeded (75 %), 2 skipped" in text
+    assert "# took p50 1s200ms, p95 1m30s" in text
+    assert "# began late p50 4ms, p99 21ms" in text
     assert "name: report" in text
     assert "# version 1, defined in the console, changed by ann" in text
     assert "${TOKEN}" in text

@@ -205,7 +205,7 @@ def test_the_page_about_rules_is_up_to_date_and_tells_every_key() -> None:
 @pytest.mark.parametrize(
     ("written", "on"),
     [
-        ("", {"cache hit rate", "slow queries"}),
+        ("", {"cache hit rate", "slow queries", "dead runs"}),
         ("default_rules: []", set()),
         ("default_rules: [slow queries]", {"slow queries"}),
     ],

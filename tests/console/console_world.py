@@ -72,7 +72,16 @@ from watchfloor.domain.channel_boards import ChannelRow, SaidRow
 from watchfloor.domain.duty_boards import DutyRow, PersonRow
 from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import Course, Figures, History, Sample
-from watchfloor.domain.job_boards import JobRow, QueuePoint, QueueRow, RunDetail, RunLine, RunRow, WorkerRow
+from watchfloor.domain.job_boards import (
+    JobDay,
+    JobRow,
+    QueuePoint,
+    QueueRow,
+    RunDetail,
+    RunLine,
+    RunRow,
+    WorkerRow,
+)
 from watchfloor.domain.matchers import BadMatcher, match, parse_all
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.planner import Slot, preview
@@ -926,6 +935,10 @@ class FakeReader:
     async def jobs(self) -> Sequence[JobRow]:
         self._read("jobs")
         return list(self.world.jobs)
+
+    async def job_day(self, job: str) -> JobDay:
+        self._read("job_day")
+        return JobDay(23, 1, 0, 1, 0, 12.4, 31.0, 0.004, 0.021)
 
     async def runs(
         self, job: str | None, *, dead: bool = False, before: int | None = None

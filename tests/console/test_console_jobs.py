@@ -84,6 +84,12 @@ async def test_a_job_opens_with_its_facts_over_its_runs() -> None:
         driver.sees("Jobs › nightly backup › nightly backup #424")
 
 
+async def test_a_job_shows_how_its_last_day_was_where_there_is_room() -> None:
+    async with console(size=(200, 50)) as driver:
+        await driver.press("2", "enter")
+        driver.sees("LAST DAY", "23 of 24 runs succeeded (95.8 %), 1 skipped", "p95 31.0 s", "p99 21.0 ms")
+
+
 async def test_a_run_says_what_happens_next_and_what_it_was_given() -> None:
     async with console(size=(100, 50)) as driver:
         await go(driver, "Runs")

@@ -22,7 +22,9 @@ from support.rules import (
     spread,
     stored,
 )
+from support.sql import rows
 from watchfloor.domain.conditions import EvaluatedRule
+from watchfloor.domain.default_rules import DEFAULT_RULES
 from watchfloor.domain.judging import NoData, Operator, Threshold
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.questions.absence import Absence
@@ -34,16 +36,22 @@ from watchfloor.domain.questions.jobs import Jobs, Measure
 from watchfloor.domain.questions.logs import Logs
 from watchfloor.domain.questions.metric import Metric
 from watchfloor.domain.questions.rate import Rate
+from watchfloor.domain.rules import Rule
+from watchfloor.domain.severity import Severity
 from watchfloor.domain.spans import SpanState
 from watchfloor.operations.evaluating import evaluate_due
 from watchfloor.operations.rehearsing import rehearse
+from watchfloor.store import alert_rooms, past_alerts
 from watchfloor.store.certificates import SeenCertificate, save_certificates
 from watchfloor.store.database import Database
 from watchfloor.store.objectives import ObjectiveDefinition, apply_objectives
+from watchfloor.store.policy import apply_routing
 from watchfloor.store.readings import TooMuch, forecast, logs
 from watchfloor.store.results import ResultRow, SpanStart, copy_results, save_facts, save_states, switch_spans
 
 HOUR, DAY = 3_600, 86_400
+AT_LEAST_ONE = Threshold(Operator.GTE, (1.0,), (1.0,))
+TRIED = Rule(0, "tried", frozenset())
 
 
 async def test_a_rate_fires_while_a_counter_grows_too_fast_and_survives_its_new_beginning(
@@ -209,6 +217,88 @@ async def test_a_job_that_has_not_succeeded_and_one_that_runs_too_long(database:
         )
     await evaluate_due(database, DEFAULTS, at(3_700))
     assert [row[2] for row in await alerts_of(database)] == ["resolved", "resolved"]
+
+
+async def test_a_run_that_died_reaches_the_owner_of_its_job_and_nobody_else(database: Database) -> None:
+    await make_days(database)
+    (dead_runs,) = [rule for rule in DEFAULT_RULES if rule.name == "dead runs"]
+    await make_rules(database, stored(EvaluatedRule(TRIED, dead_runs.condition), channels=("ops",)))
+    async with database.transaction() as connection:
+        to_robin = {"match": ["owner=robin"], "channels": ["robin"]}
+        await apply_routing(connection, [to_robin], ())
+    backup = await make_job(database, "backup", belongs_to="robin", role="data", lane="nightly\x1fssd")
+    other = await make_job(database, "other")
+    await make_run(database, backup, at(0), at(30), "succeeded")
+    await evaluate_due(database, DEFAULTS, at(40))
+    assert await alerts_of(database) == []
+    await make_run(database, backup, at(60), at(90), "dead", "exit code 7\nat line 3")
+    await make_run(database, other, at(60), at(80), "dead", "gone")
+    await evaluate_due(database, DEFAULTS, at(100))
+    title, summary = "backup: its latest run died", "1 failure in a row; #2 exit code 7 at line 3"
+    assert (title, summary, "firing", int(Severity.WARNING)) in await alerts_of(database)
+    labels = {row[0]["job"]: row[0] for row in await rows(database, "SELECT labels FROM alerts")}
+    whose = {"job": "backup", "owner": "robin", "role": "data", "queue": "nightly"}
+    assert labels["backup"] == whose | {"since": at(100).isoformat()}
+    assert set(labels["other"]) == {"job", "queue", "since"}
+    told = "SELECT a.title, o.channel FROM outbox o JOIN alerts a ON a.id = o.alert_id ORDER BY o.channel"
+    assert await rows(database, told) == [("other: its latest run died", "ops"), (title, "robin")]
+    await make_run(database, backup, at(120), at(130), "succeeded")
+    await evaluate_due(database, DEFAULTS, at(140))
+    assert [row[2] for row in await alerts_of(database) if row[0] == title] == ["resolved"]
+
+
+async def test_a_job_that_a_death_paused_is_told_of_and_one_that_somebody_paused_is_not(
+    database: Database,
+) -> None:
+    await make_days(database)
+    await make_rules(database, stored(asking(Jobs(Measure.FAILURES), AT_LEAST_ONE)))
+    for name, tripped_at in (("tripped", at(90)), ("resting", None)):
+        job = await make_job(database, name, paused=True, tripped_at=tripped_at)
+        await make_run(database, job, at(60), at(90), "dead")
+    await evaluate_due(database, DEFAULTS, at(100))
+    assert [row[0] for row in await alerts_of(database)] == ["tripped: its latest run died"]
+
+
+async def test_a_run_that_died_before_it_began_counts_as_dead(database: Database) -> None:
+    """Its deadline passed while it waited."""
+    await make_days(database)
+    job = await make_job(database, "late")
+    await make_run(database, job, at(60), at(90), "dead")
+    await rows(database, "UPDATE runs SET started_at = NULL")
+    slow = asking(Jobs(Measure.DURATION), AT_LEAST_ONE)
+    row = asking(Jobs(Measure.FAILURES), AT_LEAST_ONE)
+    assert await rehearsed(database, slow, at(0), at(100)) == []
+    assert await rehearsed(database, row, at(0), at(100)) == [("late", at(90), None)]
+    assert await happened(database, row, at(0), at(100)) == [("late", at(90), None)]
+
+
+async def test_a_death_before_a_success_that_is_archived_by_now_is_over(database: Database) -> None:
+    await make_days(database)
+    await make_rules(database, stored(asking(Jobs(Measure.FAILURES), AT_LEAST_ONE)))
+    job = await make_job(database, "backup")
+    await make_run(database, job, at(0), at(30), "dead")
+    await rows(database, f"INSERT INTO job_hours VALUES ({job}, '{at(HOUR)}', 1, 0, 0, 0, 0)")
+    await evaluate_due(database, DEFAULTS, at(DAY))
+    assert await alerts_of(database) == []
+
+
+async def test_an_alert_about_a_job_shows_its_runbook_and_whom_to_ask(database: Database) -> None:
+    await make_days(database)
+    await make_rules(database, stored(asking(Jobs(Measure.FAILURES), AT_LEAST_ONE)))
+    job = await make_job(
+        database, "backup", contact="the storage team", runbook="https://wiki.example/backup"
+    )
+    await make_run(database, job, at(60), at(90), "dead")
+    await evaluate_due(database, DEFAULTS, at(100))
+    async with database.transaction() as connection:
+        (alert,) = await alert_rooms.active(connection)
+        found = await alert_rooms.detail(connection, alert.id)
+        then = await past_alerts.alert_detail(connection, alert.id, at(110))
+    assert found is not None
+    assert then is not None
+    wanted = ("https://wiki.example/backup", "the storage team")
+    assert (found.runbook, found.contact) == (then.runbook, then.contact) == wanted
+    assert found.story.run_id == 1, "and it leads to the run that died"
 
 
 async def test_days_left_of_a_certificate(database: Database) -> None:

@@ -107,7 +107,10 @@ async def test_an_alert_about_a_job_and_its_run_lead_to_each_other(database: Dat
         assert await run_of_alert(connection, alert.id) is None, "it is about a service"
         assert await alert_of_run(connection, last) is None
         await connection.execute(
-            "UPDATE alerts SET subject = (SELECT 'job:' || id FROM jobs WHERE name = 'nightly')"
+            "UPDATE rules SET kind = 'jobs', condition = '{}' WHERE id = (SELECT rule_id FROM alerts)"
+        )
+        await connection.execute(
+            "UPDATE alerts SET subject = 'rule:' || rule_id || '/job:' || j.id FROM jobs j WHERE j.name = 'nightly'"
         )
         assert await run_of_alert(connection, alert.id) == last
         assert (await story(connection, alert.id)).run_id == last

@@ -1,4 +1,4 @@
-"""Boards of the room of jobs against the database: calendar, nodes, queues, outlooks, and how jobs stand."""
+"""Boards of the room of jobs against the database: calendar, nodes, queues and outlooks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from support.sql import one, rows
+from support.sql import rows
 from watchfloor.config.kinds import payload_kinds
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor
@@ -17,7 +17,6 @@ from watchfloor.operations.judge import Judge
 from watchfloor.store import job_boards, job_rooms
 from watchfloor.store.database import Database
 from watchfloor.store.health import clock
-from watchfloor.store.job_standing import JobStanding, job_subject, standing
 
 ANN = Actor("ann")
 JUDGE = Judge(payload_kinds().models, {}, Path("/nowhere"))
@@ -97,30 +96,6 @@ async def test_a_run_that_waits_for_a_slot_names_who_has_it(database: Database) 
     assert found is not None
     assert found.outlook is not None
     assert found.outlook.holders == (first,)
-
-
-async def stands(database: Database) -> JobStanding:
-    async with database.transaction() as connection:
-        (found,) = await standing(connection)
-    return found
-
-
-async def test_how_a_job_stands_is_told_with_whom_to_tell(database: Database) -> None:
-    await define(database, "a", owner="kim", contact="kim@example", runbook="https://wiki.example/a")
-    assert ((await stands(database)).failures, (await stands(database)).since) == (0, None)
-    await ended(database, "a", "dead")
-    last = await ended(database, "a", "dead")
-    found = await stands(database)
-    assert (found.failures, found.last_run, found.last_error) == (2, last, "dead")
-    assert (found.belongs_to, found.contact, found.runbook) == (
-        "kim",
-        "kim@example",
-        "https://wiki.example/a",
-    )
-    assert found.subject == job_subject(await one(database, "SELECT id FROM jobs"))
-    assert found.since is not None
-    await ended(database, "a", "succeeded")
-    assert (await stands(database)).failures == 0
 
 
 async def test_a_run_says_which_jobs_will_not_follow_it_since_they_are_gone(database: Database) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from support.databases import Server
 from support.sql import column, one, rows
+from watchfloor.domain.job_boards import day_in_words
+from watchfloor.domain.shape import plain
 from watchfloor.store import archive, figures, job_boards, snapshots
 from watchfloor.store.database import Database
 from watchfloor.store.partitions import ensure_partitions
@@ -122,10 +124,28 @@ async def test_hours_count_each_run_once_however_often_they_are_counted(
         await figures.count_hours(connection, now)
         hours = await figures.job_hours(connection, job_id, now - timedelta(days=1))
     assert [(each.succeeded, each.dead, each.skipped) for each in hours] == [(2, 1, 1), (2, 0, 0)]
-    assert hours[0].success == pytest.approx(2 / 3)
     assert (hours[0].took_p50_ms, hours[0].took_max_ms) == (pytest.approx(200), pytest.approx(300))
     assert hours[1].took_p50_ms == pytest.approx(100)
     assert hours[0].lag_p99_ms == pytest.approx(2)
+
+
+async def test_the_last_day_of_a_job_puts_its_hours_together(database: Database, now: datetime) -> None:
+    await job(database, "a")
+    await run(database, "a", now - timedelta(hours=30), "dead", took=9_000)
+    for hour in range(1, 20):
+        await run(database, "a", now - timedelta(hours=hour), took=100 * hour, lag=hour)
+    await run(database, "a", now - timedelta(hours=20), "dead", took=50_000, lag=30)
+    await run(database, "a", now - timedelta(hours=20), "skipped", lag=30)
+    async with database.transaction() as connection:
+        await figures.count_hours(connection, now)
+        day = await figures.job_day(connection, "a", now)
+        none = await figures.job_day(connection, "nobody", now)
+    assert (day.succeeded, day.dead, day.skipped) == (19, 1, 1)
+    assert (day.took_p50, day.took_p95) == (pytest.approx(1.0), pytest.approx(1.9))
+    assert (day.late_p50, day.late_p99) == (pytest.approx(0.01), pytest.approx(0.03))
+    assert day_in_words(day) == "19 of 20 runs succeeded (95 %), 1 skipped"
+    assert plain(day)["success"] == 0.95  # type: ignore[index]
+    assert (day_in_words(none), none.success, none.took_p50) == ("no run", None, None)
 
 
 async def test_a_minute_says_how_a_queue_stands_and_how_late_its_runs_began(

@@ -84,8 +84,8 @@ async def measure(
         )
 
 
-async def make_job(database: Database, name: str) -> int:
-    """A job that does nothing."""
+async def make_job(database: Database, name: str, **columns: object) -> int:
+    """A job that does nothing; ``columns`` of its row are set besides."""
     async with database.transaction() as connection:
         made = await connection.execute(
             "INSERT INTO jobs (name, kind, settings, priority, overlap, at_most_once, timeout_ms, retry, contact, "
@@ -93,19 +93,29 @@ async def make_job(database: Database, name: str) -> int:
             "'allow', false, 1000, '{}', '', '', '', 'file', '', false, false, '2031-02-01') RETURNING id",
             (name,),
         )
-        return int((await made.fetchone())[0])  # type: ignore[index]
+        job_id = int((await made.fetchone())[0])  # type: ignore[index]
+        for column, value in columns.items():
+            await connection.execute(f"UPDATE jobs SET {column} = %s WHERE id = %s", (value, job_id))
+        return job_id
 
 
 async def make_run(
-    database: Database, job_id: int, started: datetime, finished: datetime | None, state: str
+    database: Database, job_id: int, started: datetime, finished: datetime | None, state: str, error: str = ""
 ) -> None:
     """A run of a job that was begun."""
     async with database.transaction() as connection:
         await connection.execute(
             "INSERT INTO runs (uuid, job_id, fire_key, origin, state, scheduled_for, available_at, priority, capped, "
-            "started_at, finished_at) VALUES (gen_random_uuid(), %(job)s, %(key)s, 'manual', %(state)s, %(started)s, "
-            "%(started)s, 5, false, %(started)s, %(finished)s)",
-            {"job": job_id, "key": str(started), "state": state, "started": started, "finished": finished},
+            "started_at, finished_at, error) VALUES (gen_random_uuid(), %(job)s, %(key)s, 'manual', %(state)s, "
+            "%(started)s, %(started)s, 5, false, %(started)s, %(finished)s, %(error)s)",
+            {
+                "job": job_id,
+                "key": str(started),
+                "state": state,
+                "started": started,
+                "finished": finished,
+                "error": error,
+            },
         )
 
 

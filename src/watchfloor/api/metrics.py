@@ -8,7 +8,7 @@ from watchfloor import __version__
 from watchfloor.api.openmetrics import Family, Sample, Type
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.severity import Severity
-from watchfloor.store.exposition import Figures, NodeFigures, ServiceFigures
+from watchfloor.store.exposition import Figures, JobFigures, NodeFigures, QueueFigures, ServiceFigures
 
 _NOT_COUNTERS = ("services", "in_flight", "clock_offset_ms", "lag_p50_ms", "lag_p99_ms", "lag_max_ms")
 
@@ -32,6 +32,14 @@ def families(found: Figures) -> list[Family]:
             Type.GAUGE,
             "Messages that wait for delivery, are on their way, or were given up.",
             [Sample({"state": state}, count) for state, count in found.messages],
+        ),
+        *_jobs(found.jobs),
+        *_queues(found.queues),
+        Family(
+            "watchfloor_dead_letters",
+            Type.GAUGE,
+            "Runs that failed for good and that nobody settled.",
+            [Sample({}, found.dead_letters)],
         ),
         *_nodes(found.nodes),
     ]
@@ -69,6 +77,49 @@ def _services(services: list[ServiceFigures]) -> list[Family]:
                 for each in services
                 if each.last_ping is not None
             ],
+            "seconds",
+        ),
+    ]
+
+
+def _jobs(jobs: list[JobFigures]) -> list[Family]:
+    return [
+        Family(
+            "watchfloor_job_runs_last_day",
+            Type.GAUGE,
+            "Runs of a job that ended within the last day by outcome, counted every few minutes.",
+            [
+                Sample({"job": each.name, "queue": each.queue, "outcome": outcome}, count)
+                for each in jobs
+                for outcome, count in each.ended.items()
+            ],
+        ),
+        Family(
+            "watchfloor_job_running",
+            Type.GAUGE,
+            "Runs of a job that go on.",
+            [Sample({"job": each.name, "queue": each.queue}, each.running) for each in jobs],
+        ),
+    ]
+
+
+def _queues(queues: list[QueueFigures]) -> list[Family]:
+    return [
+        Family(
+            "watchfloor_queue_runs",
+            Type.GAUGE,
+            "Runs in a queue that wait, are ready to be taken, or go on.",
+            [
+                Sample({"queue": each.name, "state": state}, count)
+                for each in queues
+                for state, count in each.runs.items()
+            ],
+        ),
+        Family(
+            "watchfloor_queue_oldest_ready_seconds",
+            Type.GAUGE,
+            "How long the oldest run of a queue that is ready has waited.",
+            [Sample({"queue": each.name}, each.oldest_s) for each in queues],
             "seconds",
         ),
     ]

@@ -76,7 +76,7 @@ def run(
 
 @jobs_app.command()
 def show(context: typer.Context, name: Name, json: Json = False) -> None:
-    """Print a job as it was written, whose it is, and when it runs next."""
+    """Print a job as it was written, whose it is, when it runs next, and how it fared within the last day."""
     from watchfloor.cli import job_requests, plain
 
     plain.ask(_options(context), job_requests.show_job(name, json))

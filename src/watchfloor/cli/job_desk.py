@@ -12,6 +12,7 @@ from watchfloor.domain.backfill import Again
 from watchfloor.domain.calendar import CalendarFire
 from watchfloor.domain.job_boards import (
     Coming,
+    JobDay,
     JobRow,
     QueuePoint,
     QueueRow,
@@ -21,7 +22,7 @@ from watchfloor.domain.job_boards import (
     WorkerRow,
 )
 from watchfloor.operations.actor import Actor
-from watchfloor.store import health, job_boards, job_rooms
+from watchfloor.store import figures, health, job_boards, job_rooms
 from watchfloor.store import jobs as store
 from watchfloor.store.database import Database
 from watchfloor.store.dead_letters import DeadLetter, Selection, open_letters
@@ -44,6 +45,11 @@ class JobDesk(FormDesk):
         """Every job, by name."""
         async with (await self._connect()).connection() as connection:
             return await job_boards.jobs(connection)
+
+    async def job_day(self, job: str) -> JobDay:
+        """How the runs of a job fared within the last day."""
+        async with (await self._connect()).connection() as connection:
+            return await figures.job_day(connection, job, await health.clock(connection))
 
     async def coming(self, job: str, count: int) -> Sequence[Coming]:
         """The next fires of a job, with how clocks in their zone show them. Raises `Refused` where there is none."""

@@ -15,7 +15,8 @@ from watchfloor.config.document import plain_value, read_document
 from watchfloor.config.forms import written
 from watchfloor.config.problems import Mistakes
 from watchfloor.domain.backfill import Again
-from watchfloor.domain.durations import compact_duration
+from watchfloor.domain.durations import compact_duration, format_duration
+from watchfloor.domain.job_boards import day_in_words
 from watchfloor.domain.moments import parse_moment
 from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
@@ -226,9 +227,9 @@ def show_job(name: str, json: bool) -> Request:
         job = jobs.get(name)
         if job is None:
             raise no_such_job(name, list(jobs))
-        coming = await desk.coming(name, 5)
+        coming, day = await desk.coming(name, 5), await desk.job_day(name)
         if json:
-            show_json({"job": job, "next": [each.at for each in coming]})
+            show_json({"job": job, "next": [each.at for each in coming], "last_day": day})
             return
         print(written(desk.in_order(job)), end="")
         stands = job.origin if job.owner == "file" else "the console"
@@ -238,8 +239,17 @@ def show_job(name: str, json: bool) -> Request:
         )
         for each in coming:
             print(f"# next {each}")
+        print(f"# last day: {day_in_words(day)}")
+        if day.took_p50 is not None:
+            print(f"# took p50 {_seconds(day.took_p50)}, p95 {_seconds(day.took_p95)}")
+        if day.late_p50 is not None:
+            print(f"# began late p50 {_seconds(day.late_p50)}, p99 {_seconds(day.late_p99)}")
 
     return request
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else format_duration(round(value, 3 if value < 60 else 0))
 
 
 def export(names: Sequence[str], json: bool) -> Request:

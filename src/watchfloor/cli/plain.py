@@ -249,7 +249,8 @@ def show_alert(detail: AlertDetail) -> None:
     row = detail.row
     print(f"#{row.id} {row.severity.word} {row.state}: {row.title}")
     print(f"  {detail.summary}")
-    print(f"  rule: {row.rule}" + (f"  runbook: {detail.runbook}" if detail.runbook else ""))
+    known = (("rule", row.rule), ("runbook", detail.runbook), ("contact", detail.contact))
+    print("  " + "  ".join(f"{name}: {value}" for name, value in known if value))
     for event in detail.events:
         moment = event.at.astimezone().isoformat(sep=" ", timespec="seconds")
         print(f"  {moment}  {event.kind:<18} {event.actor}" + (f": {event.note}" if event.note else ""))

@@ -264,8 +264,12 @@ class JobKeys(Settings):
         None, description="Pause the job after so many dead runs in a row."
     )
     retry: RetryKeys = Field(RetryKeys(), description="What follows an attempt that failed.")
-    owner: Name | None = Field(None, description="Whom it belongs to; hears how its runs end.")
-    role: Name | None = Field(None, description="The role whose members answer for it beside the owner.")
+    owner: Name | None = Field(
+        None, description="Whom it belongs to: the label owner of alerts about it, for routes."
+    )
+    role: Name | None = Field(
+        None, description="Whose members answer for it beside the owner; the label role."
+    )
     contact: Name | None = Field(None, description="Who knows about it.")
     description: Description = Field("", description="What it is, in a sentence.")
     runbook: WebAddress | None = Field(None, description="Where to read what to do when it fails.")

@@ -8,6 +8,7 @@ from watchfloor.config.describe import FieldRow, as_table, cell, describe
 from watchfloor.config.rule_keys import EvaluatedKeys, ServiceRuleKeys, ThresholdKeys
 from watchfloor.config.rule_kinds import MODELS
 from watchfloor.config.schema import RuleBase, RuleKeys, WhenKeys
+from watchfloor.domain.conditions import Condition
 from watchfloor.domain.default_rules import DEFAULT_RULES
 from watchfloor.domain.durations import format_duration
 from watchfloor.domain.settings import get, shown
@@ -84,19 +85,34 @@ def _defaults() -> Iterable[str]:
         "|---|---|---|---|---|---|",
     )
     for rule in DEFAULT_RULES:
-        stem, threshold = rule.condition.settings, rule.condition.threshold
-        warning, critical = (get(f"{stem}.{level}") for level in ("warning", "critical"))
-        bounds = f"{threshold.operator.words} {shown(warning, warning.default)} | {shown(critical, critical.default)}"
-        wait = format_duration(threshold.for_s)
-        yield f"| `{rule.name}` | {', '.join(rule.kinds)} | {bounds} | {wait} | {cell(rule.about)} |"
+        wait, of = format_duration(rule.condition.threshold.for_s), ", ".join(rule.kinds) or "jobs"
+        yield f"| `{rule.name}` | {of} | {_bounds(rule.condition)} | {wait} | {cell(rule.about)} |"
     yield from (
         "",
-        "Their thresholds are settings, as in `thresholds.slow_queries.warning`. A rule of the same name in the file",
-        "takes the place of one of them; `default_rules` names those that stay on, and `default_rules: []` none:",
+        "Thresholds of services are settings, as in `thresholds.slow_queries.warning`. A rule of the same name in the",
+        "file takes the place of one of them; `default_rules` names those that stay on, and `default_rules: []` none:",
         "",
         "```yaml",
-        "default_rules: [slow queries]",
+        "default_rules: [slow queries, dead runs]",
         "```",
+        "",
+        "An alert about a job has its `owner`, `role` and `queue` as labels beside `job`, so that a route tells whom",
+        "it belongs to:",
+        "",
+        "```yaml",
+        "routes:",
+        "  - {match: [owner=robin], channels: [robin]}",
+        "```",
+    )
+
+
+def _bounds(condition: Condition) -> str:
+    threshold = condition.threshold
+    if not condition.settings:
+        return f"{threshold.words} | never"
+    warning, critical = (get(f"{condition.settings}.{level}") for level in ("warning", "critical"))
+    return (
+        f"{threshold.operator.words} {shown(warning, warning.default)} | {shown(critical, critical.default)}"
     )
 
 

@@ -37,7 +37,16 @@ from watchfloor.domain.channel_boards import ChannelRow, SaidRow
 from watchfloor.domain.duty_boards import DutyRow, PersonRow
 from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import History
-from watchfloor.domain.job_boards import JobRow, QueuePoint, QueueRow, RunDetail, RunLine, RunRow, WorkerRow
+from watchfloor.domain.job_boards import (
+    JobDay,
+    JobRow,
+    QueuePoint,
+    QueueRow,
+    RunDetail,
+    RunLine,
+    RunRow,
+    WorkerRow,
+)
 from watchfloor.domain.planner import Slot
 from watchfloor.domain.post_mortem import IncidentReport
 from watchfloor.domain.rehearsal import Rehearsal
@@ -101,6 +110,9 @@ class Reader(Boards, Protocol):
 
     async def jobs(self) -> Sequence[JobRow]:
         """Every job, by name."""
+
+    async def job_day(self, job: str) -> JobDay:
+        """How the runs of a job fared within the last day."""
 
     async def runs(
         self, job: str | None, *, dead: bool = False, before: int | None = None

@@ -240,6 +240,7 @@ class AlertDetail:
     deliveries: tuple[DeliveryRow, ...]  # the latest of them, oldest first
     story: AlertStory = field(default_factory=AlertStory)  # of the past only the incident
     messages: int = 0  # how many there are in all, where that is more
+    contact: str = ""  # who knows about the job that it is about
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The rules that are in force without being written: what no check judges by itself, with the product's thresholds.
+"""The rules that are in force without being written: what no check judges by itself, and jobs whose runs die.
 
 How busy processors, memory, disks and connections may be, and how far a replica may be behind, is judged by the checks
 of those kinds (`watchfloor.engine.watches`), so that it is the state of the service: a second alert would say it twice.
@@ -11,22 +11,28 @@ from dataclasses import dataclass, replace
 
 from watchfloor.domain.conditions import Condition
 from watchfloor.domain.judging import Operator, Threshold
+from watchfloor.domain.questions.jobs import Jobs, Measure
 from watchfloor.domain.questions.metric import Metric
 from watchfloor.domain.questions.question import Question
 from watchfloor.domain.questions.rate import Rate
 from watchfloor.domain.settings import SETTINGS
+from watchfloor.domain.severity import Severity
 
 _DEFAULTS: Mapping[str, object] = {setting.key: setting.default for setting in SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
 class DefaultRule:
-    """A rule that comes with the product; ``kinds`` are the kinds of service that it is about."""
+    """A rule that comes with the product; ``kinds`` are the kinds of service that it is about, of jobs none.
+
+    ``severity`` None: the product settings say from which value on it is critical.
+    """
 
     name: str
     about: str
     kinds: tuple[str, ...]
     condition: Condition
+    severity: Severity | None = None
 
 
 def _rule(
@@ -55,6 +61,13 @@ DEFAULT_RULES = (
         Operator.GTE,
         "thresholds.slow_queries",
         0.0,
+    ),
+    DefaultRule(
+        "dead runs",
+        "The latest run of a job failed for good, and none succeeded since; also where that paused the job.",
+        (),
+        Condition(Jobs(Measure.FAILURES), Threshold(Operator.GTE, (1.0,), (1.0,)), every_s=30.0),
+        Severity.WARNING,
     ),
 )
 """Rules that are on unless the file says otherwise."""

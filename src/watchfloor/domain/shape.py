@@ -1,4 +1,7 @@
-"""Boards as plain JSON-able values, for scripts: enums are words, moments ISO 8601, times seconds, bytes hex."""
+"""Boards as plain JSON-able values, for scripts: enums are words, moments ISO 8601, times seconds, bytes hex.
+
+A board is written with its fields, and with those of its properties that its class names in ``ALSO``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ def plain(value: object) -> object:
     if isinstance(value, bytes):
         return value.hex()
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        names = (*(field.name for field in fields(value)), *getattr(value, "ALSO", ()))
+        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

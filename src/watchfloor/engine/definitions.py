@@ -5,6 +5,7 @@ from __future__ import annotations
 from watchfloor.config.model import ChannelConfig, Configuration
 from watchfloor.domain.default_rules import DEFAULT_RULES, DefaultRule
 from watchfloor.domain.durations import format_duration
+from watchfloor.domain.questions.jobs import Jobs
 from watchfloor.domain.questions.metric import Metric
 from watchfloor.domain.questions.rate import Rate
 from watchfloor.operations.definitions import job_definition, rule_definition, service_definition
@@ -96,9 +97,9 @@ def windows(configuration: Configuration) -> list[WindowDefinition]:
 def _default_rule(rule: DefaultRule, enabled: bool) -> RuleDefinition:
     return RuleDefinition(
         name=rule.name,
-        selector={"kinds": list(rule.kinds)},
+        selector={"kinds": list(rule.kinds)} if rule.kinds else {},
         for_ms=round(rule.condition.threshold.for_s * 1000),
-        severity=None,
+        severity=rule.severity,
         channels=(),
         enabled=enabled,
         origin="",
@@ -113,6 +114,9 @@ def _as_written(rule: DefaultRule) -> dict[str, object]:
     """A rule of the product as a file would hold it, to look at and to copy."""
     asks, threshold = rule.condition.asks, rule.condition.threshold
     own: dict[str, object] = {"name": rule.name, "kind": asks.kind}
+    if isinstance(asks, Jobs):
+        own |= {"failures": round(threshold.fire[0]), "every": format_duration(rule.condition.every_s)}
+        return own if rule.severity is None else own | {"severity": rule.severity.word}
     if isinstance(asks, Metric):
         own |= {"metric": asks.metric}
     elif isinstance(asks, Rate):

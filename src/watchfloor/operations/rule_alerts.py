@@ -76,7 +76,8 @@ class Firing:
     @property
     def summary(self) -> str:
         """What was found."""
-        return self.condition.summary(self.reading.instance, self.reading.value)
+        found = self.condition.summary(self.reading.instance, self.reading.value)
+        return f"{found}; {self.reading.note}" if self.reading.note else found
 
 
 async def tell(

@@ -11,6 +11,7 @@ from watchfloor.domain.severity import Severity
 from watchfloor.store.alert_story import story
 from watchfloor.store.alerts import events
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
+from watchfloor.store.job_links import HELP, JOB_OF_ALERT
 
 MOST_OPEN = 10_000
 
@@ -97,8 +98,8 @@ async def detail(connection: Connection, alert_id: int, operator: str = "") -> A
     """One alert with its history and its deliveries, or None when it does not exist; unread as in `active`."""
     row = await fetch_one(
         connection,
-        f"{_ROW}, a.summary, a.labels, coalesce(s.runbook, '') AS runbook, {_UNREAD} "
-        f"{_FROM} {_VIEW} WHERE a.id = %(id)s",
+        f"{_ROW}, a.summary, a.labels, {HELP}, {_UNREAD} "
+        f"{_FROM} LEFT JOIN jobs j ON j.id = {JOB_OF_ALERT} {_VIEW} WHERE a.id = %(id)s",
         {"id": alert_id, "operator": operator},
     )
     if row is None:
@@ -124,6 +125,7 @@ async def detail(connection: Connection, alert_id: int, operator: str = "") -> A
         deliveries=tuple(DeliveryRow(*delivery) for delivery in deliveries),
         story=await story(connection, alert_id),
         messages=messages,
+        contact=row.contact,
     )
 
 

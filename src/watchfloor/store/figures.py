@@ -5,9 +5,12 @@ They outlive the runs they were counted from. An hour is counted anew until it i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import accumulate
 
+from watchfloor.domain.job_boards import JobDay
 from watchfloor.store.database import Connection, fetch_all, fetch_value
 
 _LOCK = 0x5746_0006  # one node counts at a time
@@ -32,12 +35,6 @@ class JobHour:
     lag_p50_ms: float | None
     lag_p99_ms: float | None
     lag_max_ms: float | None
-
-    @property
-    def success(self) -> float | None:
-        """The share of runs that were carried out to an end of their own and succeeded."""
-        ended = self.succeeded + self.dead
-        return self.succeeded / ended if ended else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +128,33 @@ async def job_hours(connection: Connection, job_id: int, since: datetime) -> lis
         {"job": job_id, "since": since},
     )
     return [JobHour(*row) for row in rows]
+
+
+async def job_day(connection: Connection, job: str, now: datetime) -> JobDay:
+    """How the runs of a job fared within the day before ``now``, as of the hours counted so far."""
+    job_id = await fetch_value(connection, "SELECT id FROM jobs WHERE name = %(name)s", {"name": job})
+    hours = [] if job_id is None else await job_hours(connection, job_id, now - timedelta(days=1))
+    return JobDay(
+        succeeded=sum(each.succeeded for each in hours),
+        dead=sum(each.dead for each in hours),
+        cancelled=sum(each.cancelled for each in hours),
+        skipped=sum(each.skipped for each in hours),
+        missed=sum(each.missed for each in hours),
+        took_p50=_together([(each.took_p50_ms, each) for each in hours], 0.5),
+        took_p95=_together([(each.took_p95_ms, each) for each in hours], 0.95),
+        late_p50=_together([(each.lag_p50_ms, each) for each in hours], 0.5),
+        late_p99=_together([(each.lag_p99_ms, each) for each in hours], 0.99),
+    )
+
+
+def _together(hours: Sequence[tuple[float | None, JobHour]], share: float) -> float | None:
+    """The least value, in seconds, that hours with this ``share`` of the runs do not exceed; None where none ran."""
+    found = sorted((value, max(1, hour.succeeded + hour.dead)) for value, hour in hours if value is not None)
+    wanted = share * sum(weight for _, weight in found)
+    reached = accumulate(weight for _, weight in found)
+    return next(
+        (value / 1000 for (value, _), sum_ in zip(found, reached, strict=True) if sum_ >= wanted), None
+    )
 
 
 async def queue_minutes(

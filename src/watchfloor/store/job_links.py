@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from watchfloor.store.database import Connection, fetch_value
 
-_RUN = """
-SELECT r.id FROM alerts a JOIN runs r ON r.job_id = substr(a.subject, 5)::int
-WHERE a.id = %(id)s AND a.subject ~ '^job:[0-9]{1,9}$' AND r.started_at <= coalesce(a.fired_at, a.active_at)
-ORDER BY r.id DESC LIMIT 1
+JOB_OF_ALERT = (
+    "CASE WHEN a.subject ~ '^rule:[0-9]+/job:[0-9]{1,9}$' THEN split_part(a.subject, '/job:', 2)::int END"
+)
+"""The id of the job that alert ``a`` is about; null for alerts about other things."""
+
+HELP = "coalesce(s.runbook, j.runbook, '') AS runbook, coalesce(j.contact, '') AS contact"
+"""Where to read what to do about an alert and whom to ask, of its service ``s`` or its job ``j``."""
+
+_RUN = f"""
+SELECT r.id FROM alerts a JOIN runs r ON r.job_id = {JOB_OF_ALERT}
+WHERE a.id = %(id)s AND r.started_at <= coalesce(a.fired_at, a.active_at) ORDER BY r.id DESC LIMIT 1
 """
 
 _ALERT = """
 SELECT coalesce(
     (SELECT min(x.alert_id) FROM reaction_runs x WHERE x.run_id = r.id),
-    (SELECT min(a.id) FROM alerts a WHERE a.subject = 'job:' || r.job_id AND a.fired_at IS NOT NULL
-        AND coalesce(a.resolved_at, 'infinity') >= r.started_at
+    (SELECT min(a.id) FROM alerts a WHERE a.subject = ANY(ARRAY(
+            SELECT 'rule:' || u.id || '/job:' || r.job_id FROM rules u WHERE u.kind = 'jobs'))
+        AND a.fired_at IS NOT NULL AND coalesce(a.resolved_at, 'infinity') >= r.started_at
         AND a.fired_at <= coalesce(r.finished_at, 'infinity') + interval '1 hour'))
 FROM runs r WHERE r.id = %(id)s
 """

@@ -80,18 +80,19 @@ async def workers(connection: Connection) -> list[WorkerRow]:
     return found
 
 
-_STANDING = """
+STANDING = """
 SELECT split_part(lane, E'\\x1f', 1) AS queue, count(*) FILTER (WHERE state = 'waiting') AS waiting,
     count(*) FILTER (WHERE state = 'ready') AS ready, count(*) FILTER (WHERE state = 'running') AS running,
     coalesce(extract(epoch FROM clock_timestamp() - min(available_at) FILTER (WHERE state = 'ready')), 0)::float8
         AS oldest
 FROM runs WHERE state IN ('waiting', 'ready', 'running') GROUP BY 1
 """
+"""SQL: the runs of each queue that did not end, and how long the oldest that is ready has waited."""
 
 
 async def queues(connection: Connection, now: datetime) -> list[QueueRow]:
     """Every queue that a job names or that was used within the last hour."""
-    standing = {row.queue: row for row in await fetch_all(connection, _STANDING)}
+    standing = {row.queue: row for row in await fetch_all(connection, STANDING)}
     named = await fetch_all(
         connection,
         "SELECT DISTINCT split_part(lane, E'\\x1f', 1) AS queue FROM jobs WHERE retired_at IS NULL",

@@ -14,6 +14,7 @@ from watchfloor.domain.alert import AlertState, Event, EventKind, replay
 from watchfloor.domain.alert_boards import AlertStory
 from watchfloor.domain.boards import AlertDetail, AlertEventRow, AlertRow, DeliveryRow
 from watchfloor.store.database import Connection, fetch_all, fetch_one
+from watchfloor.store.job_links import HELP, JOB_OF_ALERT
 
 RESOLVED_SHOWN = 200
 
@@ -87,8 +88,8 @@ async def alert_detail(connection: Connection, alert_id: int, at: datetime) -> A
         return None
     alert = await fetch_one(
         connection,
-        "SELECT a.summary, a.labels, a.incident_id, coalesce(s.runbook, '') AS runbook FROM alerts a "
-        "LEFT JOIN services s ON s.id = a.service_id WHERE a.id = %(id)s",
+        f"SELECT a.summary, a.labels, a.incident_id, {HELP} FROM alerts a LEFT JOIN services s "
+        f"ON s.id = a.service_id LEFT JOIN jobs j ON j.id = {JOB_OF_ALERT} WHERE a.id = %(id)s",
         {"id": alert_id},
     )
     deliveries = await fetch_all(
@@ -108,4 +109,5 @@ async def alert_detail(connection: Connection, alert_id: int, at: datetime) -> A
         ),
         deliveries=tuple(DeliveryRow(*delivery) for delivery in deliveries),
         story=AlertStory(incident_id=alert.incident_id),
+        contact=alert.contact,
     )

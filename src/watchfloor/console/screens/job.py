@@ -23,7 +23,7 @@ from watchfloor.console.views.jobs import job_mark
 from watchfloor.console.widgets.pane import Maker, Pane
 from watchfloor.console.widgets.summary_strip import Summary
 from watchfloor.console.widgets.table import Column
-from watchfloor.domain.job_boards import JobRow, RunRow
+from watchfloor.domain.job_boards import JobDay, JobRow, RunRow
 
 FACT_LINES = 9
 
@@ -51,6 +51,7 @@ class JobRoom(RunActs, PagedRoom, inherit_bindings=False):
         super().__init__()
         self._job_id = job_id
         self._job: JobRow | None = None
+        self._day: JobDay | None = None
         self._looked = False
         self._book = run_book()
         self.facts = Pane(id="facts")
@@ -70,6 +71,7 @@ class JobRoom(RunActs, PagedRoom, inherit_bindings=False):
         if self._job is None:
             return []
         name = self._job.name
+        self._day = await reader.job_day(name)
         return await self._book.read(lambda before: reader.runs(name, before=before))
 
     @property
@@ -129,8 +131,8 @@ class JobRoom(RunActs, PagedRoom, inherit_bindings=False):
         """The facts are read with the runs."""
 
     def beside(self) -> Maker:
-        job, moment = self._job, self.console_app.moment
-        return lambda cells: [] if job is None else job_lines(job, moment, cells)
+        job, day, moment = self._job, self._day, self.console_app.moment
+        return lambda cells: [] if job is None else job_lines(job, moment, cells, day)
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)

@@ -21,7 +21,7 @@ LABEL = 9
 
 
 def at_once(detail: AlertDetail, moment: Moment, cells: int) -> list[Line]:
-    """What somebody who is called needs before anything else: the cause, who is called next, the runbook."""
+    """What somebody who is called needs before anything else: cause, next call, runbook, whom to ask."""
     lines: list[Line] = []
     story = detail.story
     if story.root:
@@ -37,6 +37,8 @@ def at_once(detail: AlertDetail, moment: Moment, cells: int) -> list[Line]:
         lines += _labelled("next", _next_step(story.chain, moment), cells, "degraded")
     if detail.runbook:
         lines += _labelled("runbook", detail.runbook, cells, "accent")
+    if detail.contact:
+        lines += _labelled("contact", detail.contact, cells, "text")
     return lines
 
 

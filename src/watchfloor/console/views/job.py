@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from watchfloor.console.draw.spark import BARS
 from watchfloor.console.format import Moment, clock, latency
-from watchfloor.console.line import Line, Span, clean, wrap
+from watchfloor.console.line import Line, Span, clean, says, wrap
 from watchfloor.console.views.jobs import duration, job_mark, next_fire, streak
 from watchfloor.console.views.sections import heading, pairs
-from watchfloor.domain.job_boards import JobRow
+from watchfloor.domain.job_boards import JobDay, JobRow, day_in_words
 
 
-def job_lines(row: JobRow, moment: Moment, cells: int) -> list[Line]:
-    """What is to be known of a job at a glance."""
+def job_lines(row: JobRow, moment: Moment, cells: int, day: JobDay | None = None) -> list[Line]:
+    """What is to be known of a job at a glance; of ``day`` where it was read."""
     usual: Line = ((latency(row.median), "text"), ("   latest ", "muted"), *duration(row))
     items: list[tuple[str, Line]] = [
         ("state", (*job_mark(row).line, *_standing(row))),
@@ -29,6 +29,8 @@ def job_lines(row: JobRow, moment: Moment, cells: int) -> list[Line]:
     lines = pairs(items, cells)
     if row.took:
         lines.append((("durations   ", "muted"), (_bars(row.took, max(4, cells - 14)), "accent")))
+    if day is not None:
+        lines += _last_day(day, cells)
     if row.broken:
         lines += wrap(f"▲ {row.broken}", cells, "degraded", limit=2)
     if row.last_state == "dead" and row.last_error:
@@ -40,6 +42,21 @@ def job_lines(row: JobRow, moment: Moment, cells: int) -> list[Line]:
     if row.description:
         lines += [*heading("WHAT IT IS", cells), *wrap(row.description, cells, "text", limit=6)]
     return lines
+
+
+def _last_day(day: JobDay, cells: int) -> list[Line]:
+    items: list[tuple[str, Line]] = []
+    if day.took_p50 is not None:
+        items.append(("took", says(f"p50 {latency(day.took_p50)}   p95 {latency(day.took_p95)}", "text")))
+    if day.late_p50 is not None:
+        items.append(
+            ("began late", says(f"p50 {latency(day.late_p50)}   p99 {latency(day.late_p99)}", "text"))
+        )
+    return [
+        *heading("LAST DAY", cells),
+        *wrap(day_in_words(day), cells, "failing" if day.dead else "text", limit=2),
+        *pairs(items, cells),
+    ]
 
 
 def _standing(row: JobRow) -> Line:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 from typing import ClassVar
 
 from watchfloor.domain.durations import format_duration
-from watchfloor.domain.judging import Threshold
+from watchfloor.domain.judging import Operator, Threshold
 from watchfloor.domain.questions.question import Question
+from watchfloor.domain.words import count
 
 
 class Measure(StrEnum):
@@ -50,6 +52,8 @@ class Jobs(Question):
         """As in ``at least 3 failures in a row``."""
         bound = threshold.fire[0]
         match self.measure:
+            case Measure.FAILURES if threshold.operator is Operator.GTE and bound == 1:
+                return "its latest run died"
             case Measure.FAILURES:
                 return f"{threshold.words} failures in a row"
             case Measure.SHARE:
@@ -65,7 +69,7 @@ class Jobs(Question):
             return "too few runs to say"
         match self.measure:
             case Measure.FAILURES:
-                return f"{value:.0f} failures in a row"
+                return f"{count(int(value), 'failure')} in a row"
             case Measure.SHARE:
                 return f"{value:.0f} % of runs failed in the last {format_duration(self.window_s)}"
             case Measure.UNSUCCESSFUL:
@@ -96,12 +100,7 @@ class Jobs(Question):
 
 def _in_a_row(ended: Sequence[JobRun]) -> int:
     """How many of the last runs failed after the last that did not."""
-    count = 0
-    for run in reversed(ended):
-        if run.succeeded:
-            break
-        count += 1
-    return count
+    return len(list(takewhile(lambda run: not run.succeeded, reversed(ended))))
 
 
 def _latest(runs: Sequence[JobRun], now: float) -> float | None:

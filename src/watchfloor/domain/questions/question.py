@@ -29,13 +29,14 @@ class Instance:
 class Reading:
     """The value of an instance now; None: there is none. ``paused``: nobody looks, so that nothing is known.
 
-    ``severity`` is what the kind itself says of the value, where it does.
+    ``severity`` is what the kind itself says of the value, where it does; ``note`` is what a summary says besides it.
     """
 
     instance: Instance
     value: float | None
     paused: bool = False
     severity: Severity | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
