@@ -179,7 +179,7 @@ async def test_a_silence_is_filled_in_from_the_labels_of_the_alert_and_says_what
         await driver.type("deploy")
         await driver.press("enter")
         wish = Wish(['service="shop checkout"', 'rule="service is not ok"'], "deploy", timedelta(hours=2))
-        assert driver.world.done == [("add_silence", wish)]
+        assert driver.world.done == [("add_silences", wish)]
         await driver.press("u")
         assert driver.world.done[-1] == ("expire_silences", (10,))
 
@@ -189,7 +189,7 @@ async def test_s_why_and_enter_are_enough_for_a_silence() -> None:
         await driver.press("3", "s")
         await driver.type("deploy")
         await driver.press("enter")
-        assert driver.world.done[0][0] == "add_silence"
+        assert driver.world.done[0][0] == "add_silences"
         driver.sees("✓ silence #10 keeps quiet what matches")
 
 
@@ -232,7 +232,7 @@ async def test_a_silence_that_matches_everything_warns_and_is_confirmed_twice() 
         assert driver.world.done == []
         await driver.press("enter")
         wish = Wish(["service=~.*"], "maintenance of everything", None, until_resolved=True, everything=True)
-        assert driver.world.done == [("add_silence", wish)]
+        assert driver.world.done == [("add_silences", wish)]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ async def test_a_note_is_written_into_the_history() -> None:
         driver.sees("A note needs words.")
         await driver.type("asked the provider")
         await driver.press("enter")
-        assert driver.world.done == [("add_note", 42, "asked the provider")]
+        assert driver.world.done == [("add_note", (42,), "asked the provider")]
 
 
 async def test_silences_show_who_and_why_and_are_ended_with_undo() -> None:

@@ -25,6 +25,7 @@ from watchfloor.console.screens.listing import Listing
 from watchfloor.console.screens.paged import PagedRoom
 from watchfloor.console.screens.room import Room
 from watchfloor.console.screens.sectioned import SectionedRoom
+from watchfloor.console.screens.silencing import EndDialog
 from watchfloor.console.themes import ROLES, Theme, Themes, theme_directories
 
 SIZES = [(80, 24), (60, 20), (120, 40), (200, 60)]
@@ -103,6 +104,7 @@ TOUR: dict[str, tuple[str, ...]] = {
     "health as it was": ("1", "T", *"-1h", "enter"),
     "alerts as they were": ("3", "T", *"-1h", "enter"),
     "unlocking": ("L", "L"),
+    "silencing several": ("3", "space", "space", "s"),
 }
 """Every screen by the keys that lead to it from the first room."""
 OPENED = ("a service", "runs", "acknowledging", "logs", "help", "columns")
@@ -129,7 +131,7 @@ async def tour(driver: Driver, stops: Iterable[str] = TOUR) -> AsyncIterator[str
 
 BASES = frozenset(
     {Dialog, Picker, Room, Listing, BoardRoom, BesideRoom, PagedRoom, SectionedRoom, DraftRoom, DetailRoom}
-    | {ChannelText}
+    | {ChannelText, EndDialog}
 )
 """Screens that are only there to be derived from."""
 

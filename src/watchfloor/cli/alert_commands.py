@@ -102,7 +102,7 @@ def stats(
 
 
 def _act(
-    context: typer.Context, ids: list[int], act: Callable[[Desk, int], Awaitable[None]], did: str
+    context: typer.Context, ids: list[int], act: Callable[[Desk, int], Awaitable[object]], did: str
 ) -> None:
     """Do something to each alert; names those it was done to and fails if there are others."""
     from watchfloor.cli import plain

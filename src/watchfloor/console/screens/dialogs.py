@@ -20,6 +20,7 @@ from watchfloor.console.format import span
 from watchfloor.console.keys import key_of
 from watchfloor.console.line import EMPTY, Line, clean, clip_line, plain, says, width
 from watchfloor.console.screens.host import ActionHost
+from watchfloor.console.screens.several import Subject, heading, named
 from watchfloor.console.widgets.filter_line import TextLine
 from watchfloor.console.widgets.footer import Footer
 from watchfloor.console.widgets.lines import Bar
@@ -99,6 +100,7 @@ class Dialog(ActionHost, ModalScreen[A | None], Generic[A], inherit_bindings=Fal
     }
     Dialog Say, Dialog DialogFooter, Dialog TextLine { width: 100%; }
     Dialog.-full .spare, Dialog.-low .spare, Dialog.-tiny .spare, Dialog.-tiny .detail { display: none; }
+    Dialog.-fuller .names { display: none; }
     Dialog.-fuller #box, Dialog.-tiny #box { border: none; padding: 0; }
     """
 
@@ -274,16 +276,19 @@ class AcknowledgeManyDialog(AcknowledgeDialog, inherit_bindings=False):
 
 
 class ResolveDialog(Dialog[str]):
-    """Closes an alert by hand: what fired may still be wrong, so it says what that means."""
+    """Closes alerts by hand: what fired may still be wrong, so it says what that means."""
 
     grave: ClassVar[bool] = True
 
-    def __init__(self, alert_id: int, title: str, note: str = "") -> None:
-        super().__init__((("Resolve ", "muted"), (f"#{alert_id} ", "key"), (clean(title), "title")))
-        self._note = note
+    def __init__(self, subjects: Sequence[Subject], note: str = "") -> None:
+        super().__init__(heading("Resolve", subjects))
+        self._subjects, self._note = subjects, note
 
     def questions(self) -> ComposeResult:
+        yield from named(self._subjects)
         words = "Closes one alert. It comes back only after its cause was gone once."
+        if len(self._subjects) > 1:
+            words = f"Closes all {len(self._subjects)}. Each comes back only after its cause was gone once."
         yield Words(words, classes="detail")
         yield spare()
         yield spare("Note")
