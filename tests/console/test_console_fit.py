@@ -291,7 +291,10 @@ async def test_numbers_that_are_no_numbers_are_drawn_as_nothing() -> None:
             fits(driver, (150, 40), where)
 
 
-@pytest.mark.parametrize("way", [("3", "s", "enter"), ("3", "A"), ("3", "h"), ("2", "B")])
+@pytest.mark.parametrize(
+    "way",
+    [("3", "s", "enter"), ("3", "A"), ("3", "h"), ("2", "B"), ("3", "v", "G", "h"), ("3", "v", "G", "s")],
+)
 async def test_a_dialog_says_its_keys_on_a_terminal_of_any_height(way: Sequence[str]) -> None:
     async with console(size=(60, 24)) as driver:
         await driver.press(*way)
