@@ -69,6 +69,29 @@ async def test_a_note_is_suggested_by_one_key_from_what_was_written_and_what_is_
         assert driver.world.done[0][:3] == ("acknowledge", (42,), "ticket 8841 is open")
 
 
+async def test_an_acknowledgement_may_have_an_end_and_still_survive_a_rise_of_severity() -> None:
+    async with console() as driver:
+        await driver.press("3", "a")
+        driver.sees("ctrl-t: A rise of severity ends it.")
+        await driver.press("ctrl+t")
+        driver.sees("ctrl-t: A rise of severity does not end it.")
+        await driver.press("enter")
+        driver.sees("✓ acknowledged #42 for 4 h, even if it gets worse")
+        assert driver.world.done == [("acknowledge", (42,), "on it", timedelta(hours=4), True)]
+
+
+async def test_what_is_acknowledged_until_it_is_resolved_survives_a_rise_unless_somebody_says() -> None:
+    async with console() as driver:
+        await driver.press("3", "A", "up", "up")
+        driver.sees("ctrl-t: A rise of severity does not end it.")
+        await driver.press("down", "up", "ctrl+t")
+        driver.sees("ctrl-t: A rise of severity ends it.")
+        await driver.press("enter")
+        driver.sees("until it is resolved or gets worse")
+        [(name, _, _, lasts, sticky)] = driver.world.done
+        assert (name, lasts, sticky) == ("acknowledge", None, False)
+
+
 async def test_handing_over_offers_everybody_and_says_who_is_on_call() -> None:
     async with console() as driver:
         await driver.press("3", "h")

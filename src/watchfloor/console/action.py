@@ -49,6 +49,7 @@ class Scope(StrEnum):
     DIALOG = "dialogs"
     CHOICE = "dialogs with a choice"
     NOTES = "dialogs that suggest notes"
+    ACKNOWLEDGING = "acknowledging"
     COLUMNS = "the columns of a list"
     PICKER = "pickers"
     FILTER = "the filter line"

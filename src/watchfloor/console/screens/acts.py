@@ -65,9 +65,7 @@ def ask_to_acknowledge(app: WatchfloorApp, alert_id: int, title: str, note: str 
     def done(answer: Acknowledgement | None) -> None:
         if answer is not None:
             app.operate(
-                lambda: operator.acknowledge(
-                    [alert_id], answer.note, answer.lasts, sticky=answer.lasts is None
-                ),
+                lambda: operator.acknowledge([alert_id], answer.note, answer.lasts, sticky=answer.sticky),
                 f"acknowledged #{alert_id} {answer.until}",
                 undo=(
                     "acknowledge",
@@ -90,9 +88,7 @@ def ask_to_acknowledge_many(
 
     async def acknowledge(answer: Acknowledgement) -> None:
         ids = [subject.id for subject in subjects]
-        changed.extend(
-            await app.operator.acknowledge(ids, answer.note, answer.lasts, sticky=answer.lasts is None)
-        )
+        changed.extend(await app.operator.acknowledge(ids, answer.note, answer.lasts, sticky=answer.sticky))
 
     def answered(answer: Acknowledgement | None) -> None:
         if answer is None:
