@@ -404,3 +404,17 @@ async def test_what_alerts_cost_is_told_by_rule_service_and_hour_of_the_week() -
         driver.sees("Silences Deliveries On call Analytics")
         await driver.press("enter")
         driver.sees("acknowledged", "on average after 3m", "Mon ", "Sun ", "the most in ")
+
+
+async def test_the_hours_of_the_week_are_those_of_what_is_selected() -> None:
+    async with console(size=(160, 40)) as driver:
+        await driver.press("3", "shift+tab")
+        driver.sees("EVERY ALERT BY HOUR OF THE WEEK, 30 DAYS", "alerts 40")
+        seen = set()
+        for whose in ("RULE", "RULE", "SERVICE", "SERVICE"):
+            await driver.press("j")
+            driver.sees(f"ALERTS OF THIS {whose} BY HOUR OF THE WEEK, 30 DAYS")
+            seen.add(tuple(line for line in driver.lines() if "█ the most in" in line))
+        assert len(seen) == 2, "each rule of this world is about a service of its own"
+        await driver.press("enter")
+        driver.sees("ALERTS OF THIS SERVICE BY HOUR OF THE WEEK, 30 DAYS")

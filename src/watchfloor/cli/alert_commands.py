@@ -98,7 +98,7 @@ def stats(
     from watchfloor.cli import alert_stats, plain
 
     found = plain.ask(_options(context), alert_stats.stats(over, top))
-    plain.show_json(found) if json else alert_stats.show_stats(found)
+    plain.show_json(alert_stats.as_json(found)) if json else alert_stats.show_stats(found)
 
 
 def _act(
