@@ -40,6 +40,7 @@ async def test_what_fired_is_counted_and_what_waits_is_not(
     assert 0 <= found["all"]["to_acknowledge"] <= found["all"]["to_resolve"] < 120
     assert [each["name"] for each in found["services"]] == ["cart", "shop"]
     assert sum(map(sum, found["week"])) == 2
+    assert all("week" not in each for each in (found["all"], *found["rules"], *found["services"]))
     _, out, _ = await shell.run("alerts", "stats", "--top", "1")
     assert "2 alerts" in out
     assert "cart" in out

@@ -1151,11 +1151,13 @@ class FakeOperator:
         self._note("unacknowledge", tuple(alert_ids))
         self._alerts(alert_ids, state="firing", acked_by="", acked_until=None, note="")
 
-    async def resolve(self, alert_ids: Sequence[int], note: str) -> None:
+    async def resolve(self, alert_ids: Sequence[int], note: str) -> Sequence[int]:
         self._note("resolve", tuple(alert_ids), note)
-        self._alerts(alert_ids, state="resolved", resolved_at=self.world.now)
+        found = [alert.id for alert in self.world.alerts if alert.id in alert_ids]
+        self._alerts(found, state="resolved", resolved_at=self.world.now)
         self.world.resolved += [alert for alert in self.world.alerts if alert.state == "resolved"]
         self.world.alerts = [alert for alert in self.world.alerts if alert.state != "resolved"]
+        return found
 
     async def hand_over(self, alert_ids: Sequence[int], person: str, note: str = "") -> Sequence[int]:
         self._note("hand_over", tuple(alert_ids), person)
@@ -1164,15 +1166,15 @@ class FakeOperator:
     async def look(self, alert_ids: Sequence[int]) -> None:
         self.world.alerts = [replace(a, unread=False) if a.id in alert_ids else a for a in self.world.alerts]
 
-    async def add_note(self, alert_id: int, note: str) -> None:
-        self._note("add_note", alert_id, note)
+    async def add_note(self, alert_ids: Sequence[int], note: str) -> None:
+        self._note("add_note", tuple(alert_ids), note)
 
     async def note_incident(self, incident_id: int, text: str) -> None:
         self._note("note_incident", incident_id, text)
 
-    async def add_silence(self, wish: Wish) -> int:
-        self._note("add_silence", wish)
-        return 10
+    async def add_silences(self, wishes: Sequence[Wish]) -> Sequence[int]:
+        self._note("add_silences", *wishes)
+        return [10 + n for n, _ in enumerate(wishes)]
 
     async def change_silence(self, silence: int, wish: Wish) -> int:
         self._note("change_silence", silence, wish)

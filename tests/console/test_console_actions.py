@@ -174,7 +174,7 @@ async def test_no_single_key_destroys() -> None:
     """Every key of every room, each followed by escape: nothing but what `u` takes back is ever done."""
     undoable = {"set_paused", "check_now", "save_preference", "acknowledge", "unacknowledge"}
     undoable |= {"save_form", "delete_thing", "set_job_paused", "try_service", "end_window", "reopen_window"}
-    undoable |= {"set_rule_enabled", "add_silence", "change_silence", "expire_silences", "reinstate_silence"}
+    undoable |= {"set_rule_enabled", "add_silences", "change_silence", "expire_silences", "reinstate_silence"}
     keys = sorted({key for action in ACTIONS for key in action.keys} - {"q", "ctrl+c", "ctrl+q", "enter"})
     for room in "12345":
         async with console(size=(80, 24)) as driver:

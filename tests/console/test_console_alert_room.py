@@ -69,6 +69,29 @@ async def test_a_note_is_suggested_by_one_key_from_what_was_written_and_what_is_
         assert driver.world.done[0][:3] == ("acknowledge", (42,), "ticket 8841 is open")
 
 
+async def test_an_acknowledgement_may_have_an_end_and_still_survive_a_rise_of_severity() -> None:
+    async with console() as driver:
+        await driver.press("3", "a")
+        driver.sees("ctrl-t: A rise of severity ends it.")
+        await driver.press("ctrl+t")
+        driver.sees("ctrl-t: A rise of severity does not end it.")
+        await driver.press("enter")
+        driver.sees("✓ acknowledged #42 for 4 h, even if it gets worse")
+        assert driver.world.done == [("acknowledge", (42,), "on it", timedelta(hours=4), True)]
+
+
+async def test_what_is_acknowledged_until_it_is_resolved_survives_a_rise_unless_somebody_says() -> None:
+    async with console() as driver:
+        await driver.press("3", "A", "up", "up")
+        driver.sees("ctrl-t: A rise of severity does not end it.")
+        await driver.press("down", "up", "ctrl+t")
+        driver.sees("ctrl-t: A rise of severity ends it.")
+        await driver.press("enter")
+        driver.sees("until it is resolved or gets worse")
+        [(name, _, _, lasts, sticky)] = driver.world.done
+        assert (name, lasts, sticky) == ("acknowledge", None, False)
+
+
 async def test_handing_over_offers_everybody_and_says_who_is_on_call() -> None:
     async with console() as driver:
         await driver.press("3", "h")
@@ -179,7 +202,7 @@ async def test_a_silence_is_filled_in_from_the_labels_of_the_alert_and_says_what
         await driver.type("deploy")
         await driver.press("enter")
         wish = Wish(['service="shop checkout"', 'rule="service is not ok"'], "deploy", timedelta(hours=2))
-        assert driver.world.done == [("add_silence", wish)]
+        assert driver.world.done == [("add_silences", wish)]
         await driver.press("u")
         assert driver.world.done[-1] == ("expire_silences", (10,))
 
@@ -189,7 +212,7 @@ async def test_s_why_and_enter_are_enough_for_a_silence() -> None:
         await driver.press("3", "s")
         await driver.type("deploy")
         await driver.press("enter")
-        assert driver.world.done[0][0] == "add_silence"
+        assert driver.world.done[0][0] == "add_silences"
         driver.sees("✓ silence #10 keeps quiet what matches")
 
 
@@ -232,7 +255,7 @@ async def test_a_silence_that_matches_everything_warns_and_is_confirmed_twice() 
         assert driver.world.done == []
         await driver.press("enter")
         wish = Wish(["service=~.*"], "maintenance of everything", None, until_resolved=True, everything=True)
-        assert driver.world.done == [("add_silence", wish)]
+        assert driver.world.done == [("add_silences", wish)]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +287,7 @@ async def test_a_note_is_written_into_the_history() -> None:
         driver.sees("A note needs words.")
         await driver.type("asked the provider")
         await driver.press("enter")
-        assert driver.world.done == [("add_note", 42, "asked the provider")]
+        assert driver.world.done == [("add_note", (42,), "asked the provider")]
 
 
 async def test_silences_show_who_and_why_and_are_ended_with_undo() -> None:
@@ -381,3 +404,17 @@ async def test_what_alerts_cost_is_told_by_rule_service_and_hour_of_the_week() -
         driver.sees("Silences Deliveries On call Analytics")
         await driver.press("enter")
         driver.sees("acknowledged", "on average after 3m", "Mon ", "Sun ", "the most in ")
+
+
+async def test_the_hours_of_the_week_are_those_of_what_is_selected() -> None:
+    async with console(size=(160, 40)) as driver:
+        await driver.press("3", "shift+tab")
+        driver.sees("EVERY ALERT BY HOUR OF THE WEEK, 30 DAYS", "alerts 40")
+        seen = set()
+        for whose in ("RULE", "RULE", "SERVICE", "SERVICE"):
+            await driver.press("j")
+            driver.sees(f"ALERTS OF THIS {whose} BY HOUR OF THE WEEK, 30 DAYS")
+            seen.add(tuple(line for line in driver.lines() if "█ the most in" in line))
+        assert len(seen) == 2, "each rule of this world is about a service of its own"
+        await driver.press("enter")
+        driver.sees("ALERTS OF THIS SERVICE BY HOUR OF THE WEEK, 30 DAYS")

@@ -25,6 +25,7 @@ from watchfloor.console.screens.listing import Listing
 from watchfloor.console.screens.paged import PagedRoom
 from watchfloor.console.screens.room import Room
 from watchfloor.console.screens.sectioned import SectionedRoom
+from watchfloor.console.screens.silencing import EndDialog
 from watchfloor.console.themes import ROLES, Theme, Themes, theme_directories
 
 SIZES = [(80, 24), (60, 20), (120, 40), (200, 60)]
@@ -103,6 +104,7 @@ TOUR: dict[str, tuple[str, ...]] = {
     "health as it was": ("1", "T", *"-1h", "enter"),
     "alerts as they were": ("3", "T", *"-1h", "enter"),
     "unlocking": ("L", "L"),
+    "silencing several": ("3", "space", "space", "s"),
 }
 """Every screen by the keys that lead to it from the first room."""
 OPENED = ("a service", "runs", "acknowledging", "logs", "help", "columns")
@@ -129,7 +131,7 @@ async def tour(driver: Driver, stops: Iterable[str] = TOUR) -> AsyncIterator[str
 
 BASES = frozenset(
     {Dialog, Picker, Room, Listing, BoardRoom, BesideRoom, PagedRoom, SectionedRoom, DraftRoom, DetailRoom}
-    | {ChannelText}
+    | {ChannelText, EndDialog}
 )
 """Screens that are only there to be derived from."""
 
@@ -289,7 +291,10 @@ async def test_numbers_that_are_no_numbers_are_drawn_as_nothing() -> None:
             fits(driver, (150, 40), where)
 
 
-@pytest.mark.parametrize("way", [("3", "s", "enter"), ("3", "A"), ("3", "h"), ("2", "B")])
+@pytest.mark.parametrize(
+    "way",
+    [("3", "s", "enter"), ("3", "A"), ("3", "h"), ("2", "B"), ("3", "v", "G", "h"), ("3", "v", "G", "s")],
+)
 async def test_a_dialog_says_its_keys_on_a_terminal_of_any_height(way: Sequence[str]) -> None:
     async with console(size=(60, 24)) as driver:
         await driver.press(*way)

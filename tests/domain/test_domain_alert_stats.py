@@ -40,6 +40,10 @@ def test_every_alert_is_counted_once_everywhere(alerts: list[FiredAlert]) -> Non
         assert each.to_acknowledge == (pytest.approx(sum(times) / len(times)) if times else None)
         assert each.resolved == sum(a.resolved_at is not None for a in own)
         assert each.reopened == sum(a.reopened for a in own)
+        assert each.week == alert_stats(own, MONDAY, MONDAY + timedelta(days=7)).week
+    for each in found.services:
+        own = [a for a in alerts if a.service == each.name]
+        assert each.week == alert_stats(own, MONDAY, MONDAY + timedelta(days=7)).week
 
 
 def test_means_leave_out_what_has_not_come() -> None:

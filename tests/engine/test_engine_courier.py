@@ -40,7 +40,9 @@ async def _odd(settings: Odd, message: Message) -> None:
 
 
 KINDS = MemoryKinds(
-    Kind("webhook", webhook.Settings, webhook.deliver, webhook.render), Kind("odd", Odd, _odd)
+    Kind("webhook", webhook.Settings, webhook.deliver, webhook.render),
+    Kind("page", webhook.Settings, webhook.deliver, webhook.render),
+    Kind("odd", Odd, _odd),
 )
 
 
@@ -129,15 +131,35 @@ async def _attempt_is_over(database: Database, attempt: int) -> bool:
     return await rows(database, "SELECT attempt, state FROM outbox") == [(attempt, "queued")]
 
 
-async def test_a_message_that_is_too_old_is_given_up(
-    node: Node, database: Database, alerts: list[StoredAlert]
+@pytest.mark.parametrize(
+    ("kind", "hours", "state"),
+    [
+        ("webhook", 71, "queued"),
+        ("webhook", 73, "dead"),
+        ("page", 23, "queued"),
+        ("page", 25, "dead"),
+    ],
+)
+async def test_a_message_that_is_too_old_is_given_up_of_a_page_sooner_than_of_a_webhook(
+    node: Node,
+    database: Database,
+    alerts: list[StoredAlert],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    hours: int,
+    state: str,
 ) -> None:
+    monkeypatch.setattr(module, "FIRST_RETRY_S", 900.0)
+    monkeypatch.setattr(module.random.Random, "random", lambda _: 0.9)
     async with receiving() as receiver:
         receiver.answers = [status(500)]
-        await channels(database, ops=receiver)
-        await put(database, (alerts[0], 1, "ops"), at=await now(database) - timedelta(hours=73))
+        await channels(
+            database, ops=ChannelDefinition("ops", kind, {"url": receiver.url(), "timeout": 1.0}, True, "")
+        )
+        await put(database, (alerts[0], 1, "ops"), at=await now(database) - timedelta(hours=hours))
         async with at_work(node, KINDS):
-            await until(lambda: all_are(database, "dead"))
+            await until(lambda: one(database, "SELECT last_error <> '' FROM outbox"))
+    assert await states(database) == [state]
 
 
 async def test_a_receiver_that_hangs_holds_up_no_other(

@@ -156,7 +156,7 @@ async def test_a_note_stands_in_the_history_changes_nothing_else_and_is_told_to_
 ) -> None:
     first = firing[0].id
     told = await one(database, "SELECT count(*) FROM outbox")
-    await alerts.add_note(database, KIM, first, "asked the provider")
+    await alerts.add_note(database, KIM, [first], "asked the provider")
     assert await states(database) == ["firing", "firing", "firing"]
     assert await rows(
         database,
@@ -166,8 +166,8 @@ async def test_a_note_stands_in_the_history_changes_nothing_else_and_is_told_to_
     assert await one(database, "SELECT count(*) FROM outbox") == told
     assert await one(database, "SELECT action FROM audit WHERE actor = 'kim'") == "note"
     await alerts.resolve(database, KIM, [first], "")
-    await alerts.add_note(database, ALEX, first, "it was a cable")
+    await alerts.add_note(database, ALEX, [first], "it was a cable")
     with pytest.raises(Refused, match="needs words"):
-        await alerts.add_note(database, KIM, first, " ")
+        await alerts.add_note(database, KIM, [first], " ")
     with pytest.raises(Refused, match="no such alert"):
-        await alerts.add_note(database, KIM, 4711, "lost")
+        await alerts.add_note(database, KIM, [4711], "lost")

@@ -164,6 +164,58 @@ async def test_a_step_that_finds_nobody_does_not_keep_the_next_one_waiting(floor
     assert (await floor.notes())[0] == "page, step 1 of 3: nobody is there to be told"
 
 
+async def test_a_step_for_graver_alerts_is_left_out_and_the_next_one_is_taken_at_its_own_time(
+    floor: Watch,
+) -> None:
+    await floor.define(steps=_with_a_siren_between({"from": "critical"}))
+    await floor.fire("a", severity=Severity.WARNING)
+    assert await floor.step(300) == 1
+    assert await floor.channels() == ["chat"]
+    assert (await floor.notes())[1] == "page, step 2 of 3: left out, only from critical on"
+    assert await floor.step(599) == 0
+    assert await floor.step(1) == 1
+    assert await floor.channels() == ["chat", "phone"]
+
+
+async def test_a_step_for_graver_alerts_is_taken_where_the_alert_got_worse_before_it(floor: Watch) -> None:
+    await floor.define(steps=_with_a_siren_between({"from": "critical"}))
+    await floor.fire("a", severity=Severity.WARNING)
+    await floor.change(lambda alert: change_severity(alert, Severity.CRITICAL, floor.at), "a")
+    await floor.step(300)
+    assert await floor.channels() == ["chat", "siren"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"),
+    [
+        ({"from": "12:05", "to": "12:06"}, True),
+        ({"from": "12:00", "to": "12:05"}, False),
+        ({"from": "12:06", "to": "11:00"}, False),
+    ],
+    ids=["within", "when they ended", "before they begin"],
+)
+async def test_a_step_outside_of_its_hours_is_left_out_and_the_next_one_is_taken_at_its_own_time(
+    floor: Watch, hours: dict[str, str], told: bool
+) -> None:
+    await floor.define(steps=_with_a_siren_between({"hours": [hours]}))
+    await floor.fire("a")
+    assert await floor.step(300) == 1
+    assert await floor.channels() == (["chat", "siren"] if told else ["chat"])
+    words = "siren" if told else "left out, outside of its hours"
+    assert (await floor.notes())[1] == f"page, step 2 of 3: {words}"
+    assert await floor.step(599) == 0
+    assert await floor.step(1) == 1
+    assert (await floor.channels())[-1] == "phone"
+
+
+def _with_a_siren_between(only: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"tell": [{"channel": "chat"}]},
+        {"after": "5m", "tell": [{"channel": "siren"}], **only},
+        {"after": "10m", "tell": [{"channel": "phone"}]},
+    ]
+
+
 async def test_quiet_hours_hold_what_can_wait_and_let_it_go_when_it_gets_worse(floor: Watch) -> None:
     quiet = {"from": "00:00", "to": "23:00"}
     await floor.define({**PRIMARY, "quiet_hours": [quiet]}, DEPUTY)

@@ -103,6 +103,22 @@ async def test_what_is_no_silence_is_refused_in_words(floor: Floor, wish: Wish, 
     assert await one(floor.database, "SELECT count(*) FROM silences") == 0
 
 
+async def test_several_silences_are_made_all_or_none(floor: Floor) -> None:
+    wishes = [Wish([f"service={name}"], "provider is down", HOUR) for name in "ab"]
+    await floor.fire("a", "b")
+    with pytest.raises(Refused, match="needs a comment"):
+        await silences.add_all(floor.database, ANN, [*wishes, Wish(["service=c"], "", HOUR)])
+    with pytest.raises(Refused, match="read-only"):
+        await silences.add_all(floor.database, Actor("ann", True), wishes)
+    assert await one(floor.database, "SELECT count(*) FROM silences") == 0
+    made = await silences.add_all(floor.database, ANN, wishes)
+    assert await column(floor.database, "SELECT id FROM silences ORDER BY id") == made
+    assert (
+        await column(floor.database, "SELECT action FROM audit WHERE object_kind = 'silence'") == ["add"] * 2
+    )
+    assert await column(floor.database, "SELECT suppressed FROM alerts") == [["silence"]] * 2
+
+
 async def test_a_silence_begins_neither_in_the_past_nor_for_who_only_looks(floor: Floor) -> None:
     with pytest.raises(Refused, match="in the past"):
         await silences.add(

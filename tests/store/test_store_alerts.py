@@ -204,7 +204,7 @@ async def test_what_changed_since_an_operator_looked_is_unread_for_that_operator
     assert not await unread("")
     await operations.look(database, Actor("ann", read_only=True), [firing.id])
     assert (await unread("ann"), await unread("ben")) == (False, True)
-    await operations.add_note(database, Actor("ben"), firing.id, "seen on the router too")
+    await operations.add_note(database, Actor("ben"), [firing.id], "seen on the router too")
     assert (await unread("ann"), await unread("ben")) == (True, False)
 
 

@@ -98,11 +98,11 @@ def stats(
     from watchfloor.cli import alert_stats, plain
 
     found = plain.ask(_options(context), alert_stats.stats(over, top))
-    plain.show_json(found) if json else alert_stats.show_stats(found)
+    plain.show_json(alert_stats.as_json(found)) if json else alert_stats.show_stats(found)
 
 
 def _act(
-    context: typer.Context, ids: list[int], act: Callable[[Desk, int], Awaitable[None]], did: str
+    context: typer.Context, ids: list[int], act: Callable[[Desk, int], Awaitable[object]], did: str
 ) -> None:
     """Do something to each alert; names those it was done to and fails if there are others."""
     from watchfloor.cli import plain

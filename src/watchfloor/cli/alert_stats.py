@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from watchfloor.cli.desk import Desk
 from watchfloor.cli.plain import show_table
 from watchfloor.domain.alert_stats import AlertCounts, AlertStats
 from watchfloor.domain.durations import compact_duration, parse_duration
+from watchfloor.domain.shape import plain
 from watchfloor.operations.actor import Refused
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -33,6 +35,14 @@ def stats(over: str, top: int) -> Callable[[Desk], Awaitable[AlertStats]]:
         return replace(found, rules=found.rules[:top], services=found.services[:top])
 
     return request
+
+
+def as_json(found: AlertStats) -> Any:
+    """What is printed as JSON: the week of all, not that of each rule and service."""
+    shown: Any = plain(found)
+    for each in (shown["all"], *shown["rules"], *shown["services"]):
+        del each["week"]
+    return shown
 
 
 def show_stats(found: AlertStats) -> None:

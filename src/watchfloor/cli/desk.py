@@ -296,11 +296,11 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
         await alerts.unacknowledge(await self._connect(), self._actor, alert_ids)
 
-    async def resolve(self, alert_ids: Sequence[int], note: str) -> None:
-        """Close alerts by hand. Raises `Refused`."""
+    async def resolve(self, alert_ids: Sequence[int], note: str) -> Sequence[int]:
+        """Close alerts by hand; the ids of those that changed. Raises `Refused`."""
         from watchfloor.operations import alerts
 
-        await alerts.resolve(await self._connect(), self._actor, alert_ids, note)
+        return await alerts.resolve(await self._connect(), self._actor, alert_ids, note)
 
     async def look(self, alert_ids: Sequence[int]) -> None:
         """Keep that this operator has seen these alerts as they are now."""
@@ -308,11 +308,11 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
         await alerts.look(await self._connect(), self._actor, alert_ids)
 
-    async def add_note(self, alert_id: int, note: str) -> None:
-        """Write something into the history of an alert. Raises `Refused`."""
+    async def add_note(self, alert_ids: Sequence[int], note: str) -> None:
+        """Write something into the history of alerts. Raises `Refused`."""
         from watchfloor.operations import alerts
 
-        await alerts.add_note(await self._connect(), self._actor, alert_id, note)
+        await alerts.add_note(await self._connect(), self._actor, alert_ids, note)
 
     async def set_paused(self, service_id: int, paused: bool) -> bool:
         """Stop watching a service, or watch it again; False: it was so. Raises `Refused`."""

@@ -94,7 +94,7 @@ def logs(level: str, text: str, limit: int) -> Callable[[Desk], Awaitable[Sequen
 
 
 def one_by_one(
-    alert_ids: Sequence[int], act: Callable[[Desk, int], Awaitable[None]]
+    alert_ids: Sequence[int], act: Callable[[Desk, int], Awaitable[object]]
 ) -> Callable[[Desk], Awaitable[tuple[list[int], list[str]]]]:
     """The request to do something to each alert: which ones it was done to, and why not to the others."""
 

@@ -37,6 +37,12 @@ class TellingDesk:
 
         return await operations.add(await self._connect(), self._actor, wish)
 
+    async def add_silences(self, wishes: Sequence[Wish]) -> Sequence[int]:
+        """Tell nobody of what matches one of them; returns the numbers of the silences. Raises `Refused`."""
+        from watchfloor.operations import silences as operations
+
+        return await operations.add_all(await self._connect(), self._actor, wishes)
+
     async def change_silence(self, silence: int, wish: Wish) -> int:
         """Put another silence in the place of one; returns its number. Raises `Refused`."""
         from watchfloor.operations import silences as operations

@@ -49,6 +49,7 @@ class Scope(StrEnum):
     DIALOG = "dialogs"
     CHOICE = "dialogs with a choice"
     NOTES = "dialogs that suggest notes"
+    ACKNOWLEDGING = "acknowledging"
     COLUMNS = "the columns of a list"
     PICKER = "pickers"
     FILTER = "the filter line"
@@ -87,6 +88,8 @@ class Context:
     filtered: bool = False
     marked: bool = False
     marked_firing: int = 0  # the firing alerts of the marked rows
+    marked_open: int = 0  # the alerts of the marked rows that are not over
+    marked_alerts: int = 0  # all alerts of the marked rows
     held: bool = False  # the screen is held still
     deep: bool = False  # there is a screen to go back to
     verb: str = ""  # what enter does to the row, where that differs

@@ -17,6 +17,26 @@ def acknowledge(context: Context) -> str:
     return f"acknowledge {context.marked_firing}" if context.marked_firing else "acknowledge"
 
 
+def resolve(context: Context) -> str:
+    return _several("resolve", context.marked_open)
+
+
+def hand_over(context: Context) -> str:
+    return _several("hand over", context.marked_open)
+
+
+def silence(context: Context) -> str:
+    return _several("silence", context.marked_alerts)
+
+
+def note(context: Context) -> str:
+    return _several("note", context.marked_alerts)
+
+
+def _several(act: str, number: int) -> str:
+    return f"{act} {number}" if number else act
+
+
 def hold(context: Context) -> str:
     return "go on" if context.held else "hold"
 

@@ -41,12 +41,16 @@ def firing(context: Context) -> str | None:
 
 
 def open_alert(context: Context) -> str | None:
+    if context.marked:
+        return None if context.marked_open else "no alert of the marked rows is open"
     if context.alert_id is None:
         return "no alert is open here"
     return f"alert #{context.alert_id} is resolved already" if context.alert_state == "resolved" else None
 
 
 def alert(context: Context) -> str | None:
+    if context.marked:
+        return None if context.marked_alerts else "none of the marked rows is an alert"
     return "no alert is open here" if context.alert_id is None else None
 
 

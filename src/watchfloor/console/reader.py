@@ -239,8 +239,8 @@ class Operator(Protocol):
     async def unacknowledge(self, alert_ids: Sequence[int]) -> None:
         """Take an acknowledgement back."""
 
-    async def resolve(self, alert_ids: Sequence[int], note: str) -> None:
-        """Close alerts by hand."""
+    async def resolve(self, alert_ids: Sequence[int], note: str) -> Sequence[int]:
+        """Close alerts by hand; the ids of those that changed."""
 
     async def hand_over(self, alert_ids: Sequence[int], person: str, note: str = "") -> Sequence[int]:
         """Make alerts the matter of a person; the ids of those that changed."""
@@ -248,14 +248,14 @@ class Operator(Protocol):
     async def look(self, alert_ids: Sequence[int]) -> None:
         """Keep that this operator has seen these alerts as they are now."""
 
-    async def add_note(self, alert_id: int, note: str) -> None:
-        """Write something into the history of an alert."""
+    async def add_note(self, alert_ids: Sequence[int], note: str) -> None:
+        """Write something into the history of alerts."""
 
     async def note_incident(self, incident_id: int, text: str) -> None:
         """Write something into the timeline of an incident."""
 
-    async def add_silence(self, wish: Wish) -> int:
-        """Tell nobody of what matches; the number of the silence."""
+    async def add_silences(self, wishes: Sequence[Wish]) -> Sequence[int]:
+        """Tell nobody of what matches one of them; the numbers of the silences."""
 
     async def change_silence(self, silence: int, wish: Wish) -> int:
         """Put another silence in the place of one; its number."""

@@ -12,6 +12,9 @@ from datetime import datetime
 
 DAYS, HOURS = 7, 24
 
+Week = tuple[tuple[int, ...], ...]
+"""A line a day, Monday first, with a count for each hour of that day."""
+
 
 @dataclass(frozen=True, slots=True)
 class FiredAlert:
@@ -27,7 +30,10 @@ class FiredAlert:
 
 @dataclass(frozen=True, slots=True)
 class AlertCounts:
-    """Alerts of one rule or service, or of all. Means are seconds over those that came so far; None without any."""
+    """Alerts of one rule or service, or of all. Means are seconds over those that came so far; None without any.
+
+    ``week`` counts them by the hour of the week in which they fired.
+    """
 
     name: str
     alerts: int
@@ -36,35 +42,31 @@ class AlertCounts:
     reopened: int
     to_acknowledge: float | None
     to_resolve: float | None
+    week: Week
 
 
 @dataclass(frozen=True, slots=True)
 class AlertStats:
-    """All alerts of a stretch of time, by rule and by service (the noisiest first), and by hour of the week.
-
-    ``week`` has a line a day, Monday first, with a count for each hour of that day.
-    """
+    """All alerts of a stretch of time, by rule and by service (the noisiest first), and by hour of the week."""
 
     start: datetime
     end: datetime
     all: AlertCounts
     rules: tuple[AlertCounts, ...]
     services: tuple[AlertCounts, ...]
-    week: tuple[tuple[int, ...], ...]
+    week: Week
 
 
 def alert_stats(alerts: Sequence[FiredAlert], start: datetime, end: datetime) -> AlertStats:
     """The statistics of ``alerts``; days and hours are those of the zone that their moments are in."""
-    week = [[0] * HOURS for _ in range(DAYS)]
-    for alert in alerts:
-        week[alert.fired_at.weekday()][alert.fired_at.hour] += 1
+    whole = _counts("", alerts)
     return AlertStats(
         start,
         end,
-        _counts("", alerts),
+        whole,
         _ranked(alerts, lambda alert: alert.rule),
         _ranked((alert for alert in alerts if alert.service), lambda alert: alert.service),
-        tuple(tuple(day) for day in week),
+        whole.week,
     )
 
 
@@ -80,8 +82,16 @@ def _counts(name: str, alerts: Sequence[FiredAlert]) -> AlertCounts:
     acked = [(a.acked_at - a.fired_at).total_seconds() for a in alerts if a.acked_at is not None]
     resolved = [(a.resolved_at - a.fired_at).total_seconds() for a in alerts if a.resolved_at is not None]
     return AlertCounts(
-        name, len(alerts), len(acked), len(resolved), sum(a.reopened for a in alerts), _mean(acked), _mean(resolved)
+        name, len(alerts), len(acked), len(resolved), sum(a.reopened for a in alerts), _mean(acked), _mean(resolved),
+        _week(alerts),
     )  # fmt: skip
+
+
+def _week(alerts: Sequence[FiredAlert]) -> Week:
+    week = [[0] * HOURS for _ in range(DAYS)]
+    for alert in alerts:
+        week[alert.fired_at.weekday()][alert.fired_at.hour] += 1
+    return tuple(tuple(day) for day in week)
 
 
 def _mean(seconds: Sequence[float]) -> float | None:

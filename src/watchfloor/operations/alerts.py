@@ -82,14 +82,14 @@ async def look(database: Database, actor: Actor, alert_ids: Sequence[int]) -> No
         await alert_rooms.look(connection, actor.name, alert_ids)
 
 
-async def add_note(database: Database, actor: Actor, alert_id: int, note: str) -> None:
-    """Write something into the history of an alert, open or not; nobody is told. Raises `Refused`."""
+async def add_note(database: Database, actor: Actor, alert_ids: Sequence[int], note: str) -> None:
+    """Write something into the history of alerts, open or not; nobody is told. Raises `Refused`."""
     may_change(actor)
     text = one_line(note, NOTE_LIMIT)
     if not text:
         raise Refused("A note needs words.")
     await change(
-        database, actor, "note", [alert_id], lambda alert, now: life.take_note(alert, actor.name, now, text)
+        database, actor, "note", alert_ids, lambda alert, now: life.take_note(alert, actor.name, now, text)
     )
 
 

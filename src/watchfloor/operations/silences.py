@@ -28,15 +28,28 @@ LONGEST = timedelta(days=366)
 
 async def add(database: Database, actor: Actor, wish: Wish) -> int:
     """Silence what matches; returns the number of the silence. Raises `Refused`."""
+    [made] = await add_all(database, actor, [wish])
+    return made
+
+
+async def add_all(database: Database, actor: Actor, wishes: Sequence[Wish]) -> list[int]:
+    """Silence what matches one of the wishes, with a silence for each; returns their numbers. Raises `Refused`."""
     may_change(actor)
-    matchers, comment = _checked(wish)
+    wanted = [(wish, *_checked(wish)) for wish in wishes]
+    made: list[int] = []
     async with database.transaction() as connection:
         now = await clock(connection)
-        starts, ends = _span(wish, now)
-        made = await silences.add(
-            connection, matchers, starts, ends, wish.until_resolved, actor.name, comment
-        )
-        await _settle(connection, actor, "add", made, None, _shown(matchers, starts, ends, comment), now)
+        for wish, matchers, comment in wanted:
+            starts, ends = _span(wish, now)
+            number = await silences.add(
+                connection, matchers, starts, ends, wish.until_resolved, actor.name, comment
+            )
+            after = _shown(matchers, starts, ends, comment)
+            await audit.record(
+                connection, [audit.Line(actor.name, "add", "silence", str(number), None, after)]
+            )
+            made.append(number)
+        await _in_force(connection, now)
     return made
 
 
@@ -79,8 +92,7 @@ async def expire(database: Database, actor: Actor, silence_ids: Sequence[int]) -
             ended.append(silence_id)
         if not ended:
             raise Refused("There is no such silence in force or to come.")
-        await bring_in_line(connection, now)
-        await pulse(connection, "alerts", "health", "outbox")
+        await _in_force(connection, now)
     return ended
 
 
@@ -176,5 +188,10 @@ async def _settle(
 ) -> None:
     line = audit.Line(actor.name, action, "silence", str(silence_id), before, after)
     await audit.record(connection, [line])
+    await _in_force(connection, now)
+
+
+async def _in_force(connection: Connection, now: datetime) -> None:
+    """Let what was changed hold for alerts that are open already."""
     await bring_in_line(connection, now)
     await pulse(connection, "alerts", "health", "outbox")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 
@@ -25,14 +24,18 @@ from watchfloor.console.screens.form import FormRoom
 from watchfloor.console.screens.handing_over import ask_to_hand_over
 from watchfloor.console.screens.host import ActionHost
 from watchfloor.console.screens.maintenance import MaintenanceRoom
-from watchfloor.console.screens.silencing import ask_to_silence_alert
+from watchfloor.console.screens.several import Subject, done_to, heading, named, names, what
+from watchfloor.console.screens.silencing import ask_to_silence
 from watchfloor.console.widgets.filter_line import TextLine
 from watchfloor.console.widgets.words import Words
 from watchfloor.domain.boards import HealthRow, SettingRow
-from watchfloor.domain.words import count
 
 if TYPE_CHECKING:
     from watchfloor.console.app import WatchfloorApp
+
+
+def _nothing() -> None:
+    """For what need not be heard of."""
 
 
 def check_now(app: WatchfloorApp, service: HealthRow) -> None:
@@ -62,9 +65,7 @@ def ask_to_acknowledge(app: WatchfloorApp, alert_id: int, title: str, note: str 
     def done(answer: Acknowledgement | None) -> None:
         if answer is not None:
             app.operate(
-                lambda: operator.acknowledge(
-                    [alert_id], answer.note, answer.lasts, sticky=answer.lasts is None
-                ),
+                lambda: operator.acknowledge([alert_id], answer.note, answer.lasts, sticky=answer.sticky),
                 f"acknowledged #{alert_id} {answer.until}",
                 undo=(
                     "acknowledge",
@@ -74,18 +75,6 @@ def ask_to_acknowledge(app: WatchfloorApp, alert_id: int, title: str, note: str 
             )
 
     app.push_screen(AcknowledgeDialog(f"#{alert_id} {title}", [alert_id], app.ack_lasts, note), done)
-
-
-class Subject(NamedTuple):
-    """An alert that is to be acknowledged together with others, and the word it is counted under."""
-
-    id: int
-    title: str
-    word: str
-
-
-NAMED = 5
-"""So many of several alerts are named before they are acknowledged."""
 
 
 def ask_to_acknowledge_many(
@@ -99,9 +88,7 @@ def ask_to_acknowledge_many(
 
     async def acknowledge(answer: Acknowledgement) -> None:
         ids = [subject.id for subject in subjects]
-        changed.extend(
-            await app.operator.acknowledge(ids, answer.note, answer.lasts, sticky=answer.lasts is None)
-        )
+        changed.extend(await app.operator.acknowledge(ids, answer.note, answer.lasts, sticky=answer.sticky))
 
     def answered(answer: Acknowledgement | None) -> None:
         if answer is None:
@@ -109,7 +96,7 @@ def ask_to_acknowledge_many(
         done()
         app.operate(
             lambda: acknowledge(answer),
-            lambda: f"acknowledged {_of(len(changed), len(subjects))} {answer.until}",
+            lambda: f"acknowledged {done_to(subjects, changed)} {answer.until}",
             undo=(
                 "acknowledge",
                 lambda: app.operator.unacknowledge(changed),
@@ -117,28 +104,25 @@ def ask_to_acknowledge_many(
             ),
         )
 
-    words = Counter(subject.word for subject in subjects)
-    kinds = ", ".join(f"{number} {word}" for word, number in words.most_common())
-    names = [f"#{subject.id} {subject.title}" for subject in subjects[:NAMED]]
-    if len(subjects) > NAMED:
-        names.append(f"and {len(subjects) - NAMED} more")
-    summary = f"{count(len(subjects), 'alert')}: {kinds}"
     alerts = [subject.id for subject in subjects]
-    app.push_screen(AcknowledgeManyDialog(summary, names, alerts, app.ack_lasts), answered)
+    app.push_screen(AcknowledgeManyDialog(what(subjects), names(subjects), alerts, app.ack_lasts), answered)
 
 
-def _of(number: int, every: int) -> str:
-    return count(every, "alert") if number == every else f"{number} of {count(every, 'alert')}"
+def ask_to_resolve(
+    app: WatchfloorApp, subjects: Sequence[Subject], note: str = "", done: Callable[[], None] = _nothing
+) -> None:
+    """Ask whether to close alerts by hand, then do it; `done` is called when the person agreed."""
+    changed: list[int] = []
 
+    async def resolve(note: str) -> None:
+        changed.extend(await app.operator.resolve([subject.id for subject in subjects], note))
 
-def ask_to_resolve(app: WatchfloorApp, alert_id: int, title: str, note: str = "") -> None:
-    """Ask whether to close an alert by hand, then do it."""
-
-    def done(answer: str | None) -> None:
+    def answered(answer: str | None) -> None:
         if answer is not None:
-            app.operate(lambda: app.operator.resolve([alert_id], answer), f"resolved #{alert_id}")
+            done()
+            app.operate(lambda: resolve(answer), lambda: f"resolved {done_to(subjects, changed)}")
 
-    app.push_screen(ResolveDialog(alert_id, title, note), done)
+    app.push_screen(ResolveDialog(subjects, note), answered)
 
 
 def ask_to_change(app: WatchfloorApp, row: SettingRow, wanted: str | None = None) -> None:
@@ -212,14 +196,16 @@ class ServiceActs(ActionHost):
 
 
 class NoteDialog(Dialog[str], inherit_bindings=False):
-    """Asks for a line of the history of an alert; nothing there is ever taken back."""
+    """Asks for a line of the history of alerts; nothing there is ever taken back."""
 
     grave: ClassVar[bool] = True
 
-    def __init__(self, alert_id: int, title: str) -> None:
-        super().__init__((("Note for ", "muted"), (f"#{alert_id} ", "key"), (clean(title), "title")))
+    def __init__(self, subjects: Sequence[Subject]) -> None:
+        super().__init__(heading("Note for", subjects))
+        self._subjects = subjects
 
     def questions(self) -> ComposeResult:
+        yield from named(self._subjects)
         yield Words("Stands in its history for those who come after you; nobody is told.", classes="detail")
         yield spare()
         yield TextLine()
@@ -231,11 +217,15 @@ class NoteDialog(Dialog[str], inherit_bindings=False):
         return note or None
 
 
+def _is_open(subject: Subject) -> bool:
+    return subject.state != "resolved"
+
+
 class AlertActs(ActionHost):
     """What can be done to one alert, or to those that are marked."""
 
     def marked_subjects(self) -> Sequence[Subject]:
-        """The firing alerts among the marked rows, where there can be any."""
+        """The alerts among the marked rows, where there can be any."""
         return ()
 
     def marks_used(self) -> None:
@@ -245,41 +235,60 @@ class AlertActs(ActionHost):
         """What the selected alert says, for the head of a dialog."""
         raise NotImplementedError
 
+    def _subjects(self) -> list[Subject]:
+        """The marked alerts if there are marks, else the selected one."""
+        context = self.context()
+        if context.marked:
+            return list(self.marked_subjects())
+        if context.alert_id is None:
+            return []
+        return [Subject(context.alert_id, self.alert_title(), state=context.alert_state)]
+
     def do_acknowledge(self) -> None:
         if self.context().marked:
-            ask_to_acknowledge_many(self.console_app, self.marked_subjects(), self.marks_used)
+            subjects = [each for each in self.marked_subjects() if each.state == "firing"]
+            ask_to_acknowledge_many(self.console_app, subjects, self.marks_used)
             return
         alert_id = self.context().alert_id
         if alert_id is not None:
             ask_to_acknowledge(self.console_app, alert_id, self.alert_title())
 
     def do_note(self) -> None:
-        alert_id, app = self.context().alert_id, self.console_app
+        subjects, app = self._subjects(), self.console_app
 
         def done(note: str | None) -> None:
-            if note is not None and alert_id is not None:
-                app.operate(lambda: app.operator.add_note(alert_id, note), f"noted for #{alert_id}")
+            if note is not None:
+                self.marks_used()
+                ids = [subject.id for subject in subjects]
+                app.operate(lambda: app.operator.add_note(ids, note), f"noted for {done_to(subjects, ids)}")
 
-        if alert_id is not None:
-            app.push_screen(NoteDialog(alert_id, self.alert_title()), done)
+        if subjects:
+            app.push_screen(NoteDialog(subjects), done)
 
     def do_hand_over(self) -> None:
-        alert_id, app = self.context().alert_id, self.console_app
+        subjects, app = list(filter(_is_open, self._subjects())), self.console_app
+        changed: list[int] = []
+
+        async def hand_over(person: str) -> None:
+            changed.extend(await app.operator.hand_over([subject.id for subject in subjects], person))
 
         def done(person: str | None) -> None:
-            if person is not None and alert_id is not None:
-                words = f"handed #{alert_id} over to {clean(person)}"
-                app.operate(lambda: app.operator.hand_over([alert_id], person), words)
+            if person is not None:
+                self.marks_used()
+                app.operate(
+                    lambda: hand_over(person),
+                    lambda: f"handed {done_to(subjects, changed)} over to {clean(person)}",
+                )
 
-        if alert_id is not None:
-            ask_to_hand_over(app, alert_id, self.alert_title(), done)
+        if subjects:
+            ask_to_hand_over(app, subjects, done)
 
     def do_silence(self) -> None:
-        alert_id = self.context().alert_id
-        if alert_id is not None:
-            ask_to_silence_alert(self.console_app, alert_id)
+        subjects = self._subjects()
+        if subjects:
+            ask_to_silence(self.console_app, subjects, self.marks_used)
 
     def do_resolve(self) -> None:
-        alert_id = self.context().alert_id
-        if alert_id is not None:
-            ask_to_resolve(self.console_app, alert_id, self.alert_title())
+        subjects = list(filter(_is_open, self._subjects()))
+        if subjects:
+            ask_to_resolve(self.console_app, subjects, done=self.marks_used)

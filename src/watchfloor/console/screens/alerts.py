@@ -12,7 +12,7 @@ from watchfloor.console.action import Context, Scope
 from watchfloor.console.book import Book
 from watchfloor.console.draw.uptime import proportions
 from watchfloor.console.line import Line, Piece, clean, says
-from watchfloor.console.screens.acts import AlertActs, Subject, ask_to_acknowledge_many
+from watchfloor.console.screens.acts import AlertActs, ask_to_acknowledge_many
 from watchfloor.console.screens.alert_sections import SECTIONS
 from watchfloor.console.screens.alert_sections.active import Active
 from watchfloor.console.screens.alert_sections.history import History
@@ -23,6 +23,7 @@ from watchfloor.console.screens.replaying import DeliveryActs
 from watchfloor.console.screens.rule import RuleActs
 from watchfloor.console.screens.sectioned import SectionedRoom
 from watchfloor.console.screens.settings import row_lines
+from watchfloor.console.screens.several import Subject
 from watchfloor.console.screens.silencing import SilenceActs
 from watchfloor.console.screens.text import TextRoom
 from watchfloor.console.screens.travel import Travels
@@ -137,21 +138,17 @@ class AlertsRoom(
     # Alerts that are marked or shown
 
     def marked_subjects(self) -> Sequence[Subject]:
-        return self._subjects(self.table.rows.marked)
+        return _subjects(self.table.rows.marked)
 
     def marks_used(self) -> None:
         self.do_clear_marks()
 
     def do_acknowledge_all(self) -> None:
-        subjects = self._subjects(self.table.rows.shown)
+        subjects = [each for each in _subjects(self.table.rows.shown) if each.state == "firing"]
         if subjects:
             ask_to_acknowledge_many(self.console_app, subjects, self.do_clear_marks)
         else:
             self.console_app.say((("acknowledge all: no alert that is shown is firing", "degraded"),))
-
-    def _subjects(self, rows: Sequence[Any]) -> list[Subject]:
-        firing = [row for row in rows if isinstance(row, AlertRow) and row.state == "firing"]
-        return [Subject(row.id, row.title, row.severity.word) for row in firing]
 
     def letters(self, *, shown: bool) -> Sequence[SentRow]:
         rows = self.table.rows.shown if shown else self.table.rows.marked
@@ -174,3 +171,8 @@ class AlertsRoom(
         if row is None or found is None or found[0] is not section:
             return lambda cells: []
         return section.beside(row, found[1], self.console_app.moment)
+
+
+def _subjects(rows: Sequence[Any]) -> list[Subject]:
+    alerts = [row for row in rows if isinstance(row, AlertRow)]
+    return [Subject(row.id, row.title, row.severity.word, row.state) for row in alerts]

@@ -20,6 +20,7 @@ from watchfloor.console.format import span
 from watchfloor.console.keys import key_of
 from watchfloor.console.line import EMPTY, Line, clean, clip_line, plain, says, width
 from watchfloor.console.screens.host import ActionHost
+from watchfloor.console.screens.several import Subject, heading, named
 from watchfloor.console.widgets.filter_line import TextLine
 from watchfloor.console.widgets.footer import Footer
 from watchfloor.console.widgets.lines import Bar
@@ -99,6 +100,7 @@ class Dialog(ActionHost, ModalScreen[A | None], Generic[A], inherit_bindings=Fal
     }
     Dialog Say, Dialog DialogFooter, Dialog TextLine { width: 100%; }
     Dialog.-full .spare, Dialog.-low .spare, Dialog.-tiny .spare, Dialog.-tiny .detail { display: none; }
+    Dialog.-fuller .names { display: none; }
     Dialog.-fuller #box, Dialog.-tiny #box { border: none; padding: 0; }
     """
 
@@ -178,15 +180,18 @@ def spare(words: str = "") -> Say:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """The answer of `AcknowledgeDialog`; `lasts` None means until resolved."""
+    """The answer of `AcknowledgeDialog`; `lasts` None means until resolved. A `sticky` one survives what gets worse."""
 
     note: str
     lasts: timedelta | None
+    sticky: bool
 
     @property
     def until(self) -> str:
         """How long, in words."""
-        return "until it is resolved" if self.lasts is None else f"for {short(self.lasts)}"
+        if self.lasts is None:
+            return "until it is resolved" if self.sticky else "until it is resolved or gets worse"
+        return f"for {short(self.lasts)}{', even if it gets worse' if self.sticky else ''}"
 
 
 def short(lasts: timedelta) -> str:
@@ -204,10 +209,11 @@ def short(lasts: timedelta) -> str:
 class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
     """A note and an end; both have a suggestion, so that enter is enough.
 
+    What lasts until it is resolved survives a rise of severity, what has an end does not, unless the person says.
     Other notes are offered: those written last about what is like `alerts`, then common ones.
     """
 
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.DIALOG, Scope.CHOICE, Scope.NOTES)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.DIALOG, Scope.CHOICE, Scope.NOTES, Scope.ACKNOWLEDGING)
 
     def __init__(self, what: str, alerts: Sequence[int], lasts: timedelta, note: str = "") -> None:
         super().__init__(says(f"Acknowledge {clean(what)}", "title"))
@@ -219,6 +225,8 @@ class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
         self._offered: Sequence[str] = ()
         self._next = 0
         self._notes = Words("", "muted", limit=3, classes="spare detail")
+        self._wants_sticky: bool | None = None
+        self._rise = Say(classes="detail")
 
     def questions(self) -> ComposeResult:
         yield spare("Note")
@@ -227,8 +235,10 @@ class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
         yield spare()
         yield spare("Until")
         yield Choice(self._words, lambda: self._chosen)
+        yield self._rise
 
     def begin(self) -> None:
+        self._say_rise()
         self._offer(())
         app = self.console_app
         app.ask(lambda: app.reader.suggested_notes(self._alerts), self._offer)
@@ -247,6 +257,7 @@ class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
     def _choose(self, step: int) -> None:
         self._chosen = (self._chosen + step) % len(self._choices)
         self.query_one(Choice).renew()
+        self._say_rise()
 
     def do_next_choice(self) -> None:
         self._choose(1)
@@ -256,7 +267,19 @@ class AcknowledgeDialog(Dialog[Acknowledgement], inherit_bindings=False):
 
     def answer(self) -> Acknowledgement:
         note = self.query_one(TextLine).value.strip()
-        return Acknowledgement(note or SUGGESTED_NOTE, self._choices[self._chosen])
+        return Acknowledgement(note or SUGGESTED_NOTE, self._choices[self._chosen], self._sticky)
+
+    @property
+    def _sticky(self) -> bool:
+        return self._choices[self._chosen] is None if self._wants_sticky is None else self._wants_sticky
+
+    def do_toggle_sticky(self) -> None:
+        self._wants_sticky = not self._sticky
+        self._say_rise()
+
+    def _say_rise(self) -> None:
+        words = "A rise of severity does not end it." if self._sticky else "A rise of severity ends it."
+        self._rise.say(((f"{key_of('sticky')}: ", "muted"), (words, "accent" if self._sticky else "muted")))
 
 
 class AcknowledgeManyDialog(AcknowledgeDialog, inherit_bindings=False):
@@ -274,16 +297,19 @@ class AcknowledgeManyDialog(AcknowledgeDialog, inherit_bindings=False):
 
 
 class ResolveDialog(Dialog[str]):
-    """Closes an alert by hand: what fired may still be wrong, so it says what that means."""
+    """Closes alerts by hand: what fired may still be wrong, so it says what that means."""
 
     grave: ClassVar[bool] = True
 
-    def __init__(self, alert_id: int, title: str, note: str = "") -> None:
-        super().__init__((("Resolve ", "muted"), (f"#{alert_id} ", "key"), (clean(title), "title")))
-        self._note = note
+    def __init__(self, subjects: Sequence[Subject], note: str = "") -> None:
+        super().__init__(heading("Resolve", subjects))
+        self._subjects, self._note = subjects, note
 
     def questions(self) -> ComposeResult:
+        yield from named(self._subjects)
         words = "Closes one alert. It comes back only after its cause was gone once."
+        if len(self._subjects) > 1:
+            words = f"Closes all {len(self._subjects)}. Each comes back only after its cause was gone once."
         yield Words(words, classes="detail")
         yield spare()
         yield spare("Note")

@@ -1,4 +1,4 @@
-"""Handing an alert over: the question to whom, with everybody there is and who is on call now."""
+"""Handing alerts over: the question to whom, with everybody there is and who is on call now."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from textual.widgets import Input
 from watchfloor.console.action import Scope
 from watchfloor.console.line import Line, clean
 from watchfloor.console.screens.dialogs import Dialog, Say, spare
+from watchfloor.console.screens.several import Subject, heading, named
 from watchfloor.console.widgets.filter_line import TextLine
 from watchfloor.console.widgets.words import Words
 from watchfloor.domain.duty_boards import PersonRow
@@ -26,19 +27,20 @@ NAME = 22
 
 
 class HandOverDialog(Dialog[str], inherit_bindings=False):
-    """Asks to whom an alert is handed over; who was told cannot be untold."""
+    """Asks to whom alerts are handed over; who was told cannot be untold."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.DIALOG, Scope.CHOICE)
     grave: ClassVar[bool] = True
 
-    def __init__(self, alert_id: int, title: str, people: Sequence[PersonRow]) -> None:
-        super().__init__((("Hand over ", "muted"), (f"#{alert_id} ", "key"), (clean(title), "title")))
-        self._people = people
+    def __init__(self, subjects: Sequence[Subject], people: Sequence[PersonRow]) -> None:
+        super().__init__(heading("Hand over", subjects))
+        self._subjects, self._people = subjects, people
         self._chosen = 0
         self._lines = [Say() for _ in range(min(SHOWN, len(people)))]
         self._more = Words("", "muted", limit=1, classes="detail")
 
     def questions(self) -> ComposeResult:
+        yield from named(self._subjects)
         yield Words("To whom? They are told at once. Choose, or type a part of the name.", classes="detail")
         yield spare()
         yield TextLine()
@@ -97,13 +99,13 @@ def _line(person: PersonRow, *, chosen: bool) -> Line:
 
 
 def ask_to_hand_over(
-    app: WatchfloorApp, alert_id: int, title: str, done: Callable[[str | None], None]
+    app: WatchfloorApp, subjects: Sequence[Subject], done: Callable[[str | None], None]
 ) -> None:
     """Ask to whom, of all people there are; says what to do where there is nobody."""
 
     def opened(people: Sequence[PersonRow]) -> None:
         if people:
-            app.push_screen(HandOverDialog(alert_id, title, people), done)
+            app.push_screen(HandOverDialog(subjects, people), done)
         else:
             words = "nobody to hand over to: define people in the config file (docs/oncall.md)"
             app.say(((words, "degraded"),))

@@ -16,7 +16,7 @@ from watchfloor.console.draw.uptime import proportions
 from watchfloor.console.filters import Fields
 from watchfloor.console.glyphs import PAUSED, PENDING, STATUS, Mark, health, tally
 from watchfloor.console.line import Line, Piece, clean, says
-from watchfloor.console.screens.acts import AlertActs, ServiceActs, Subject
+from watchfloor.console.screens.acts import AlertActs, ServiceActs
 from watchfloor.console.screens.beside import BesideRoom
 from watchfloor.console.screens.health_columns import URGENCY, Shown, columns
 from watchfloor.console.screens.health_sections import SECTIONS, SERVICES
@@ -25,6 +25,7 @@ from watchfloor.console.screens.sectioned import Part, SectionedRoom
 from watchfloor.console.screens.sections import Section
 from watchfloor.console.screens.service import ServiceRoom, problem_began
 from watchfloor.console.screens.settings import row_lines
+from watchfloor.console.screens.several import Subject
 from watchfloor.console.screens.text import TextRoom
 from watchfloor.console.screens.travel import Travels
 from watchfloor.console.views.group import group_lines
@@ -221,7 +222,8 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom
     def context(self) -> Context:
         selected = self.selected
         row = selected if isinstance(selected, HealthRow) else None
-        state = "" if row is None else "acknowledged" if row.acknowledged else "firing"
+        state = "" if row is None else _alert_state(row)
+        subjects = self.marked_subjects()
         verb = ""
         if isinstance(selected, Group):
             verb = "unfold" if self.is_folded(selected) else "fold"
@@ -231,7 +233,8 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom
             alert_id=row.alert_id if row else None,
             alert_state=state,
             began=problem_began(row) if row else None,
-            marked_firing=len(self.marked_subjects()),
+            marked_firing=sum(each.state == "firing" for each in subjects),
+            marked_open=len(subjects),
             verb=verb,
             grouped="" if self._by is By.NOTHING else str(self._by),
             group=isinstance(selected, Group),
@@ -239,9 +242,9 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom
 
     def marked_subjects(self) -> Sequence[Subject]:
         return [
-            Subject(row.alert_id, f"{row.name} is {health(row).word}", health(row).word)
+            Subject(row.alert_id, f"{row.name} is {health(row).word}", health(row).word, _alert_state(row))
             for row in self.table.rows.marked
-            if isinstance(row, HealthRow) and row.alert_id is not None and not row.acknowledged
+            if isinstance(row, HealthRow) and row.alert_id is not None
         ]
 
     def marks_used(self) -> None:
@@ -303,6 +306,10 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom
 
 def _order(row: HealthRow) -> tuple[Any, ...]:
     return (URGENCY[health(row).word], row.acknowledged, row.name.casefold(), row.id)
+
+
+def _alert_state(row: HealthRow) -> str:
+    return "acknowledged" if row.acknowledged else "firing"
 
 
 def service_fields(row: HealthRow) -> Fields:

@@ -26,6 +26,7 @@ from watchfloor.console.screens.job import JobRoom
 from watchfloor.console.screens.rule import RuleRoom
 from watchfloor.console.screens.run import RunRoom
 from watchfloor.console.screens.service import ServiceRoom
+from watchfloor.console.screens.several import Subject
 from watchfloor.console.screens.text import TextRoom
 from watchfloor.console.views.keymaps import keymap_lines
 from watchfloor.domain.boards import AlertDetail, HealthRow, SettingRow
@@ -173,12 +174,14 @@ class Orders:
             if detail is None:
                 raise Mistake(f"There is no alert #{alert_id}.")
             reason = act.why_disabled(
-                replace(self._room.context(), alert_id=alert_id, alert_state=detail.row.state)
+                replace(self._room.context(), alert_id=alert_id, alert_state=detail.row.state, marked=False)
             )
             if reason is not None:
                 raise Mistake(f"{act.label}: {reason}")
-            ask = ask_to_acknowledge if act.id == "acknowledge" else ask_to_resolve
-            ask(self._app, alert_id, detail.row.title, note.strip())
+            if act.id == "acknowledge":
+                ask_to_acknowledge(self._app, alert_id, detail.row.title, note.strip())
+            else:
+                ask_to_resolve(self._app, [Subject(alert_id, detail.row.title)], note.strip())
 
         return lambda: self._app.ask(lambda: self._app.reader.alert(alert_id), found)
 

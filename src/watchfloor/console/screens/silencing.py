@@ -5,19 +5,22 @@ Whatever is done to a silence can be taken back; one that matches everything is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input
 
 from watchfloor.console.action import Scope
-from watchfloor.console.line import clean, says
+from watchfloor.console.line import Line, clean, says
 from watchfloor.console.screens.dialogs import Dialog, Say, spare
 from watchfloor.console.screens.host import ActionHost
+from watchfloor.console.screens.several import Subject, heading, named
 from watchfloor.console.widgets.filter_line import TextLine
+from watchfloor.console.widgets.words import Words
 from watchfloor.domain.boards import AlertDetail, SilenceRow
 from watchfloor.domain.durations import parse_duration
 from watchfloor.domain.matchers import BadMatcher, Matcher, match_everything, parse_all, split
@@ -28,8 +31,13 @@ from watchfloor.operations.actor import Refused
 if TYPE_CHECKING:
     from watchfloor.console.app import WatchfloorApp
 
+A = TypeVar("A")
+
 RESOLVED = "resolved"
+LASTS = "2h"
 MORE = timedelta(hours=1)
+AT_ONCE = 20
+"""So many marked alerts are silenced at once: each gets a silence of its own, which is looked at for every alert."""
 
 
 def read_end(text: str, start: datetime, zone: tzinfo | None) -> tuple[timedelta | None, bool]:
@@ -76,43 +84,76 @@ def matchers_of(detail: AlertDetail) -> str:
     )
 
 
-class SilenceDialog(Dialog[Wish], inherit_bindings=False):
-    """Asks what, until when and why; says at every key how much it would keep quiet now."""
+class EndDialog(Dialog[A], inherit_bindings=False):
+    """Asks until when and why something is kept quiet."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.DIALOG, Scope.FIELDS)
     DEFAULT_CSS: ClassVar[str] = """
-    SilenceDialog #box { width: 78; }
+    EndDialog #box { width: 78; }
     """
+
+    def __init__(self, title: Line, lasts: str, comment: str, starts: datetime | None) -> None:
+        """With `starts` the silence is still to begin, or has begun: a length of time counts from there or from now."""
+        super().__init__(title)
+        self._lasts, self._comment, self._starts = lasts, comment, starts
+
+    def end_and_reason(self) -> ComposeResult:
+        """The lines to fill in."""
+        yield spare("Until: 2h, 2026-12-24 18:00, resolved, or 2h or resolved")
+        yield TextLine(self._lasts, id="lasts")
+        yield spare()
+        yield spare("Why; you are its author")
+        yield TextLine(self._comment, placeholder="required: for those who come after you", id="comment")
+
+    def do_next_line(self) -> None:
+        self.focus_next(TextLine)
+
+    def do_previous_line(self) -> None:
+        self.focus_previous(TextLine)
+
+    def wish(self, matchers: Sequence[str]) -> Wish | None:
+        """A silence with these matchers, as it is filled in; None after saying what is wrong."""
+        comment, app = self.query_one("#comment", TextLine).value.strip(), self.console_app
+        try:
+            everything = match_everything(parse_all(matchers))
+            now = app.present.now
+            start = now if self._starts is None else max(now, self._starts)
+            lasts, until_resolved = read_end(self.query_one("#lasts", TextLine).value, start, app.zone)
+        except ValueError as mistake:
+            self.complain(f"{mistake}.")
+            return None
+        if not comment:
+            self.complain("A silence needs a comment: why, for those who come after you.")
+            self.query_one("#comment", TextLine).focus()
+            return None
+        return Wish(matchers, comment, lasts, until_resolved=until_resolved, everything=everything)
+
+
+class SilenceDialog(EndDialog[Wish], inherit_bindings=False):
+    """Asks what, until when and why; says at every key how much it would keep quiet now."""
 
     def __init__(
         self,
         what: str,
         matchers: str,
-        lasts: str = "2h",
+        lasts: str = LASTS,
         comment: str = "",
         starts: datetime | None = None,
     ) -> None:
-        """With `starts` the silence is still to begin, or has begun: a length of time counts from there or from now."""
-        super().__init__(says(clean(what), "title"))
-        self._given = (matchers, lasts, comment)
-        self._starts = starts
+        super().__init__(says(clean(what), "title"), lasts, comment, starts)
+        self._matchers = matchers
         self._reach = Say(id="reach")
         self._told_everything = False
 
     def questions(self) -> ComposeResult:
-        matchers, lasts, comment = self._given
         yield spare("What: label=value, with = != =~ or !~; all must agree")
-        yield TextLine(matchers, id="matchers")
+        yield TextLine(self._matchers, id="matchers")
         yield self._reach
         yield spare()
-        yield spare("Until: 2h, 2026-12-24 18:00, resolved, or 2h or resolved")
-        yield TextLine(lasts, id="lasts")
-        yield spare()
-        yield spare("Why; you are its author")
-        yield TextLine(comment, placeholder="required: for those who come after you", id="comment")
+        yield from self.end_and_reason()
 
     def begin(self) -> None:
-        if not self._given[2]:  # the rest has a suggestion: why is all there is to say
+        if not self._comment:  # the rest has a suggestion: why is all there is to say
             self.query_one("#comment", TextLine).focus()
         self._look()
 
@@ -153,66 +194,83 @@ class SilenceDialog(Dialog[Wish], inherit_bindings=False):
 
         app.ask(question, told)
 
-    def do_next_line(self) -> None:
-        self.focus_next(TextLine)
-
-    def do_previous_line(self) -> None:
-        self.focus_previous(TextLine)
-
     def answer(self) -> Wish | None:
-        texts = split(self.query_one("#matchers", TextLine).value)
-        comment = self.query_one("#comment", TextLine).value.strip()
-        app = self.console_app
-        try:
-            wanted = parse_all(texts)
-            now = app.present.now
-            start = now if self._starts is None else max(now, self._starts)
-            lasts, until_resolved = read_end(self.query_one("#lasts", TextLine).value, start, app.zone)
-        except ValueError as mistake:
-            self.complain(f"{mistake}.")
-            return None
-        if not comment:
-            self.complain("A silence needs a comment: why, for those who come after you.")
-            self.query_one("#comment", TextLine).focus()
-            return None
-        everything = match_everything(wanted)
-        if everything and not self._told_everything:
+        wish = self.wish(split(self.query_one("#matchers", TextLine).value))
+        if wish is not None and wish.everything and not self._told_everything:
             self._told_everything = True
             self.complain("This silences every alert there is: enter again if that is meant.")
             return None
-        return Wish(texts, comment, lasts, until_resolved=until_resolved, everything=everything)
+        return wish
 
 
-def ask_to_silence_alert(app: WatchfloorApp, alert_id: int) -> None:
-    """Ask for a silence of what is like an alert."""
+class SilenceManyDialog(EndDialog[Sequence[Wish]], inherit_bindings=False):
+    """Asks until when and why, for a silence of what is like each of several alerts."""
 
-    def opened(detail: AlertDetail | None) -> None:
-        if detail is None:
-            app.say(says("✘ this alert is gone", "degraded"))
+    def __init__(self, subjects: Sequence[Subject], matchers: Sequence[str]) -> None:
+        super().__init__(heading("Silence what is like", subjects), LASTS, "", None)
+        self._subjects, self._matchers = subjects, matchers
+
+    def questions(self) -> ComposeResult:
+        yield from named(self._subjects)
+        yield Words(
+            f"Makes {count(len(self._matchers), 'silence')}, with this end and reason.", classes="detail"
+        )
+        yield spare()
+        yield from self.end_and_reason()
+
+    def begin(self) -> None:
+        self.query_one("#comment", TextLine).focus()
+
+    def answer(self) -> Sequence[Wish] | None:
+        matchers = [split(each) for each in self._matchers]
+        wish = self.wish(matchers[0])
+        return None if wish is None else [replace(wish, matchers=each) for each in matchers]
+
+
+def ask_to_silence(app: WatchfloorApp, subjects: Sequence[Subject], done: Callable[[], None]) -> None:
+    """Ask for a silence of what is like each of these alerts; `done` is called when the person agreed."""
+    if len(subjects) > AT_ONCE:
+        words = f"silence: {count(len(subjects), 'alert')} are marked, at most {AT_ONCE} are silenced at once"
+        app.say(says(words, "degraded"))
+        return
+
+    async def question() -> list[str]:
+        found = [await app.reader.alert(subject.id) for subject in subjects]
+        return list(dict.fromkeys(matchers_of(detail) for detail in found if detail is not None))
+
+    def opened(matchers: list[str]) -> None:
+        if not matchers:
+            app.say(says("✘ gone by now: there is nothing to silence", "degraded"))
+        elif len(subjects) > 1:
+            app.push_screen(SilenceManyDialog(subjects, matchers), answered)
         else:
-            app.push_screen(SilenceDialog(f"Silence what is like #{alert_id}", matchers_of(detail)), done)
+            title = f"Silence what is like #{subjects[0].id}"
+            app.push_screen(SilenceDialog(title, matchers[0]), lambda wish: answered(wish and [wish]))
 
-    def done(wish: Wish | None) -> None:
-        if wish is not None:
-            _silence(app, wish)
+    def answered(wishes: Sequence[Wish] | None) -> None:
+        if wishes is not None:
+            done()
+            _silence(app, wishes)
 
-    app.ask(lambda: app.reader.alert(alert_id), opened)
+    app.ask(question, opened)
 
 
-def _silence(app: WatchfloorApp, wish: Wish) -> None:
+def _silence(app: WatchfloorApp, wishes: Sequence[Wish]) -> None:
     made: list[int] = []
 
     async def add() -> None:
-        made.append(await app.operator.add_silence(wish))
+        made.extend(await app.operator.add_silences(wishes))
 
     async def end() -> None:
-        await app.operator.expire_silences([await _now(app, made[0])])
+        await app.operator.expire_silences([await _now(app, silence) for silence in made])
 
-    app.operate(
-        add,
-        lambda: f"silence #{made[0]} keeps quiet what matches",
-        undo=("silence", end, "ended that silence"),
-    )
+    def said() -> str:
+        if len(made) == 1:
+            return f"silence #{made[0]} keeps quiet what matches"
+        return f"silences #{made[0]} to #{made[-1]} keep quiet what matches"
+
+    words = "ended that silence" if len(wishes) == 1 else "ended these silences"
+    app.operate(add, said, undo=("silence", end, words))
 
 
 async def _now(app: WatchfloorApp, silence: int) -> int:

@@ -12,6 +12,7 @@ _DIALOGS = frozenset({Scope.DIALOG, Scope.PICKER, Scope.COMMAND})
 _FIELDS = frozenset({Scope.FIELDS})
 _CHOICE = frozenset({Scope.CHOICE})
 _NOTES = frozenset({Scope.NOTES})
+_ACKNOWLEDGING = frozenset({Scope.ACKNOWLEDGING})
 
 DIALOGS: tuple[Action, ...] = (
     # Dialogs and pickers
@@ -89,6 +90,16 @@ DIALOGS: tuple[Action, ...] = (
         _NOTES,
         "next_note",
         rank=3,
+    ),
+    Action(
+        "sticky",
+        ("ctrl+t",),
+        "sticky",
+        "Let the acknowledgement survive a rise of severity, or end by it.",
+        "Dialogs",
+        _ACKNOWLEDGING,
+        "toggle_sticky",
+        rank=4,
     ),
     Action(
         "previous_choice",

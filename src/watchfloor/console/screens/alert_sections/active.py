@@ -133,6 +133,8 @@ class AlertRows(AlertSection):
             alert_state=row.state if row else "",
             began=row.active_at if row else None,
             marked_firing=sum(each.state == "firing" for each in marked),
+            marked_open=sum(each.state != "resolved" for each in marked),
+            marked_alerts=len(marked),
         )
 
     def opens(self, row: AlertRow) -> Screen[None]:

@@ -1,4 +1,7 @@
-"""Analytics: what alerts cost lately, by rule and by service, the noisiest first; and in which hours of the week."""
+"""Analytics: what alerts cost lately, by rule and by service, the noisiest first; and in which hours of the week.
+
+The hours are those of the selected rule or service, or of all alerts.
+"""
 
 from __future__ import annotations
 
@@ -131,5 +134,6 @@ def _lines(row: Row, cells: int) -> list[Line]:
         ("resolved", _when(counts.resolved, counts.to_resolve)),
         ("reopened", says(str(counts.reopened))),
     ]
-    title = f"EVERY ALERT BY HOUR OF THE WEEK, {LOOKED_BACK.days} DAYS"
-    return [*pairs(facts, cells), *heading(title, cells), *heat(row.stats.week, cells)]
+    whose = "EVERY ALERT" if row.what == "all" else f"ALERTS OF THIS {row.what.upper()}"
+    title = f"{whose} BY HOUR OF THE WEEK, {LOOKED_BACK.days} DAYS"
+    return [*pairs(facts, cells), *heading(title, cells), *heat(counts.week, cells)]
