@@ -23,6 +23,7 @@ from watchfloor.operations.escalating import take_steps
 from watchfloor.operations.oncall import hand_over
 from watchfloor.operations.transitions import carry_out
 from watchfloor.store import alerts as store
+from watchfloor.store import outbox
 from watchfloor.store.alerts import ChangedAlert
 from watchfloor.store.database import Database
 from watchfloor.store.duty import apply_oncall
@@ -117,6 +118,52 @@ async def test_whoever_takes_charge_ends_the_chain_and_takes_back_what_nobody_go
     assert await floor.channels() == ["p-chat", "p-page"]  # it begins again at its first step
 
 
+async def test_pages_that_were_refused_are_taken_back_too_and_the_end_is_told_where_they_may_have_arrived(
+    floor: Watch,
+) -> None:
+    await floor.define()
+    await floor.fire("a")
+    for page in await leased(floor):
+        await fail(floor, page, "the receiver answered 503")
+    (alert,) = await floor.ids("a")
+    await acknowledge(floor.database, OPERATOR, [alert], "on it", timedelta(hours=1))
+    pages = await rows(
+        floor.database, "SELECT state, attempt, last_error FROM outbox WHERE reason = 'escalated'"
+    )
+    assert pages == [("cancelled", 1, "somebody took charge before this could be sent")] * 2
+    assert [said["type"] for said in await floor.deliver()] == ["alert.acknowledged"] * 2
+    await resolve(floor.database, OPERATOR, [alert], "")
+    assert [said["type"] for said in await floor.deliver()] == ["alert.resolved"] * 2
+
+
+async def test_a_page_under_way_when_somebody_takes_charge_is_not_sent_again(floor: Watch) -> None:
+    await floor.define()
+    await floor.fire("a")
+    refused, taken = await leased(floor)
+    (alert,) = await floor.ids("a")
+    await acknowledge(floor.database, OPERATOR, [alert], "on it", timedelta(hours=1))
+    await fail(floor, refused, "the receiver answered 503")
+    async with floor.database.transaction() as connection:
+        await outbox.delivered(connection, [taken])
+    pages = "SELECT state, last_error FROM outbox WHERE reason = 'escalated' ORDER BY state"
+    assert await rows(floor.database, pages) == [
+        ("cancelled", "somebody took charge before this could be sent"),
+        ("delivered", ""),
+    ]
+
+
+async def leased(floor: Watch) -> list[outbox.Leased]:
+    """What is under way from now on."""
+    async with floor.database.transaction() as connection:
+        return await outbox.lease(connection, 50, 60.0)
+
+
+async def fail(floor: Watch, message: outbox.Leased, why: str) -> None:
+    """An attempt failed, and another one is due at once."""
+    async with floor.database.transaction() as connection:
+        await outbox.failed(connection, message, why, 0.0)
+
+
 async def test_the_end_of_the_alert_ends_the_chain_and_is_told_to_those_who_heard_of_it(floor: Watch) -> None:
     await floor.define()
     await floor.fire("a")
@@ -173,6 +220,24 @@ async def test_quiet_hours_hold_what_can_wait_and_let_it_go_when_it_gets_worse(f
     assert await floor.deliver() == []
     await floor.change(lambda alert: change_severity(alert, Severity.CRITICAL, floor.at), "a")
     assert [each["data"]["title"] for each in await floor.deliver()] == ["a is failing"]
+
+
+async def test_what_is_over_before_the_quiet_hours_end_is_told_once_however_often_it_came_back(
+    floor: Watch,
+) -> None:
+    quiet = {"from": "00:00", "to": "23:00"}
+    await floor.define({**PRIMARY, "quiet_hours": [quiet]}, DEPUTY)
+    await floor.fire("a", "b", severity=Severity.WARNING)
+    await floor.end("a")
+    floor.later(60)
+    await floor.again("a")
+    await floor.end("a")
+    (over, lasting) = await floor.ids("a", "b")
+    waiting = "SELECT kind, held_until IS NOT NULL FROM outbox WHERE alert_id = %(id)s AND state = 'queued'"
+    assert await rows(floor.database, waiting, id=over) == [("alert.resolved", True)]
+    assert await rows(floor.database, waiting, id=lasting) == [("alert.firing", True)]
+    why = await rows(floor.database, "SELECT DISTINCT last_error FROM outbox WHERE state = 'cancelled'")
+    assert why == [("it was over before the quiet hours ended",)]
 
 
 async def test_a_chain_is_done_again_as_often_as_it_says(floor: Watch) -> None:

@@ -38,14 +38,17 @@ ENDS = {AlertState.ACKNOWLEDGED: "somebody took charge", AlertState.RESOLVED: "t
 
 
 async def end_chains(connection: Connection, moved: Sequence[Moved]) -> None:
-    """Nobody is told by a chain any more once somebody took charge, or the alert is over."""
+    """Nobody is told by a chain any more once somebody took charge, or the alert is over.
+
+    Whoever takes charge also takes back the reminders that wait.
+    """
     why = {
         each.stored.id: ENDS[each.alert.state] for each in moved if each.before and each.alert.state in ENDS
     }
     await store.end(connection, why)
     taken = [each.stored.id for each in moved if each.alert.state is AlertState.ACKNOWLEDGED]
     if taken:
-        await store.take_back(connection, taken, "somebody took charge before this could be sent")
+        await outbox.take_back(connection, taken)
 
 
 async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved], now: datetime) -> None:
