@@ -39,7 +39,10 @@ class HandOverDialog(Dialog[str], inherit_bindings=False):
         self._more = Words("", "muted", limit=1, classes="detail")
 
     def questions(self) -> ComposeResult:
-        yield Words("To whom? They are told at once. Choose, or type a part of the name.", classes="detail")
+        yield Words(
+            "To whom? They are told now, or when their quiet hours end. Choose, or type a part of the name.",
+            classes="detail",
+        )
         yield spare()
         yield TextLine()
         yield from self._lines

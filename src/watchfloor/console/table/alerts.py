@@ -172,7 +172,7 @@ ALERTS: tuple[Action, ...] = (
         "hand_over",
         ("h",),
         "hand over",
-        "Make this alert the matter of somebody else, who is told at once and has yet to take charge.",
+        "Make this alert the matter of somebody else, who is told of it and has yet to take charge.",
         "Alerts",
         _HANDLED,
         "hand_over",
