@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from console_driver import Driver, console
 from console_world import World
@@ -27,6 +29,16 @@ async def test_a_channel_opens_with_its_statistics() -> None:
             "dead letters",
             "left out",
         )
+
+
+async def test_a_channel_whose_receiver_is_no_more_says_until_when_nothing_is_sent() -> None:
+    async with console(size=(120, 40)) as driver:
+        rows = driver.world.channels
+        place = next(n for n, each in enumerate(rows) if each.open_since is not None)
+        rows[place] = replace(rows[place], next_try_at=None, last_error="the receiver answered 410")
+        await to_channels(driver)
+        await driver.press(*["down"] * place, "enter")
+        driver.sees("the receiver answered 410", "Its receiver said that it is no more.")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -45,10 +45,13 @@ class Naive:
         if opened is None:
             return None
         place, when = opened
-        due, probes = when + pause(0), 0
-        for what, later, probe, _ in self.since_success()[place + 1 :]:
+        due: float | None = None if self.since_success()[place][3] else when + pause(0)
+        probes = 0
+        for what, later, probe, gone in self.since_success()[place + 1 :]:
             if what == "begin":
                 due = later + LEASE
+            elif gone:
+                due = None
             elif what == "failure" and probe:
                 probes += 1
                 due = later + pause(probes)
@@ -92,13 +95,30 @@ def test_a_channel_that_fails_now_and_then_is_never_spared() -> None:
         circuit = CLOSED
 
 
+def failing() -> Circuit:
+    """A channel that has just been opened."""
+    circuit = CLOSED
+    for _ in range(THRESHOLD):
+        circuit = failed(circuit, EPOCH, pause)
+    return circuit
+
+
 def test_no_second_probe_begins_while_one_is_under_way() -> None:
-    circuit = failed(CLOSED, EPOCH, pause, gone=True)
+    circuit = failing()
     assert not may_probe(circuit, at(1.9))
     assert may_probe(circuit, at(2))
     circuit = begin_probe(circuit, at(2), LEASE)
     assert not may_probe(circuit, at(61))
     assert may_probe(circuit, at(62))  # its courier died
+
+
+def test_a_receiver_that_is_no_more_is_not_tried_by_itself() -> None:
+    for before in (CLOSED, failing(), begin_probe(failing(), EPOCH, LEASE)):
+        circuit = failed(before, at(3), pause, probe=before.open, gone=True)
+        assert circuit.open
+        assert not may_probe(circuit, at(1e9))
+    tried = begin_probe(circuit, at(5), LEASE)  # because its settings changed
+    assert may_probe(failed(tried, at(6), pause, probe=True), at(1000))
 
 
 @given(st.floats(0, 3600), st.integers(0, 60))
@@ -111,7 +131,7 @@ def test_a_receiver_may_ask_for_more_patience(wish: float, probes: int) -> None:
 
 
 def test_the_pauses_end_somewhere() -> None:
-    circuit = failed(CLOSED, EPOCH, pause, gone=True)
+    circuit = failing()
     for _ in range(200):
         circuit = failed(circuit, EPOCH, pause, probe=True)
     assert circuit.probe_at == at(900)

@@ -86,17 +86,17 @@ async def test_a_message_that_failed_is_sent_again_with_the_same_id_and_bytes_be
     assert node.counters["delivery_failures"] == 3
 
 
-async def test_a_receiver_that_is_gone_for_good_makes_a_dead_letter_and_the_line_goes_on(
+async def test_a_message_that_is_refused_for_good_becomes_a_dead_letter_and_the_line_goes_on(
     node: Node, database: Database, alerts: list[StoredAlert]
 ) -> None:
     async with receiving() as receiver:
-        receiver.answers = [status(410), status(204)]
+        receiver.answers = [status(404), status(204)]
         await channels(database, ops=receiver)
         await put(database, (alerts[0], 1, "ops"), (alerts[0], 2, "ops"))
         async with at_work(node, KINDS):
             await until(lambda: len(receiver.got) == 2)
             await until(lambda: _states_are(database, ["dead", "delivered"]))
-    assert await one(database, "SELECT last_error FROM outbox WHERE seq = 1") == "the receiver answered 410"
+    assert await one(database, "SELECT last_error FROM outbox WHERE seq = 1") == "the receiver answered 404"
 
 
 async def _states_are(database: Database, wanted: list[str]) -> bool:

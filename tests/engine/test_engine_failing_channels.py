@@ -117,8 +117,35 @@ async def test_messages_that_wait_for_a_failing_channel_lose_no_attempt(
                 await asyncio.sleep(0)
             await until(lambda: not courier._wake.is_set())
     assert len(broken.got) == 1
-    assert sorted(set(await states(database))) == ["dead", "queued"]
-    assert await column(database, "SELECT DISTINCT attempt FROM outbox WHERE state = 'queued'") == [0]
+    waiting = await rows(
+        database, "SELECT state, attempt FROM outbox WHERE channel = 'broken' ORDER BY attempt DESC"
+    )
+    assert waiting == [("queued", 1), *[("queued", 0)] * len(alerts)]
+
+
+async def test_a_receiver_that_is_no_more_burns_no_message_and_gets_all_of_them_at_its_new_address(
+    node: Node, database: Database, alerts: list[StoredAlert]
+) -> None:
+    async with receiving() as broken, receiving() as good:
+        broken.answers = [status(410)]
+        await channels(database, broken=broken, good=good)
+        await put(database, (alerts[0], 1, "broken"))
+        async with at_work(node, KINDS) as courier:
+            await until(lambda: opened(database))
+            assert await one(database, "SELECT probe_at FROM channel_health WHERE channel = 'broken'") is None
+            await put(database, *((alert, 2, "broken") for alert in alerts), (alerts[0], 1, "good"))
+            await until(lambda: len(good.got) == 2)
+            assert len(broken.got) == 1
+            async with receiving() as moved:
+                await channels(database, broken=moved, good=good)
+                async with database.transaction() as connection:
+                    await store.try_soon(connection)
+                await courier.wake()
+                await until(lambda: all_are(database, "delivered"))
+                assert len(moved.got) == 1 + len(alerts)
+    assert len(broken.got) == 1
+    why = "the receiver answered 410; nothing is sent there until the channel is tested, switched on again or its"
+    assert any(why in got.body.decode() for got in good.got)
 
 
 async def test_one_dead_letter_is_told_and_can_be_replayed_with_the_same_id_and_bytes(

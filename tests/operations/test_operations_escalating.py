@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.floor import Floor
-from support.make import EPOCH, make_rules
+from support.make import EPOCH, make_rules, now
 from support.sql import one, rows
 from watchfloor.config.oncall import ContactGroupKeys, EscalationKeys, PersonKeys, RotaKeys
 from watchfloor.domain import alert as life
@@ -20,12 +20,14 @@ from watchfloor.operations import chain_audit
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.operations.alerts import acknowledge, resolve, unacknowledge
 from watchfloor.operations.escalating import take_steps
-from watchfloor.operations.oncall import hand_over
+from watchfloor.operations.oncall import hand_over, override
 from watchfloor.operations.transitions import carry_out
 from watchfloor.store import alerts as store
+from watchfloor.store import outbox
 from watchfloor.store.alerts import ChangedAlert
 from watchfloor.store.database import Database
 from watchfloor.store.duty import apply_oncall
+from watchfloor.store.rules import ChannelDefinition, apply_channels
 
 OPERATOR = Actor("operator")
 PRIMARY = {"name": "primary", "channels": [{"channel": "p-chat"}, {"channel": "p-page", "from": "critical"}]}
@@ -115,6 +117,52 @@ async def test_whoever_takes_charge_ends_the_chain_and_takes_back_what_nobody_go
     assert await floor.step(86_400) == 0
     await unacknowledge(floor.database, OPERATOR, [alert])
     assert await floor.channels() == ["p-chat", "p-page"]  # it begins again at its first step
+
+
+async def test_pages_that_were_refused_are_taken_back_too_and_the_end_is_told_where_they_may_have_arrived(
+    floor: Watch,
+) -> None:
+    await floor.define()
+    await floor.fire("a")
+    for page in await leased(floor):
+        await fail(floor, page, "the receiver answered 503")
+    (alert,) = await floor.ids("a")
+    await acknowledge(floor.database, OPERATOR, [alert], "on it", timedelta(hours=1))
+    pages = await rows(
+        floor.database, "SELECT state, attempt, last_error FROM outbox WHERE reason = 'escalated'"
+    )
+    assert pages == [("cancelled", 1, "somebody took charge before this could be sent")] * 2
+    assert [said["type"] for said in await floor.deliver()] == ["alert.acknowledged"] * 2
+    await resolve(floor.database, OPERATOR, [alert], "")
+    assert [said["type"] for said in await floor.deliver()] == ["alert.resolved"] * 2
+
+
+async def test_a_page_under_way_when_somebody_takes_charge_is_not_sent_again(floor: Watch) -> None:
+    await floor.define()
+    await floor.fire("a")
+    refused, taken = await leased(floor)
+    (alert,) = await floor.ids("a")
+    await acknowledge(floor.database, OPERATOR, [alert], "on it", timedelta(hours=1))
+    await fail(floor, refused, "the receiver answered 503")
+    async with floor.database.transaction() as connection:
+        await outbox.delivered(connection, [taken])
+    pages = "SELECT state, last_error FROM outbox WHERE reason = 'escalated' ORDER BY state"
+    assert await rows(floor.database, pages) == [
+        ("cancelled", "somebody took charge before this could be sent"),
+        ("delivered", ""),
+    ]
+
+
+async def leased(floor: Watch) -> list[outbox.Leased]:
+    """What is under way from now on."""
+    async with floor.database.transaction() as connection:
+        return await outbox.lease(connection, 50, 60.0)
+
+
+async def fail(floor: Watch, message: outbox.Leased, why: str) -> None:
+    """An attempt failed, and another one is due at once."""
+    async with floor.database.transaction() as connection:
+        await outbox.failed(connection, message, why, 0.0)
 
 
 async def test_the_end_of_the_alert_ends_the_chain_and_is_told_to_those_who_heard_of_it(floor: Watch) -> None:
@@ -227,6 +275,24 @@ async def test_quiet_hours_hold_what_can_wait_and_let_it_go_when_it_gets_worse(f
     assert [each["data"]["title"] for each in await floor.deliver()] == ["a is failing"]
 
 
+async def test_what_is_over_before_the_quiet_hours_end_is_told_once_however_often_it_came_back(
+    floor: Watch,
+) -> None:
+    quiet = {"from": "00:00", "to": "23:00"}
+    await floor.define({**PRIMARY, "quiet_hours": [quiet]}, DEPUTY)
+    await floor.fire("a", "b", severity=Severity.WARNING)
+    await floor.end("a")
+    floor.later(60)
+    await floor.again("a")
+    await floor.end("a")
+    (over, lasting) = await floor.ids("a", "b")
+    waiting = "SELECT kind, held_until IS NOT NULL FROM outbox WHERE alert_id = %(id)s AND state = 'queued'"
+    assert await rows(floor.database, waiting, id=over) == [("alert.resolved", True)]
+    assert await rows(floor.database, waiting, id=lasting) == [("alert.firing", True)]
+    why = await rows(floor.database, "SELECT DISTINCT last_error FROM outbox WHERE state = 'cancelled'")
+    assert why == [("it was over before the quiet hours ended",)]
+
+
 async def test_a_chain_is_done_again_as_often_as_it_says(floor: Watch) -> None:
     await floor.define(steps=[{"tell": [{"channel": "siren"}]}], repeat=2, pause="15m")
     await floor.fire("a")
@@ -278,6 +344,68 @@ async def test_whoever_an_alert_is_handed_over_to_hears_at_once_and_the_chain_wa
     assert audited == [("hand over", "operator")]
     with pytest.raises(Refused, match="There is no person called depuy"):
         await hand_over(floor.database, OPERATOR, [alert], "depuy")
+
+
+async def heirs(floor: Watch) -> list[tuple[Any, ...]]:
+    """Who was told of hand-overs, where, and whether quiet hours hold it."""
+    return await rows(
+        floor.database,
+        "SELECT channel, person, held_until IS NOT NULL FROM outbox WHERE reason = 'handed_over' AND person <> '' "
+        "AND state = 'queued' ORDER BY alert_id, channel",
+    )
+
+
+async def given(floor: Watch, name: str, severity: Severity, person: str) -> None:
+    """Something fires, and is handed over to somebody."""
+    await floor.fire(name, severity=severity)
+    await hand_over(floor.database, OPERATOR, await floor.ids(name), person)
+
+
+async def test_an_heir_is_told_on_the_channels_that_take_the_severity(floor: Watch) -> None:
+    await floor.define()
+    await given(floor, "a", Severity.WARNING, "primary")
+    assert await heirs(floor) == [("p-chat", "primary", False)]
+    await given(floor, "b", Severity.CRITICAL, "primary")
+    assert (await heirs(floor))[1:] == [("p-chat", "primary", False), ("p-page", "primary", False)]
+
+
+async def test_an_heir_none_of_whose_channels_takes_the_severity_is_told_on_the_one_that_takes_most(
+    floor: Watch,
+) -> None:
+    channels = [{"channel": "siren", "from": "emergency"}, {"channel": "p-page", "from": "critical"}]
+    await floor.define({**PRIMARY, "channels": channels}, DEPUTY)
+    await given(floor, "a", Severity.WARNING, "primary")
+    assert await heirs(floor) == [("p-page", "primary", False)]
+
+
+async def test_the_quiet_hours_of_an_heir_hold_what_they_would_hold_of_a_step(floor: Watch) -> None:
+    moment, around = await now(floor.database), timedelta(hours=2)
+    quiet = {"from": f"{moment - around:%H:%M}", "to": f"{moment + around:%H:%M}"}
+    await floor.define({**PRIMARY, "quiet_hours": [quiet]}, DEPUTY)
+    await given(floor, "a", Severity.WARNING, "primary")
+    assert await heirs(floor) == [("p-chat", "primary", True)]
+    (alert,) = await floor.ids("a")
+    await acknowledge(floor.database, OPERATOR, [alert], "on it", None)
+    assert await heirs(floor) == []
+    await given(floor, "b", Severity.CRITICAL, "primary")
+    assert await heirs(floor) == [("p-chat", "primary", False), ("p-page", "primary", False)]
+
+
+async def test_nothing_is_handed_over_to_somebody_who_would_not_hear_of_it(floor: Watch) -> None:
+    away = {"from": "2001-01-01T00:00", "until": "2091-01-01T00:00"}
+    await floor.define({**PRIMARY, "absences": [away]}, DEPUTY)
+    async with floor.database.transaction() as connection:
+        await apply_channels(connection, [ChannelDefinition("d-page", "webhook", {}, False, "")])
+    await floor.fire("a")
+    alerts = await floor.ids("a")
+    with pytest.raises(Refused, match=r"primary is away\. Hand it over to somebody else"):
+        await hand_over(floor.database, OPERATOR, alerts, "primary")
+    with pytest.raises(Refused, match="every channel of deputy is switched off"):
+        await hand_over(floor.database, OPERATOR, alerts, "deputy")
+    moment = await now(floor.database)
+    await override(floor.database, OPERATOR, "operations", "primary", None, moment + timedelta(hours=1))
+    await hand_over(floor.database, OPERATOR, alerts, "primary")
+    assert await heirs(floor) == [("p-chat", "primary", False), ("p-page", "primary", False)]
 
 
 async def test_the_auditor_takes_what_was_missed_and_puts_right_what_is_wrong(floor: Watch) -> None:

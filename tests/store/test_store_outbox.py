@@ -179,5 +179,13 @@ async def test_the_age_of_the_oldest_message_that_waits(
         id=stored[0].id,
     )
     assert 90 <= (await age() or 0) < 120
+    broken = (
+        "INSERT INTO channel_health VALUES ('ops', 1, now(), 0, {}, 'gone', now()) ON CONFLICT (channel) "
+    )
+    broken += "DO UPDATE SET probe_at = EXCLUDED.probe_at"
+    await rows(database, broken.format("NULL"))
+    assert await age() is None  # nothing is sent there by itself
+    await rows(database, broken.format("now()"))
+    assert 90 <= (await age() or 0) < 120
     await rows(database, "UPDATE outbox SET state = 'dead'")
     assert await age() is None

@@ -31,7 +31,7 @@ class Message:
 
 class DeliveryError(Exception):
     """The receiver did not take a message. ``permanent``: trying again is pointless. ``gone``: so is sending it any
-    other message for now.
+    message at all, until there is another receiver.
 
     ``retry_after`` is what the receiver asked for, in seconds. The text is one line without secrets.
     """

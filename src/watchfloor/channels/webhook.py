@@ -2,7 +2,8 @@
 
 The signature is base64(HMAC-SHA256(secret, "{id}.{timestamp}.{body}")) over the exact bytes sent, where the timestamp
 is this attempt's and the id is the same at every attempt. During a rotation both secrets sign. Only 2xx is success;
-redirects are not followed; 410 says that the receiver is gone.
+redirects are not followed. 410 says that the receiver is no more: what is for it waits until the channel is tested,
+switched on again or its settings change.
 
 Source of the format: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """

@@ -96,6 +96,29 @@ class Directory:
                     found[each.channel] = each
         return tuple(found.values())
 
+    def heir(self, name: str, severity: Severity, now: datetime) -> tuple[Address, ...]:
+        """Where to tell somebody of an alert that is handed over to them: as a step would, but on one channel at least.
+
+        Where none of theirs takes this severity that is the one that takes most. None at all: `out_of_reach` says why.
+        """
+        person = self.people.get(name)
+        if person is None:
+            return ()
+        there = [each for each in person.channels if each.channel not in self.off]
+        taking = [each for each in there if severity >= each.severity]
+        chosen = taking or sorted(there, key=lambda each: each.severity)[:1]
+        held = person.quiet_until(severity, now)
+        return tuple(Address(each.channel, name, held) for each in chosen)
+
+    def out_of_reach(self, person: Person, now: datetime) -> str:
+        """Why nobody can hand anything over to somebody now; empty: they can be told."""
+        rotas = self.rotas.values()
+        if person.away(now) and all(on_call(each, now, self.absences) != person.name for each in rotas):
+            return f"{person.name} is away"
+        if all(each.channel in self.off for each in person.channels):
+            return f"every channel of {person.name} is switched off"
+        return ""
+
     def silent(self, targets: Iterable[Target], severity: Severity, now: datetime) -> tuple[str, ...]:
         """The channels on which somebody would be told, were they not switched off."""
         found = (

@@ -4,7 +4,8 @@ A message is leased, put into the words of its channel and stored so, sent, and 
 courier that dies in between leaves a lease; as soon as its node is known to be dead, or when the lease runs out, the
 message is sent again with the same id and the same bytes.
 
-A channel that keeps failing is spared: one message at a time finds out whether it works again, the others wait.
+A channel that keeps failing is spared: one message at a time finds out whether it works again, the others wait. To one
+whose receiver says that it is no more nothing is sent by itself.
 """
 
 from __future__ import annotations
@@ -249,7 +250,10 @@ class Courier:
         usable = channel is not None and channel.enabled
         wish = min(error.retry_after or 0.0, LONGEST_WISH_S) if (error.retry_after or 0.0) > 0 else 0.0
         retry = None
-        if not error.permanent and not test and not self._too_old(leased, channel, now):
+        lasting = (
+            error.permanent and not error.gone
+        )  # to a receiver that is no more it is sent once there is another
+        if not lasting and not test and not self._too_old(leased, channel, now):
             retry = min(max(self._pause(leased.attempt - 1), wish), LONGEST_WISH_S)
         if alive and usable:
             retry = ALIVE_RETRY_S  # the next one takes its place anyway

@@ -87,7 +87,8 @@ async def _known(connection: Connection, names: Sequence[str], now: datetime) ->
 
 
 async def _raise_alert(connection: Connection, channel: str, failure: Failure, now: datetime) -> None:
-    title, summary = f"channel {channel} fails", failure.reason
+    title = f"channel {channel} fails"
+    summary = f"{failure.reason}; {breaker.GONE}" if failure.gone else failure.reason
     known = (await _known(connection, [channel], now))[-1:]
     again = condition_true_again(known[0].alert, now, REOPEN_S) if known else None
     if again is not None:

@@ -38,14 +38,17 @@ ENDS = {AlertState.ACKNOWLEDGED: "somebody took charge", AlertState.RESOLVED: "t
 
 
 async def end_chains(connection: Connection, moved: Sequence[Moved]) -> None:
-    """Nobody is told by a chain any more once somebody took charge, or the alert is over."""
+    """Nobody is told by a chain any more once somebody took charge, or the alert is over.
+
+    Whoever takes charge also takes back the reminders that wait.
+    """
     why = {
         each.stored.id: ENDS[each.alert.state] for each in moved if each.before and each.alert.state in ENDS
     }
     await store.end(connection, why)
     taken = [each.stored.id for each in moved if each.alert.state is AlertState.ACKNOWLEDGED]
     if taken:
-        await store.take_back(connection, taken, "somebody took charge before this could be sent")
+        await outbox.take_back(connection, taken)
 
 
 async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved], now: datetime) -> None:
@@ -114,20 +117,20 @@ async def _take_at_once(connection: Connection, due: Mapping[int, Moved], now: d
 
 
 async def _tell_heirs(connection: Connection, handed: Sequence[Moved], now: datetime) -> None:
-    """Whoever an alert was handed over to hears of it at once: somebody meant them, at this hour."""
+    """Whoever an alert was handed over to hears of it, as of a step that tells them."""
     directory = await duty.load_directory(connection, now)
     told = await telling.told_from(connection, {each.stored.id: each.first_seq for each in handed})
     messages = []
     for each in handed:
         seq, event = next(found for found in each.numbered if found[1].kind is EventKind.HANDED_OVER)
         payload = compose(event, each.alert, each.words, PROBLEM)
-        person = directory.people.get(str(event.data["to"]))
         messages += [
             outbox.Message(
-                uuid4(), each.stored.id, seq, channel, PROBLEM, payload, now, str(event.kind), person=person.name
+                uuid4(), each.stored.id, seq, address.channel, PROBLEM, payload, now, str(event.kind),
+                person=address.person, held_until=address.held_until,
             )
-            for channel in (preference.channel for preference in (person.channels if person else ()))
-            if person is not None and channel not in told.get(each.stored.id, ())
+            for address in directory.heir(str(event.data["to"]), each.alert.severity, now)
+            if address.channel not in told.get(each.stored.id, ())
         ]  # fmt: skip
     if messages:
         await outbox.put(connection, messages)

@@ -66,10 +66,10 @@ async def notify(connection: Connection, policy: Policy, moved: Sequence[Moved],
             plan.diaries[each.stored.id] = Diary(None, until, each.stored.unsaid + 1)
         else:
             await _tell(connection, plan, policy, each, item, last.get(each.stored.id, {}), inside, now)
-    taken = [each.stored.id for each, item in found if item.event.kind is EventKind.ACKNOWLEDGED]
-    if taken:
-        await telling.take_back_reminders(connection, taken)
     await _carry_out(connection, plan, now)
+    over = [each.stored.id for each, item in found if item.type == OVER]
+    if over:
+        await outbox.only_the_end(connection, over)
 
 
 def _targets(policy: Policy, each: Moved) -> list[Target]:

@@ -86,12 +86,19 @@ async def end_override(database: Database, actor: Actor, number: int) -> None:
 async def hand_over(
     database: Database, actor: Actor, alert_ids: Sequence[int], person: str, note: str = ""
 ) -> list[int]:
-    """Make open alerts the matter of ``person``, who is told at once and has yet to take charge. Raises `Refused`."""
+    """Make open alerts the matter of ``person``, who is told and has yet to take charge.
+
+    Raises `Refused`, also where they are away or every channel of theirs is off: nobody would know of the alerts.
+    """
     may_change(actor)
     text = one_line(note, NOTE_LIMIT)
     async with database.transaction() as connection:
-        directory = await duty.load_directory(connection, await clock(connection))
+        now = await clock(connection)
+        directory = await duty.load_directory(connection, now)
     _known("person", person, list(directory.people))
+    trouble = directory.out_of_reach(directory.people[person], now)
+    if trouble:
+        raise Refused(f"Nobody would hear of it: {trouble}. Hand it over to somebody else.")
     return await change(
         database,
         actor,

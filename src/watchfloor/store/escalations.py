@@ -130,15 +130,6 @@ async def end(connection: Connection, why: Mapping[int, str]) -> None:
         )
 
 
-async def take_back(connection: Connection, alert_ids: Sequence[int], why: str) -> None:
-    """What steps queued and nobody got yet is not sent."""
-    await connection.execute(
-        "UPDATE outbox SET state = 'cancelled', last_error = %(why)s WHERE alert_id = ANY(%(ids)s) "
-        "AND reason = 'escalated' AND state = 'queued' AND attempt = 0",
-        {"ids": list(alert_ids), "why": why},
-    )
-
-
 async def take_back_held(connection: Connection, alert_id: int, channels: Sequence[str]) -> None:
     """What quiet hours hold on channels that are told now is not sent later as well."""
     await connection.execute(

@@ -17,6 +17,12 @@ from watchfloor.store.nodes import LIVE
 OFF = "the channel is switched off"
 """Why a message was left out."""
 
+TAKEN = "somebody took charge before this could be sent"
+"""Why one was taken back."""
+
+_CALLS = "(reason IN ('escalated', 'reminded') OR reason = 'handed_over' AND person <> '')"
+"""What calls for somebody to take charge, and is worth nothing once somebody did."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -80,8 +86,8 @@ async def put(connection: Connection, messages: Sequence[Message]) -> None:
         "AND o.channel = v.channel AND o.held_until IS NOT NULL AND o.state = 'queued') h ON true "
         "LEFT JOIN channels c ON c.name = v.channel AND c.retired_at IS NULL AND NOT c.enabled CROSS JOIN LATERAL ("
         "SELECT c.name IS NOT NULL AND NOT (v.kind = 'alert.resolved' AND EXISTS (SELECT FROM outbox e "
-        "WHERE e.alert_id = v.alert_id AND e.channel = v.channel AND e.state <> 'cancelled')) AS left_out) x "
-        "ON CONFLICT DO NOTHING",
+        "WHERE e.alert_id = v.alert_id AND e.channel = v.channel AND (e.state <> 'cancelled' OR e.attempt > 0))) "
+        "AS left_out) x ON CONFLICT DO NOTHING",
         {
             "off": OFF,
             "ids": [str(m.id) for m in messages],
@@ -198,6 +204,29 @@ async def collapse(connection: Connection, after_s: float, kinds: Sequence[str])
     return done.rowcount
 
 
+async def take_back(connection: Connection, alert_ids: Sequence[int]) -> None:
+    """Somebody took charge of alerts: what calls for that is not sent any more, whether or not it was tried.
+
+    What is under way is left alone; `failed` takes it back where it does not arrive.
+    """
+    await connection.execute(
+        "UPDATE outbox SET state = 'cancelled', last_error = %(why)s WHERE alert_id = ANY(%(ids)s) "
+        f"AND {_CALLS} AND state = 'queued'",
+        {"ids": list(alert_ids), "why": TAKEN},
+    )
+
+
+async def only_the_end(connection: Connection, alert_ids: Sequence[int]) -> None:
+    """Of what quiet hours hold of alerts that are over, send only the last word: it tells from when to when."""
+    await connection.execute(
+        "UPDATE outbox o SET state = 'cancelled', last_error = 'it was over before the quiet hours ended' "
+        "WHERE o.alert_id = ANY(%(ids)s) AND o.held_until IS NOT NULL AND o.state = 'queued' AND o.attempt = 0 "
+        "AND EXISTS (SELECT FROM outbox r WHERE r.alert_id = o.alert_id AND r.channel = o.channel AND r.seq > o.seq "
+        "AND r.held_until IS NOT NULL AND r.kind = 'alert.resolved' AND r.state = 'queued')",
+        {"ids": list(alert_ids)},
+    )
+
+
 async def keep_rendered(connection: Connection, made: Mapping[UUID, bytes]) -> dict[UUID, bytes]:
     """Store what is sent before it is sent for the first time; returns what counts, an earlier one if there is one."""
     rows = await fetch_all(
@@ -240,13 +269,17 @@ async def delivered(connection: Connection, messages: Sequence[Leased]) -> None:
 async def failed(connection: Connection, message: Leased, error: str, retry_in_s: float | None) -> bool:
     """The receiver did not take it; try again in ``retry_in_s`` seconds, or never (None: a dead letter).
 
-    False, and nothing changed, where the lease ran out and another attempt has begun: that one decides.
+    What calls for somebody to take charge is taken back instead of tried again where somebody did meanwhile. False, and
+    nothing changed, where the lease ran out and another attempt has begun: that one decides.
     """
     done = await connection.execute(
-        "UPDATE outbox SET state = CASE WHEN %(retry)s::float8 IS NULL THEN 'dead' ELSE 'queued' END, "
-        "not_before = clock_timestamp() + make_interval(secs => coalesce(%(retry)s::float8, 0)), leased_by = NULL, "
-        "lease_until = NULL, last_error = %(error)s WHERE id = %(id)s AND state = 'leased' AND attempt = %(attempt)s",
-        {"id": message.id, "attempt": message.attempt, "retry": retry_in_s, "error": error},
+        "UPDATE outbox o SET state = CASE WHEN %(retry)s::float8 IS NULL THEN 'dead' WHEN c.taken THEN 'cancelled' "
+        "ELSE 'queued' END, last_error = CASE WHEN c.taken AND %(retry)s::float8 IS NOT NULL THEN %(why)s "
+        "ELSE %(error)s END, not_before = clock_timestamp() + make_interval(secs => coalesce(%(retry)s::float8, 0)), "
+        f"leased_by = NULL, lease_until = NULL FROM (SELECT m.id, {_CALLS} AND EXISTS (SELECT FROM alerts a "
+        "WHERE a.id = m.alert_id AND a.state = 'acknowledged') AS taken FROM outbox m WHERE m.id = %(id)s) c "
+        "WHERE o.id = c.id AND o.state = 'leased' AND o.attempt = %(attempt)s",
+        {"id": message.id, "attempt": message.attempt, "retry": retry_in_s, "error": error, "why": TAKEN},
     )
     return done.rowcount == 1
 
@@ -290,11 +323,15 @@ async def tell_after_all(connection: Connection, channel: str) -> int:
 
 
 async def oldest_due_s(connection: Connection) -> float | None:
-    """Age in seconds of the oldest message that is due and not delivered; None when there is none."""
+    """Age in seconds of the oldest message that is due and not delivered; None when there is none.
+
+    What waits for a channel that is not tried by itself is not late.
+    """
     found = await fetch_value(
         connection,
-        "SELECT extract(epoch FROM clock_timestamp() - min(not_before)) FROM outbox "
-        "WHERE state IN ('queued', 'leased') AND not_before <= clock_timestamp()",
+        "SELECT extract(epoch FROM clock_timestamp() - min(o.not_before)) FROM outbox o "
+        "WHERE o.state IN ('queued', 'leased') AND o.not_before <= clock_timestamp() AND NOT EXISTS (SELECT FROM "
+        "channel_health h WHERE h.channel = o.channel AND h.opened_at IS NOT NULL AND h.probe_at IS NULL)",
     )
     age = found
     return None if age is None else float(age)

@@ -22,12 +22,16 @@ class Diary:
 
 
 async def last_told(connection: Connection, alert_ids: Sequence[int]) -> dict[int, dict[str, str]]:
-    """By alert and channel, the type of the latest message about the alert alone; `HELD` where nobody got it yet."""
+    """By alert and channel, the type of the latest message about the alert alone; `HELD` where nobody got it yet.
+
+    What was tried and then taken back counts: a receiver that did not answer may have got it.
+    """
     rows = await fetch_all(
         connection,
         "SELECT DISTINCT ON (alert_id, channel) alert_id, channel, CASE WHEN held_until IS NOT NULL "
         "AND state = 'queued' AND attempt = 0 AND kind = 'alert.firing' THEN %(held)s ELSE kind END AS kind "
-        "FROM outbox WHERE alert_id = ANY(%(ids)s) AND state <> 'cancelled' ORDER BY alert_id, channel, seq DESC",
+        "FROM outbox WHERE alert_id = ANY(%(ids)s) AND (state <> 'cancelled' OR attempt > 0) "
+        "ORDER BY alert_id, channel, seq DESC",
         {"ids": list(alert_ids), "held": HELD},
     )
     found: dict[int, dict[str, str]] = {}
@@ -60,15 +64,6 @@ async def told_since(connection: Connection, fingerprints: Sequence[str]) -> dic
         {"fingerprints": list(fingerprints)},
     )
     return {row.fingerprint: row.at for row in rows}
-
-
-async def take_back_reminders(connection: Connection, alert_ids: Sequence[int]) -> None:
-    """Somebody took charge: reminders that nobody got yet are not sent."""
-    await connection.execute(
-        "UPDATE outbox SET state = 'cancelled', last_error = 'somebody took charge before this could be sent' "
-        "WHERE alert_id = ANY(%(ids)s) AND reason = 'reminded' AND state = 'queued' AND attempt = 0",
-        {"ids": list(alert_ids)},
-    )
 
 
 async def any_quiet(connection: Connection, reasons: Sequence[str]) -> bool:

@@ -41,7 +41,10 @@ class HandOverDialog(Dialog[str], inherit_bindings=False):
 
     def questions(self) -> ComposeResult:
         yield from named(self._subjects)
-        yield Words("To whom? They are told at once. Choose, or type a part of the name.", classes="detail")
+        yield Words(
+            "To whom? They are told now, or when their quiet hours end. Choose, or type a part of the name.",
+            classes="detail",
+        )
         yield spare()
         yield TextLine()
         yield from self._lines

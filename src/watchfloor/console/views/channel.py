@@ -14,6 +14,10 @@ OFF = (
     "Nothing is sent on it. What waits is kept, what is new is left out and each alert says so; once it is on "
     "again it is told what still fires."
 )
+GONE = (
+    "Its receiver said that it is no more. What is for it waits until the channel is tested, switched on again or its "
+    "settings change."
+)
 
 
 def channel_mark(row: ChannelRow) -> Mark:
@@ -32,6 +36,8 @@ def channel_lines(row: ChannelRow, moment: Moment, cells: int) -> list[Line]:
     lines = [channel_mark(row).line]
     lines += [] if row.enabled else wrap(OFF, cells, "muted")
     lines += wrap(clean(row.last_error), cells, "failing") if row.last_error else []
+    gone = row.open_since is not None and row.next_try_at is None
+    lines += wrap(GONE, cells, "muted") if gone else []
     facts: list[tuple[str, Line]] = [("kind", says(row.kind))]
     if row.open_since is not None:
         facts.append(("fails since", says(moment.when(row.open_since), "failing")))
