@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from watchfloor.domain.watch import Loop, Signs, findings
+from watchfloor.domain.watch import Late, Loop, Signs, findings
 
 WELL = Signs(
     every_s=30.0,
@@ -16,13 +16,20 @@ WELL = Signs(
     oldest_message_s=None,
     channels=2,
     failing=1,
-    loops={name: Loop(name, "running", 100.0, 1.0) for name in ("courier", "prober")},
+    late=None,
+    loops=[
+        Loop(node, name, "running", 100.0, 1.0) for node in ("one", "two") for name in ("courier", "prober")
+    ],
+    node="one",
     wanted=("courier", "prober"),
 )
 
 
-def loops(**values: object) -> dict[str, Loop]:
-    return {**WELL.loops, "courier": replace(WELL.loops["courier"], **values)}
+def loops(node: str = "one", names: str = "courier", **values: object) -> list[Loop]:
+    """All is well, but for these loops of a node."""
+    return [
+        replace(each, **values) if each.node == node and each.name in names else each for each in WELL.loops
+    ]
 
 
 @pytest.mark.parametrize(
@@ -33,10 +40,18 @@ def loops(**values: object) -> dict[str, Loop]:
         ({"lag_p99_s": 31.0}, "checks start 31.0 s late"),
         ({"oldest_message_s": 121.0}, "waiting for delivery for 121 s"),
         ({"failing": 2}, "every channel is failing"),
-        ({"loops": loops(silent_s=31.0)}, "the loop courier has given no sign of life for 31 s"),
-        ({"loops": loops(state="restarting", for_s=16.0)}, "the loop courier is restarting"),
-        ({"loops": loops(failing=True)}, "the loop courier is failing"),
-        ({"wanted": ("courier", "prober", "ager")}, "the loop ager was never seen"),
+        ({"late": Late(1, "shop", 214.0)}, "shop should have been checked: no result for 214 s"),
+        ({"late": Late(3, "shop", 214.0)}, "shop and 2 other services should have been checked"),
+        ({"loops": loops(silent_s=31.0)}, "the loop courier of node one has given no sign of life for 31 s"),
+        ({"loops": loops(state="restarting", for_s=16.0)}, "the loop courier of node one is restarting"),
+        ({"loops": loops(failing=True)}, "the loop courier of node one is failing"),
+        ({"wanted": ("courier", "prober", "ager")}, "the loop ager of node one was never seen"),
+        ({"loops": loops("two", silent_s=31.0)}, "the loop courier of node two has given no sign of life"),
+        ({"loops": loops("two", failing=True)}, "the loop courier of node two is failing"),
+        (
+            {"loops": loops("two", "courier prober", silent_s=31.0)},
+            "no loop of node two has given a sign of life",
+        ),
         ({"further": ("a step of an escalation is late",)}, "a step of an escalation is late"),
     ],
 )

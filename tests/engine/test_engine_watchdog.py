@@ -17,6 +17,7 @@ from support.waiting import until
 from watchfloor.channels import webhook
 from watchfloor.config.kinds import Kind
 from watchfloor.engine import alive, supervisor
+from watchfloor.engine.engine import Engine, Plan, Progress
 from watchfloor.engine.supervisor import Beat, Component, Supervisor
 from watchfloor.operations import auditing
 from watchfloor.store import watchdog
@@ -39,10 +40,11 @@ def minute(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Outside:
-    """The switch, and the loops of the engine under watch."""
+    """The switch, and the loops of the engine under watch; how another engine beside it would be planned."""
 
     switch: Receiver
     components: Sequence[Component]
+    another: Plan
 
     async def hears(self) -> None:
         """Wait until it hears twice more that all is well."""
@@ -73,16 +75,20 @@ async def watched(dsn: str, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> As
         begin(self, node, components)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Supervisor, "__init__", remember)
+    kinds = MemoryKinds(
+        *stage.channels.values(), Kind("webhook", webhook.Settings, webhook.deliver, webhook.render)
+    )
     async with receiving() as switch:
-        config = replace(
-            configuration(service("web", every_s=1.0, timeout_s=3.0), channels=[channel("ops")]),
-            watchdog={"url": switch.url("/ping")},
-        )
-        kinds = MemoryKinds(
-            *stage.channels.values(), Kind("webhook", webhook.Settings, webhook.deliver, webhook.render)
-        )
-        async with running(replace(plan(dsn, stage, config), channels=kinds)):
-            outside = Outside(switch, found)
+
+        def planned(node: str) -> Plan:
+            web = service("web", every_s=1.0, timeout_s=3.0)
+            config = configuration(web, node=node, channels=[channel("ops")])
+            return replace(
+                plan(dsn, stage, replace(config, watchdog={"url": switch.url("/ping")})), channels=kinds
+            )
+
+        async with running(planned("one")):
+            outside = Outside(switch, found, planned("two"))
             await outside.hears()
             yield outside
 
@@ -120,6 +126,58 @@ async def test_whichever_loop_is_killed_the_switch_falls_silent(
         assert len(set(killed)) == len(killed) > 20
         await _kill("report components")
         await outside.hears_nothing()
+
+
+async def test_a_node_that_is_well_does_not_speak_for_one_with_a_dead_loop(
+    database: Database, dsn: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watched(dsn, stage, monkeypatch) as outside:
+        first = len(outside.components)
+        async with running(outside.another):
+            await until(lambda: len(outside.components) == 2 * first)
+            await until(lambda: _both_are_looked_at(database))
+            await outside.hears()
+            monkeypatch.setattr(
+                supervisor, "HEALTHY_AFTER_S", PATIENCE_S
+            )  # what is dead is not well after a second
+            (prober,) = [each for each in outside.components[first:] if each.name == "prober"]
+            alive_again, prober.run = prober.run, _dead
+            await _restarted(prober)
+            prober.beat_at -= supervisor.TOLERANCE_S
+            await outside.hears_nothing()
+            (told,) = await column(database, "SELECT title FROM alerts WHERE subject LIKE 'component:%%'")
+            assert told.startswith("prober of node two is ")
+            found = await column(database, "SELECT findings[1] FROM watchdog")
+            assert [each.startswith("the loop prober of node two ") for each in found] == [True, True]
+            monkeypatch.setattr(supervisor, "HEALTHY_AFTER_S", 1.0)
+            prober.run = alive_again
+            await _restarted(prober)
+            await outside.hears()
+
+
+async def _both_are_looked_at(database: Database) -> bool:
+    return await column(database, "SELECT passed FROM watchdog") == [True, True]
+
+
+async def test_a_node_that_died_with_a_dead_loop_silences_nobody(
+    database: Database, dsn: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watched(dsn, stage, monkeypatch) as outside:
+        first = len(outside.components)
+        dying = Engine(outside.another, Progress(), lambda: None)
+        task = asyncio.create_task(dying.run())
+        await until(lambda: len(outside.components) == 2 * first)
+        await until(lambda: _both_are_looked_at(database))
+        monkeypatch.setattr(supervisor, "HEALTHY_AFTER_S", PATIENCE_S)
+        (recorder,) = [each for each in outside.components[first:] if each.name == "recorder"]
+        recorder.run = _dead
+        await _restarted(recorder)
+        recorder.beat_at -= supervisor.TOLERANCE_S
+        await outside.hears_nothing()
+        dying.abandon()  # its connections end as those of a dead process do
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await outside.hears()
 
 
 AROUND = frozenset({"Engine.run", "Engine._tick", "Supervisor.run", "Event.wait"})

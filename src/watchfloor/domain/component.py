@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+LOOP = "loop"
+"""The component that stands for an engine's loop itself: the watchdog of its process says that it is stuck."""
+
 
 class ComponentState(StrEnum):
     """How a component does; stored as this word."""

@@ -2,7 +2,8 @@
 
 The message takes the way that alerts take: the outbox and the courier. It is queued only where the audit finds nothing,
 so whichever loop dies, the switch hears nothing within two minutes: a loop that cannot be restarted, results that stay
-away, messages that do not leave, a database that takes no writes, or this very loop.
+away, messages that do not leave, a database that takes no writes, or this very loop. Every node answers for all that
+run, so that those that are well do not speak over one that is not.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from watchfloor.domain.component import LOOP
 from watchfloor.engine.node import Node
-from watchfloor.engine.supervisor import LOOP, Beat
+from watchfloor.engine.supervisor import Beat
 from watchfloor.operations.auditing import audit
 
 log = logging.getLogger(__name__)

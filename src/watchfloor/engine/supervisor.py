@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from watchfloor.domain.boards import ComponentRow
+from watchfloor.domain.component import LOOP
 from watchfloor.domain.text import one_line
 from watchfloor.engine.node import Node
 from watchfloor.operations.components import report
@@ -23,9 +24,6 @@ from watchfloor.store.errors import StoreError, explain, is_away
 log = logging.getLogger(__name__)
 
 Beat = Callable[[], None]
-
-LOOP = "loop"
-"""The component that stands for the loop itself; the watchdog reports it stuck."""
 
 REPORT_EVERY_S = 2.0
 WATCH_EVERY_S = 1.0

@@ -7,7 +7,7 @@ import logging
 from datetime import timedelta
 
 from watchfloor.domain.boards import ComponentRow
-from watchfloor.engine.supervisor import LOOP
+from watchfloor.domain.component import LOOP
 from watchfloor.operations.components import report
 from watchfloor.store.database import Database
 from watchfloor.store.errors import explain, is_away

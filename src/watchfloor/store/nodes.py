@@ -48,6 +48,9 @@ _HELD = (
 LIVE = f"(n.state IN ('starting', 'running', 'stopping') AND n.lease_until > now() AND {_HELD})"
 """SQL: whether node ``n`` is live."""
 
+RUNS = f"(n.state IN ('starting', 'running') AND {_HELD})"
+"""SQL: whether an engine works as node ``n``, be it that its heart stands still, so that the lease is over."""
+
 
 async def register(connection: Connection, who: Registration) -> Entry:
     """Make (or take over) the row of a node, in state ``starting``."""

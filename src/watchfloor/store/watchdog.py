@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from watchfloor.domain.component import LOOP
 from watchfloor.domain.heartbeats import KIND
 from watchfloor.domain.notice import ALIVE, alive_message
 from watchfloor.domain.rules import COMPONENT_RULE
-from watchfloor.domain.watch import Loop, Signs
+from watchfloor.domain.watch import LATE_S, SLOTS, Late, Loop, Signs
 from watchfloor.store import outbox
 from watchfloor.store.database import Connection, fetch_all, fetch_one
-from watchfloor.store.nodes import LIVE
+from watchfloor.store.nodes import LIVE, RUNS
 
 CHANNEL = "watchdog"
 """The channel that leads to the dead man's switch outside; no rule and no route can name it."""
@@ -37,36 +38,59 @@ FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT every_ms, timeout_ms FROM services
     ORDER BY every_ms, id LIMIT 1) f ON true
 """
 
+_LATE = f"""
+SELECT s.name, {_AGE.format("due.since")} AS silent, count(*) OVER ()::int AS many
+FROM services s LEFT JOIN service_state t ON t.service_id = s.id
+CROSS JOIN (SELECT min(n.started_at) AS at FROM nodes n WHERE {RUNS}) begun
+CROSS JOIN LATERAL (SELECT greatest(t.last_ended, s.changed_at, begun.at) AS since) due
+WHERE s.retired_at IS NULL AND NOT s.paused AND s.kind <> '{KIND}' AND due.since < clock_timestamp()
+    - make_interval(secs => ({SLOTS} * s.every_ms::float8 + s.timeout_ms) / 1000 + %(late)s)
+ORDER BY due.since, s.id LIMIT 1
+"""
+"""A service is due since its last result, since it is as it is, or since somebody is there to check it."""
+
+_LOOPS = f"""
+SELECT n.name AS node, coalesce(h.component, '{LOOP}') AS name, coalesce(h.state, 'running') AS state,
+    {_AGE.format("coalesce(h.since, n.started_at)")} AS held,
+    {_AGE.format("coalesce(h.beat_at, n.started_at)")} AS silent,
+    EXISTS (SELECT FROM alerts a JOIN rules r ON r.id = a.rule_id WHERE r.name = %(rule)s
+        AND a.subject = 'component:' || n.name || '/' || h.component AND a.state IN ('firing', 'acknowledged'))
+        AS failing
+FROM nodes n LEFT JOIN component_health h ON h.node_id = n.id WHERE n.id = %(id)s OR {RUNS}
+ORDER BY n.name, h.component
+"""
+"""A node of which no loop was ever reported has been silent since it was started."""
+
 
 async def signs(
     connection: Connection, node_id: int, node: str, wanted: Sequence[str], further: Sequence[str]
 ) -> Signs:
-    """Take every sign. ``wanted`` are the loops of this node, ``further`` what other audits found."""
+    """Take every sign, of all nodes. ``wanted`` are the loops of this one, ``further`` what other audits found."""
     row = await fetch_one(connection, _SIGNS, {"alive": ALIVE, "own": CHANNEL})
     return Signs(
         every_s=None if row.every_ms is None else row.every_ms / 1000,
         timeout_s=(row.timeout_ms or 0) / 1000,
         newest_result_s=row.newest,
+        late=await _late(connection),
         lag_p99_s=None if row.lag_ms is None else row.lag_ms / 1000,
         oldest_message_s=row.oldest,
         channels=row.channels,
         failing=row.failing,
-        loops={each.name: each for each in await _loops(connection, node_id, node)},
+        loops=await _loops(connection, node_id),
+        node=node,
         wanted=wanted,
         further=further,
     )
 
 
-async def _loops(connection: Connection, node_id: int, node: str) -> list[Loop]:
-    rows: list[Any] = await fetch_all(
-        connection,
-        f"SELECT h.component, h.state, {_AGE.format('h.since')} AS held, {_AGE.format('h.beat_at')} AS silent, "
-        "EXISTS (SELECT FROM alerts a JOIN rules r ON r.id = a.rule_id WHERE r.name = %(rule)s "
-        "  AND a.subject = 'component:' || %(node)s || '/' || h.component AND a.state IN ('firing', 'acknowledged')) "
-        "AS failing FROM component_health h WHERE h.node_id = %(id)s",
-        {"rule": COMPONENT_RULE, "node": node, "id": node_id},
-    )
-    return [Loop(row.component, row.state, row.held, row.silent, row.failing) for row in rows]
+async def _late(connection: Connection) -> Late | None:
+    row = await fetch_one(connection, _LATE, {"late": LATE_S})
+    return None if row is None else Late(row.many, row.name, row.silent)
+
+
+async def _loops(connection: Connection, node_id: int) -> list[Loop]:
+    rows: list[Any] = await fetch_all(connection, _LOOPS, {"rule": COMPONENT_RULE, "id": node_id})
+    return [Loop(row.node, row.name, row.state, row.held, row.silent, row.failing) for row in rows]
 
 
 async def note(connection: Connection, node_id: int, url: bool, found: Sequence[str]) -> None:
