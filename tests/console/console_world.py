@@ -26,7 +26,7 @@ from job_world import (
     run_row,
     worker_rows,
 )
-from rule_world import rehearsal, rule_lines, week_of_alerts
+from rule_world import rehearsal, rule_health, rule_lines, week_of_alerts
 from telling_world import channel_rows, duty_lines, sent_meets, sent_rows, silence_rows
 
 from watchfloor.cli.channel_words import how_it_reads, notices
@@ -80,6 +80,7 @@ from watchfloor.domain.post_mortem import IncidentReport, LinkedRun, LogLine
 from watchfloor.domain.reach import Needs
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import RuleRow
+from watchfloor.domain.rule_health import RuleHealth
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.silences import Reach, Wish
 from watchfloor.domain.spark import encode
@@ -1058,6 +1059,11 @@ class FakeReader:
             await self.world.gate.wait()
         found = rehearsal(NOW, over)
         return replace(found, fired=()) if values.get("fire") == 9000 else found
+
+    async def rule_health(self, name: str) -> RuleHealth | None:
+        self._read("rule_health")
+        rows = [row for row in self.world.rules if row.name == name and row.kind != "state"]
+        return rule_health(rows[0], self.world.now) if rows else None
 
     async def rehearse(self, rule: str, over: timedelta) -> Rehearsal:
         self._read("rehearse")

@@ -42,6 +42,7 @@ from watchfloor.domain.planner import Slot
 from watchfloor.domain.post_mortem import IncidentReport
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import RuleRow
+from watchfloor.domain.rule_health import RuleHealth
 from watchfloor.domain.silences import Reach, Wish
 from watchfloor.domain.trial import Trial
 from watchfloor.store.dead_letters import Selection
@@ -179,6 +180,9 @@ class Reader(Boards, Protocol):
 
     async def rules(self) -> Sequence[RuleRow]:
         """Every rule, in the order in which they are asked."""
+
+    async def rule_health(self, name: str) -> RuleHealth | None:
+        """How the evaluations of a rule go; None where there is no such rule, or it is on states."""
 
     async def rehearse(self, rule: str, over: timedelta) -> Rehearsal:
         """What a rule would have done in the time up to now, given what is stored. Raises `Refused`."""
