@@ -67,7 +67,7 @@ async def test_rules_are_listed_tried_and_tested(dsn: str, database: Database, t
     _, out, _ = await shell.run("rules", "try", "quick", "--file", str(path), "--over", "3d", "--json")
     assert len(json.loads(out)["fired"]) == 2
     code, out, _ = await shell.run("rules", "test", "slow")
-    assert (code, out.split(":")[0]) == (0, "a test of slow is on its way to ops")
+    assert (code, out.split(":")[0]) == (0, "a test of slow about shop is on its way to ops")
     ((channel, kind, payload),) = await rows(database, "SELECT channel, kind, payload FROM outbox")
     assert (channel, kind) == ("ops", "channel.test")
     assert json.loads(bytes(payload))["data"]["title"] == "Test of rule slow"

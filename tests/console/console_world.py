@@ -84,6 +84,7 @@ from watchfloor.domain.rule_health import RuleHealth
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.silences import Reach, Wish
 from watchfloor.domain.spark import encode
+from watchfloor.domain.told import Told
 from watchfloor.domain.tree import Children, Leaf, Tree, tree
 from watchfloor.domain.trial import Trial
 from watchfloor.domain.why import Reason
@@ -1194,9 +1195,9 @@ class FakeOperator:
         self._note("try_channel", name)
         return UUID(int=77)
 
-    async def test_rule(self, name: str) -> Sequence[str]:
+    async def test_rule(self, name: str) -> Told:
         self._note("test_rule", name)
-        return ["chat", "pager"]
+        return Told(("chat", "kim on phone"), ("pager has a mute time now",), "website")
 
     async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> int:
         self._note("replay", tuple(str(each) for each in ids))

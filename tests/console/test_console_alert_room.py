@@ -362,7 +362,9 @@ async def test_rules_say_what_they_fire_for_and_what_they_would_have_done() -> N
         assert driver.world.done == []
         await driver.press("enter")
         assert driver.world.done == [("test_rule", "web is failing")]
-        driver.sees("is on its way to chat, pager")
+        driver.sees(
+            "a test of web is failing about website is on its way to chat, kim on phone; pager has a mute time"
+        )
 
 
 @pytest.mark.parametrize("size", [(60, 24), (80, 24), (160, 50)])

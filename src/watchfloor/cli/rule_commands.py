@@ -65,11 +65,17 @@ def try_(
 
 @rules_app.command()
 def test(context: typer.Context, name: Name) -> None:
-    """Send a message, marked as a test, to everybody whom an alert of a rule would be told."""
-    from watchfloor.cli import plain
+    """Send a message, marked as a test, to whom an alert of a rule would be told now.
 
-    channels = plain.ask(_options(context), lambda desk: desk.test_rule(name))
-    print(f"a test of {name} is on its way to {', '.join(channels)}: watchfloor deliveries says how it went")
+    That is the channels that routes name and, without waiting, whom the first step of its chain of escalation names.
+    Channels that are off or have a mute time, and people in quiet hours, are left out; silences and maintenance are
+    not.
+    """
+    from watchfloor.cli import plain
+    from watchfloor.domain.text import one_line
+
+    told = plain.ask(_options(context), lambda desk: desk.test_rule(name))
+    print(f"{one_line(told.words(name), 2000)}: watchfloor deliveries says how it went")
 
 
 def _switch(context: typer.Context, name: str, on: bool) -> None:

@@ -13,6 +13,7 @@ from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import RuleRow
 from watchfloor.domain.rule_health import RuleHealth
 from watchfloor.domain.rules import Rule
+from watchfloor.domain.told import Told
 from watchfloor.store import evaluations, health
 from watchfloor.store.database import Database
 from watchfloor.store.rule_boards import rule_board
@@ -50,8 +51,8 @@ class RuleDesk(FormDesk):
         written = {**values, "name": values.get("name") or "new rule"}
         return await self.rehearse(rule_of(self._editors.rules.judge_of.rule(written)), over)
 
-    async def test_rule(self, name: str) -> Sequence[str]:
-        """Send a marked message to whom a rule would tell; returns the channels. Raises `Refused`."""
+    async def test_rule(self, name: str) -> Told:
+        """Send a marked message to whom a rule would tell; returns whom. Raises `Refused`."""
         from watchfloor.operations import rule_trials
 
         return await rule_trials.fire_test(await self._connect(), self._actor, name)

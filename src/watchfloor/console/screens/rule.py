@@ -21,6 +21,7 @@ from watchfloor.domain.boards import AlertRow
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import OWN, STATE, RuleRow
 from watchfloor.domain.rule_health import RuleHealth
+from watchfloor.domain.told import Told
 from watchfloor.domain.words import count
 from watchfloor.operations.actor import Refused
 
@@ -112,18 +113,21 @@ class RuleActs(ActionHost):
         app, rule = self.console_app, self.context().rule
         if rule is None:
             return
-        told: list[str] = []
+        told: list[Told] = []
 
         async def send() -> None:
-            told.extend(await app.operator.test_rule(rule.name))
+            told.append(await app.operator.test_rule(rule.name))
 
         def done(sure: bool | None) -> None:
             if sure:
-                app.operate(
-                    send, lambda: f"a test of {clean(rule.name)} is on its way to {clean(', '.join(told))}"
-                )
+                app.operate(send, lambda: clean(told[0].words(rule.name)))
 
-        lines = ["A message marked as a test goes to everybody whom an alert of this rule would be told now."]
+        lines = [
+            "A message marked as a test goes to the channels on which an alert of this rule would be told now and, "
+            "at once, to whom the first step of its chain of escalation names.",
+            "Left out are channels that are off or have a mute time, and people in quiet hours. Silences and "
+            "maintenance are passed over.",
+        ]
         app.push_screen(
             ConfirmDialog((("Send a test of ", "muted"), (clean(rule.name), "title")), lines), done
         )
