@@ -26,7 +26,7 @@ from job_world import (
     run_row,
     worker_rows,
 )
-from rule_world import rehearsal, rule_lines, week_of_alerts
+from rule_world import rehearsal, rule_health, rule_lines, week_of_alerts
 from telling_world import channel_rows, duty_lines, sent_meets, sent_rows, silence_rows
 
 from watchfloor.cli.channel_words import how_it_reads, notices
@@ -89,9 +89,11 @@ from watchfloor.domain.post_mortem import IncidentReport, LinkedRun, LogLine
 from watchfloor.domain.reach import Needs
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import RuleRow
+from watchfloor.domain.rule_health import RuleHealth
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.silences import Reach, Wish
 from watchfloor.domain.spark import encode
+from watchfloor.domain.told import Told
 from watchfloor.domain.tree import Children, Leaf, Tree, tree
 from watchfloor.domain.trial import Trial
 from watchfloor.domain.why import Reason
@@ -1072,6 +1074,11 @@ class FakeReader:
         found = rehearsal(NOW, over)
         return replace(found, fired=()) if values.get("fire") == 9000 else found
 
+    async def rule_health(self, name: str) -> RuleHealth | None:
+        self._read("rule_health")
+        rows = [row for row in self.world.rules if row.name == name and row.kind != "state"]
+        return rule_health(rows[0], self.world.now) if rows else None
+
     async def rehearse(self, rule: str, over: timedelta) -> Rehearsal:
         self._read("rehearse")
         return rehearsal(NOW, over)
@@ -1203,9 +1210,9 @@ class FakeOperator:
         self._note("try_channel", name)
         return UUID(int=77)
 
-    async def test_rule(self, name: str) -> Sequence[str]:
+    async def test_rule(self, name: str) -> Told:
         self._note("test_rule", name)
-        return ["chat", "pager"]
+        return Told(("chat", "kim on phone"), ("pager has a mute time now",), "website")
 
     async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> int:
         self._note("replay", tuple(str(each) for each in ids))

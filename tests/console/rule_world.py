@@ -9,6 +9,7 @@ from watchfloor.domain.alert_stats import AlertStats, FiredAlert, alert_stats
 from watchfloor.domain.questions.question import Instance
 from watchfloor.domain.rehearsal import Rehearsal, WouldFire
 from watchfloor.domain.rule_boards import RuleRow
+from watchfloor.domain.rule_health import RuleHealth, RuleHour
 from watchfloor.domain.severity import Severity
 
 
@@ -34,6 +35,29 @@ def rule_lines(now: datetime) -> list[RuleRow]:
             waits_s=0.0, origin="", owner="system", firing=1, fired_week=31,
         ),
     ]  # fmt: skip
+
+
+def rule_health(row: RuleRow, now: datetime) -> RuleHealth:
+    """A rule that is evaluated since yesterday: nobody looked for two hours, and of late it cannot be evaluated."""
+    first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=19)
+
+    def hour(n: int) -> RuleHour:
+        failures = {18: 40, 19: 21}.get(n, 0)
+        return RuleHour(
+            first + timedelta(hours=n),
+            21 if n == 19 else 360,
+            failures,
+            2.0 + n % 5,
+            9.5 + n,
+            3 if 4 < n < 8 else 0,
+        )
+
+    hours = tuple(hour(n) for n in range(20) if n not in (11, 12))
+    return RuleHealth(
+        row.name, row.kind, row.enabled, row.tried_at, now - timedelta(minutes=14), row.took_ms, 12, 1, 2,
+        row.over_limit, row.error, now - timedelta(minutes=13), sum(each.evaluations for each in hours), 61, 4.2,
+        28.5, 3, hours,
+    )  # fmt: skip
 
 
 def rehearsal(now: datetime, over: timedelta) -> Rehearsal:

@@ -385,7 +385,30 @@ async def test_rules_say_what_they_fire_for_and_what_they_would_have_done() -> N
         assert driver.world.done == []
         await driver.press("enter")
         assert driver.world.done == [("test_rule", "web is failing")]
-        driver.sees("is on its way to chat, pager")
+        driver.sees(
+            "a test of web is failing about website is on its way to chat, kim on phone; pager has a mute time"
+        )
+
+
+@pytest.mark.parametrize("size", [(60, 24), (80, 24), (160, 50)])
+async def test_how_the_evaluations_of_a_rule_went_is_told_hour_by_hour(size: tuple[int, int]) -> None:
+    async with console(size=size) as driver:
+        await driver.press(*TO_RULES, "j", "enter", "ctrl+d")
+        driver.sees("EVALUATIONS IN 24h", "61 of 6 141 failed", "4.20 ms on average, 28.5 ms at most")
+        driver.sees(
+            "12 instances, 1 waiting, 2 firing", "since 13m", "some failed", "all failed", "nobody looked"
+        )
+        driver.sees(f"went {'·' * 8}{'▮' * 22}????{'▮' * 10}▲▲✘✘")
+
+
+async def test_a_rule_that_is_not_evaluated_in_rounds_says_so() -> None:
+    async with console(size=(120, 40)) as driver:
+        await driver.press(*TO_RULES, "enter")
+        driver.sees(
+            "EVALUATIONS", "It is not evaluated in rounds: it is asked whenever checks confirm the state"
+        )
+        driver.sees_not("on average")
+        assert "rule_health" not in driver.world.reads
 
 
 async def test_a_rule_that_is_off_is_neither_tried_nor_tested() -> None:

@@ -292,6 +292,10 @@ async def test_what_is_kept_of_evaluations_is_bounded(house: House) -> None:
     assert health.evaluations == 24
     assert health.took_mean_ms is not None
     assert 0 < health.took_mean_ms <= (health.took_most_ms or 0)
+    assert [each.hour for each in health.hours] == [at(hour * 3600) for hour in range(6, 30)]
+    assert {(each.evaluations, each.failures, each.firing_most) for each in health.hours} == {(1, 0, 0)}
+    async with house.database.transaction() as connection:
+        assert await rule_health(connection, at(0), "another") == []
     await make_rules(house.database)
     await house.evaluate(at(30 * 3600))
     assert await one(house.database, "SELECT count(*) FROM rule_health") == 0

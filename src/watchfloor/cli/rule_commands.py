@@ -9,7 +9,9 @@ import typer
 
 from watchfloor.cli.options import Options
 
-rules_app = typer.Typer(invoke_without_command=True, help="Rules: list them, try them, or send a test.")
+rules_app = typer.Typer(
+    invoke_without_command=True, help="Rules: list them, look at one, try it, or send a test."
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the rule.")]
@@ -30,6 +32,16 @@ def rules(context: typer.Context, json: Json = False) -> None:
 
     rows = plain.ask(_options(context), lambda desk: desk.rules())
     plain.show_json(rows) if json else show_rules(rows)
+
+
+@rules_app.command()
+def show(context: typer.Context, name: Name, json: Json = False) -> None:
+    """Print one rule, and how its evaluations went in the last day."""
+    from watchfloor.cli import plain
+    from watchfloor.cli import rules as told
+
+    shown = plain.ask(_options(context), told.one(name))
+    plain.show_json(shown) if json else told.show_rule(shown)
 
 
 @rules_app.command("try")
@@ -53,11 +65,17 @@ def try_(
 
 @rules_app.command()
 def test(context: typer.Context, name: Name) -> None:
-    """Send a message, marked as a test, to everybody whom an alert of a rule would be told."""
-    from watchfloor.cli import plain
+    """Send a message, marked as a test, to whom an alert of a rule would be told now.
 
-    channels = plain.ask(_options(context), lambda desk: desk.test_rule(name))
-    print(f"a test of {name} is on its way to {', '.join(channels)}: watchfloor deliveries says how it went")
+    That is the channels that routes name and, without waiting, whom the first step of its chain of escalation names.
+    Channels that are off or have a mute time, and people in quiet hours, are left out; silences and maintenance are
+    not.
+    """
+    from watchfloor.cli import plain
+    from watchfloor.domain.text import one_line
+
+    told = plain.ask(_options(context), lambda desk: desk.test_rule(name))
+    print(f"{one_line(told.words(name), 2000)}: watchfloor deliveries says how it went")
 
 
 def _switch(context: typer.Context, name: str, on: bool) -> None:

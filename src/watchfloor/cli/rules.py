@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from watchfloor.cli.desk import Desk
 from watchfloor.cli.plain import show_table
 from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
 from watchfloor.config.loader import load
@@ -13,6 +15,7 @@ from watchfloor.domain.conditions import EvaluatedRule
 from watchfloor.domain.durations import compact_duration, parse_duration
 from watchfloor.domain.rehearsal import Rehearsal, WouldFire
 from watchfloor.domain.rule_boards import RuleRow
+from watchfloor.domain.rule_health import RuleHealth, RuleHour, unevaluated
 from watchfloor.domain.rules import Rule
 from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
@@ -59,6 +62,65 @@ def show_rules(rows: Sequence[RuleRow]) -> None:
             print(f"{one_line(row.name)}: {one_line(row.error, 200)}")
         elif row.over_limit:
             print(f"{one_line(row.name)}: more fires than is told one by one; narrow it, or raise its limit")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleShown:
+    """A rule, and how its evaluations go; ``why`` says why nothing is known of them, where nothing is."""
+
+    rule: RuleRow
+    health: RuleHealth | None
+    why: str
+
+
+def one(name: str) -> Callable[[Desk], Awaitable[RuleShown]]:
+    """The question for one rule. Raises `Refused` where there is none of that name."""
+
+    async def request(desk: Desk) -> RuleShown:
+        row = next((each for each in await desk.rules() if each.name == name), None)
+        if row is None:
+            raise Refused(f"There is no rule called {one_line(name, 100)}.")
+        health = await desk.rule_health(name)
+        return RuleShown(row, health, unevaluated(row, health))
+
+    return request
+
+
+def show_rule(shown: RuleShown) -> None:
+    """One rule with its condition, then how its evaluations went in the last day, hour by hour."""
+    row, health = shown.rule, shown.health
+    show_rules([row])
+    print()
+    if shown.why or health is None:
+        print(shown.why)
+        return
+    print(f"evaluated {count(health.evaluations, 'time')} in the last day, {health.failures:,} failed")
+    print(f"took {_ms(health.took_mean_ms)} on average, {_ms(health.took_most_ms)} at most")
+    if health.judged_at is not None:
+        found = (
+            f"{count(health.instances or 0, 'instance')}, {health.pending} waiting, {health.firing} firing"
+        )
+        print(f"found {found} at {health.judged_at.astimezone():%a %Y-%m-%d %H:%M:%S}")
+    if health.error_since is not None:
+        print(f"fails since {health.error_since.astimezone():%a %Y-%m-%d %H:%M:%S}")
+    print()
+    columns = ("HOUR", "EVALUATED", "FAILED", "ON AVERAGE", "AT MOST", "FIRING")
+    show_table(columns, [_hour(each) for each in health.hours])
+
+
+def _hour(hour: RuleHour) -> tuple[str, ...]:
+    return (
+        f"{hour.hour.astimezone():%a %Y-%m-%d %H:%M}",
+        str(hour.evaluations),
+        str(hour.failures or ""),
+        _ms(hour.took_mean_ms),
+        _ms(hour.took_most_ms),
+        str(hour.firing_most or ""),
+    )
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} ms"
 
 
 def show_rehearsal(name: str, found: Rehearsal) -> None:

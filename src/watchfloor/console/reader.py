@@ -51,7 +51,9 @@ from watchfloor.domain.planner import Slot
 from watchfloor.domain.post_mortem import IncidentReport
 from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import RuleRow
+from watchfloor.domain.rule_health import RuleHealth
 from watchfloor.domain.silences import Reach, Wish
+from watchfloor.domain.told import Told
 from watchfloor.domain.trial import Trial
 from watchfloor.store.dead_letters import Selection
 from watchfloor.store.deliveries import DeliveryFilter
@@ -192,6 +194,9 @@ class Reader(Boards, Protocol):
     async def rules(self) -> Sequence[RuleRow]:
         """Every rule, in the order in which they are asked."""
 
+    async def rule_health(self, name: str) -> RuleHealth | None:
+        """How the evaluations of a rule go; None where there is no such rule, or it is on states."""
+
     async def rehearse(self, rule: str, over: timedelta) -> Rehearsal:
         """What a rule would have done in the time up to now, given what is stored. Raises `Refused`."""
 
@@ -275,8 +280,8 @@ class Operator(Protocol):
     async def set_channel_enabled(self, name: str, enabled: bool) -> int | None:
         """Switch a channel on or off; how many messages it is told after all, None: it was so."""
 
-    async def test_rule(self, name: str) -> Sequence[str]:
-        """Send a message marked as a test to whom a rule would tell; the channels."""
+    async def test_rule(self, name: str) -> Told:
+        """Send a message marked as a test to whom a rule would tell; whom."""
 
     async def set_rule_enabled(self, name: str, enabled: bool) -> bool:
         """Switch a rule on or off; False: it was so."""

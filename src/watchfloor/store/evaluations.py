@@ -7,13 +7,13 @@ A row of ``rule_standings`` says that a condition is true, or was and still fire
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from watchfloor.domain.conditions import EvaluatedRule, condition_from
 from watchfloor.domain.judging import Standing
 from watchfloor.domain.questions.question import Watched
-from watchfloor.domain.rule_health import RuleHealth
+from watchfloor.domain.rule_health import RuleHealth, RuleHour
 from watchfloor.domain.rules import Subject
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
 from watchfloor.store.rules import COLUMNS, rule
@@ -248,10 +248,23 @@ FROM rules r LEFT JOIN rule_health h ON h.rule_id = r.id LEFT JOIN LATERAL (
         max(took_most_ms) AS took_most_ms, max(firing_most) AS firing_most
     FROM rule_hours WHERE rule_id = r.id AND hour > %(now)s - interval '1 day'
 ) d ON true
-WHERE r.kind <> 'state' AND r.retired_at IS NULL ORDER BY r.position, r.id
+WHERE r.kind <> 'state' AND r.retired_at IS NULL AND (%(name)s::text IS NULL OR r.name = %(name)s)
+ORDER BY r.position, r.id
+"""
+
+_HOURS = """
+SELECT r.name, h.hour, h.evaluations, h.failures, h.took_ms / h.evaluations AS took_mean_ms, h.took_most_ms,
+    h.firing_most
+FROM rule_hours h JOIN rules r ON r.id = h.rule_id
+WHERE h.hour > %(now)s - interval '1 day' AND (%(name)s::text IS NULL OR r.name = %(name)s) ORDER BY h.hour
 """
 
 
-async def rule_health(connection: Connection, now: datetime) -> list[RuleHealth]:
-    """How every rule that is evaluated fares: its last evaluation, and all of the last day."""
-    return [RuleHealth(*row) for row in await fetch_all(connection, _HEALTH, {"now": now})]
+async def rule_health(connection: Connection, now: datetime, name: str | None = None) -> list[RuleHealth]:
+    """How every rule that is evaluated fares, or the one called ``name``: its last evaluation, and the last day."""
+    asked = {"now": now, "name": name}
+    hours: dict[str, list[RuleHour]] = {}
+    for rule_name, *values in await fetch_all(connection, _HOURS, asked):
+        hours.setdefault(rule_name, []).append(RuleHour(*values))
+    rows = await fetch_all(connection, _HEALTH, asked)
+    return [replace(RuleHealth(*row), hours=tuple(hours.get(row.name, ()))) for row in rows]

@@ -15,10 +15,13 @@ from watchfloor.console.screens.dialogs import ConfirmDialog
 from watchfloor.console.screens.host import ActionHost
 from watchfloor.console.screens.rule_form import RuleForm
 from watchfloor.console.views.rule import rehearsal_lines, rule_lines
+from watchfloor.console.views.rule_health import health_lines
 from watchfloor.console.widgets.summary_strip import Summary
 from watchfloor.domain.boards import AlertRow
 from watchfloor.domain.rehearsal import Rehearsal
-from watchfloor.domain.rule_boards import OWN, RuleRow
+from watchfloor.domain.rule_boards import OWN, STATE, RuleRow
+from watchfloor.domain.rule_health import RuleHealth
+from watchfloor.domain.told import Told
 from watchfloor.domain.words import count
 from watchfloor.operations.actor import Refused
 
@@ -110,25 +113,28 @@ class RuleActs(ActionHost):
         app, rule = self.console_app, self.context().rule
         if rule is None:
             return
-        told: list[str] = []
+        told: list[Told] = []
 
         async def send() -> None:
-            told.extend(await app.operator.test_rule(rule.name))
+            told.append(await app.operator.test_rule(rule.name))
 
         def done(sure: bool | None) -> None:
             if sure:
-                app.operate(
-                    send, lambda: f"a test of {clean(rule.name)} is on its way to {clean(', '.join(told))}"
-                )
+                app.operate(send, lambda: clean(told[0].words(rule.name)))
 
-        lines = ["A message marked as a test goes to everybody whom an alert of this rule would be told now."]
+        lines = [
+            "A message marked as a test goes to the channels on which an alert of this rule would be told now and, "
+            "at once, to whom the first step of its chain of escalation names.",
+            "Left out are channels that are off or have a mute time, and people in quiet hours. Silences and "
+            "maintenance are passed over.",
+        ]
         app.push_screen(
             ConfirmDialog((("Send a test of ", "muted"), (clean(rule.name), "title")), lines), done
         )
 
 
 class RuleRoom(RuleActs, DetailRoom, inherit_bindings=False):
-    """What a rule is, and when it would have fired in the last days."""
+    """What a rule is, how its evaluations go, and when it would have fired in the last days."""
 
     ROOM: ClassVar[str] = "alerts"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ROOM, Scope.TEXT, Scope.RULES)
@@ -137,6 +143,7 @@ class RuleRoom(RuleActs, DetailRoom, inherit_bindings=False):
     def __init__(self, row: RuleRow) -> None:
         super().__init__()
         self._row = row
+        self._health: RuleHealth | None = None
         self._rehearsal: Rehearsal | None = None
         self._why = ""
 
@@ -150,6 +157,8 @@ class RuleRoom(RuleActs, DetailRoom, inherit_bindings=False):
             self._rehearsal, self._why = None, "It is gone, or has another name."
             return
         self._row = found
+        if self._row.kind not in (OWN, STATE):
+            self._health = await reader.rule_health(self._row.name)
         if self._row.kind == OWN:
             self._why = "This rule is about Watchfloor itself: nothing is stored to try it on."
             return
@@ -163,8 +172,14 @@ class RuleRoom(RuleActs, DetailRoom, inherit_bindings=False):
             self._why = str(refusal)
 
     def show(self) -> None:
-        row, moment = self._row, self.console_app.moment
-        self.pane.show(lambda cells: [*rule_lines(row, moment, cells), *self._tried(cells)])
+        row, moment, health = self._row, self.console_app.moment, self._health
+        self.pane.show(
+            lambda cells: [
+                *rule_lines(row, moment, cells),
+                *health_lines(row, health, moment, cells),
+                *self._tried(cells),
+            ]
+        )
         super().show()
 
     def _tried(self, cells: int) -> list[Line]:

@@ -59,7 +59,7 @@ RULES: tuple[Action, ...] = (
         "test_rule",
         ("R",),
         "send a test",
-        "Send a message marked as a test to everybody whom an alert of this rule would be told; asks first.",
+        "Send a message marked as a test to whom an alert of this rule would be told now; asks first.",
         "Rules",
         _RULES,
         "test_rule",
