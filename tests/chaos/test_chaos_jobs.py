@@ -25,7 +25,7 @@ from support.databases import Server, _drop_templates, database, dsn
 from support.engines import brisk
 from support.sql import one, rows
 from support.waiting import until
-from watchfloor.engine.reaper import GONE_S
+from watchfloor.engine.leftovers import GONE_S
 from watchfloor.engine.worker import MARGIN_S
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor

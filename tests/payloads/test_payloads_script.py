@@ -7,48 +7,19 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import psutil
 import pytest
 
 from payloads.conftest import Stage
+from support.processes import ESCAPE, NODE, alive, keeper_of, killed_with_its_keeper, marker
 from support.waiting import until, until_now
+from watchfloor.payloads import leftovers
 from watchfloor.payloads.contract import Grants, PayloadError
 from watchfloor.payloads.leash import Leash, moment
 from watchfloor.payloads.script import Settings, run
-
-
-def alive(marker: str) -> list[int]:
-    """Processes that carry a marker on their command line, this one left out."""
-    found = []
-    for process in psutil.process_iter(["pid", "cmdline", "status"]):
-        line = " ".join(process.info["cmdline"] or ())
-        if marker in line and process.pid != os.getpid() and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process.pid)
-    return found
-
-
-def marker() -> str:
-    return f"wf-{uuid4().hex}"
-
-
-ESCAPE = """
-import os, signal, sys, time
-if os.fork() == 0:
-    os.setsid()
-    if os.fork() == 0:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        time.sleep(1000)
-    os._exit(0)
-print("escaped", flush=True)
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-time.sleep(1000)
-"""
-"""A process that forks twice into a session of its own and hears no SIGTERM."""
 
 
 def escaping(mark: str, **more: Any) -> Settings:
@@ -60,13 +31,15 @@ def escaping(mark: str, **more: Any) -> Settings:
 async def test_it_sees_nothing_of_our_environment(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHFLOOR_DATABASE", "postgresql://somebody:something@example/db")
     await run(
-        Settings.model_validate({"run": ["/usr/bin/env"], "env": {"MINE": "yes"}}), stage.attempt(attempt=3)
+        Settings.model_validate({"run": ["/usr/bin/env"], "env": {"MINE": "yes", "JOB_MARK": "mine"}}),
+        stage.attempt(attempt=3),
     )
     shown = stage.printed["stdout"].decode()
     assert "WATCHFLOOR" not in shown
     names = {line.partition("=")[0] for line in shown.splitlines()}
     assert {"PATH", "HOME", "LANG", "TZ", "MINE", "JOB_NAME", "JOB_RUN_ID", "JOB_FENCE"} <= names
     assert "JOB_FENCE=42.3" in shown
+    assert "JOB_MARK=mine" not in shown
 
 
 async def test_arguments_are_never_read_by_a_shell(stage: Stage) -> None:
@@ -289,20 +262,81 @@ async def test_where_its_keeper_is_killed_it_dies_too(stage: Stage) -> None:
     await until(lambda: not alive(mark))
 
 
-NODE = """
-import asyncio, sys
-from datetime import UTC, datetime
-from uuid import UUID
-from watchfloor.payloads.contract import Attempt
-from watchfloor.payloads.script import Settings, run
+async def test_where_its_keeper_is_killed_what_forked_away_is_gone_before_it_counts_as_ended(
+    stage: Stage,
+) -> None:
+    mark = marker()
+    task = asyncio.create_task(run(escaping(mark), stage.attempt()))
+    await until(lambda: stage.printed["stdout"] and len(alive(mark)) == 2)
+    keeper_of(mark).kill()
+    with pytest.raises(PayloadError) as caught:
+        await asyncio.wait_for(task, 10)
+    assert (caught.value.error_class, caught.value.signal) == ("script.signal", signal.SIGKILL)
+    assert alive(mark) == []
 
-async def output(stream, chunk):
-    print(chunk.decode(), end="", flush=True)
 
-settings = Settings.model_validate({"run": sys.argv[1:], "kill_grace": "10s"})
-attempt = Attempt(1, UUID(int=1), 1, "job", datetime.now(UTC), output)
-asyncio.run(run(settings, attempt))
-"""
+async def test_where_its_keeper_is_killed_while_it_ends_it_nothing_is_left_either(stage: Stage) -> None:
+    mark = marker()
+    task = asyncio.create_task(run(escaping(mark, kill_grace="60s"), stage.attempt()))
+    await until(lambda: stage.printed["stdout"] and len(alive(mark)) == 2)
+    keeper = keeper_of(mark)
+    task.cancel()
+    await until(lambda: task.cancelling() == 1)
+    keeper.kill()
+    await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), 20)
+    assert alive(mark) == []
+
+
+async def test_a_process_that_hides_cannot_hold_up_the_end_of_an_attempt_whose_keeper_is_killed(
+    stage: Stage,
+) -> None:
+    mark = marker()
+    waiting = "import time; print(1, flush=True); time.sleep(1000)"
+    script = f"setsid env -i {sys.executable} -c '{waiting}' {mark} & wait"
+    task = asyncio.create_task(run(Settings.model_validate({"script": script}), stage.attempt()))
+    await until(lambda: stage.printed["stdout"])
+    hidden = psutil.Process(alive(mark)[0])
+    try:
+        keeper_of(mark).kill()
+        with pytest.raises(PayloadError):
+            await asyncio.wait_for(task, 10)
+    finally:
+        hidden.kill()
+
+
+async def test_another_attempt_and_other_processes_are_left_alone(stage: Stage) -> None:
+    mark, other, stranger = marker(), marker(), marker()
+    tasks = [asyncio.create_task(run(escaping(each), stage.attempt())) for each in (mark, other)]
+    await until(lambda: len(alive(mark)) == len(alive(other)) == 2)
+    found = psutil.Process(alive(other)[0]).environ()[leftovers.VARIABLE]
+    near = {leftovers.VARIABLE: f"{found}0"}
+    with subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(1000)", stranger], env=near
+    ) as process:
+        keeper_of(mark).kill()
+        await asyncio.wait(tasks[:1], timeout=10)
+        assert (len(alive(mark)), len(alive(other)), len(alive(stranger))) == (0, 2, 1)
+        process.kill()
+    tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["held", "known by its time of birth"])
+def test_a_signal_never_reaches_another_process_of_the_same_number(
+    held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not held:
+        monkeypatch.delattr(os, "pidfd_open")
+    with subprocess.Popen(["/bin/sleep", "1000"]) as process:
+        known = leftovers.Held(process.pid)
+        monkeypatch.setattr(leftovers, "born", lambda _: "another")  # who has the number by now
+        if held:
+            process.kill()
+            process.wait()
+        known.send(signal.SIGKILL)
+        known.close()
+        assert process.poll() == (-signal.SIGKILL if held else None)
+        process.kill()
 
 
 async def test_where_its_keeper_is_killed_its_directory_is_gone_too(stage: Stage) -> None:
@@ -321,7 +355,7 @@ async def test_where_its_keeper_is_killed_its_directory_is_gone_too(stage: Stage
 def test_where_the_node_is_killed_the_directory_of_the_script_goes() -> None:
     mark = marker()
     script = f"pwd; exec {sys.executable} -c 'import time; time.sleep(1000)' {mark}"
-    command = [sys.executable, "-c", textwrap.dedent(NODE), "/bin/sh", "-c", script]
+    command = [sys.executable, "-c", NODE, "/bin/sh", "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as node:
         assert node.stdout
         place = Path(node.stdout.readline().decode().strip()).parent
@@ -334,10 +368,32 @@ def test_where_the_node_is_killed_the_directory_of_the_script_goes() -> None:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_where_the_node_is_killed_everything_is_gone_within_two_seconds(how: int) -> None:
     mark = marker()
-    command = [sys.executable, "-c", textwrap.dedent(NODE), sys.executable, "-c", ESCAPE, mark]
+    command = [sys.executable, "-c", NODE, sys.executable, "-c", ESCAPE, mark]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as node:
         assert node.stdout
         assert node.stdout.readline() == b"escaped\n"
         node.send_signal(how)
         node.wait()
         until_now(lambda: not alive(mark), timeout=10)
+
+
+def test_where_node_and_keeper_are_killed_what_is_left_is_found_by_the_next_node() -> None:
+    with killed_with_its_keeper() as (mark, pid, birth):
+        leftovers.end_left_by({(pid, f"{birth}0")})
+        leftovers.end_left_by({(os.getpid(), leftovers.born(os.getpid()))})
+        assert (pid, birth) in leftovers.dead_nodes()
+        leftovers.end_left_by({(pid, birth)})
+        assert alive(mark) == []
+        assert (pid, birth) not in leftovers.dead_nodes()
+
+
+async def test_what_a_living_node_runs_is_never_taken_for_left(stage: Stage) -> None:
+    mark = marker()
+    task = asyncio.create_task(run(escaping(mark), stage.attempt()))
+    await until(lambda: stage.printed["stdout"] and len(alive(mark)) == 2)
+    me = (os.getpid(), leftovers.born(os.getpid()))
+    assert me not in leftovers.dead_nodes()
+    assert leftovers.end_left_by({me}) == 0
+    assert len(alive(mark)) == 2
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

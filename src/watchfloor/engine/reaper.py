@@ -1,7 +1,8 @@
 """Finds workers that are dead, takes their runs over, lets waiting runs in. Every node does so.
 
 A worker is dead when its lease ran out, or when its process on this machine is seen to be gone and its keepers had
-the time to end what it ran. It must never bury a worker on any weaker sign: its processes may still be at work.
+the time to end what it ran; what is left of keepers that were killed as well is ended first. It must never bury a
+worker on any weaker sign: its processes may still be at work.
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ import time
 from collections.abc import Callable
 
 from watchfloor.engine.carrying import lost
+from watchfloor.engine.leftovers import GONE_S, cleared, end_left_by
 from watchfloor.engine.node import Node
 from watchfloor.engine.supervisor import Beat
-from watchfloor.engine.worker import born, process_place
+from watchfloor.engine.worker import process_place
+from watchfloor.payloads.leftovers import born
 from watchfloor.store import runs, workers
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
-GONE_S = 2.0
-"""From the death of a process to the end of what its keepers kept: `payloads.keeper.LAST_GRACE_S` and some."""
-
 AGE_S = 300.0
 BATCH = 200
 
@@ -39,6 +39,7 @@ class Reaper:
 
     async def run(self, beat: Beat) -> None:
         """Reap for ever. Raises when the database is away."""
+        await cleared(beat)
         while True:
             beat()
             await self.once()
@@ -48,7 +49,10 @@ class Reaper:
         """One round."""
         async with self._node.database.transaction() as connection:
             neighbours = await workers.neighbours(connection, self._place) if self._place else []
-            dead = await workers.declare_dead(connection, self._long_gone(neighbours))
+            gone = self._long_gone(neighbours)
+            if gone:
+                await end_left_by({(each.pid, each.born) for each in gone})
+            dead = await workers.declare_dead(connection, [each.id for each in gone])
         for worker in dead:
             log.warning("worker %d is dead; its runs are taken over", worker)
         self._node.count("workers_buried", len(dead))
@@ -66,8 +70,8 @@ class Reaper:
             self._node.pulse.mark("jobs", "runs")
         self._ready()
 
-    def _long_gone(self, neighbours: list[workers.Neighbour]) -> list[int]:
+    def _long_gone(self, neighbours: list[workers.Neighbour]) -> list[workers.Neighbour]:
         now = time.monotonic()
-        seen = {each.id: self._gone.get(each.id, now) for each in neighbours if born(each.pid) != each.born}
-        self._gone = seen
-        return [worker for worker, since in seen.items() if now - since >= GONE_S]
+        seen = {each: self._gone.get(each.id, now) for each in neighbours if born(each.pid) != each.born}
+        self._gone = {each.id: since for each, since in seen.items()}
+        return [each for each, since in seen.items() if now - since >= GONE_S]

@@ -19,6 +19,7 @@ from watchfloor.domain.alert import SYSTEM
 from watchfloor.domain.lanes import Serves
 from watchfloor.domain.retry import LOST, SHUTDOWN, Ending
 from watchfloor.engine.carrying import carry_out, finished, lost
+from watchfloor.engine.leftovers import cleared
 from watchfloor.engine.node import Node
 from watchfloor.engine.supervisor import Beat
 from watchfloor.engine.worker import Worker
@@ -84,6 +85,8 @@ class Runner:
 
     async def run(self, beat: Beat) -> None:
         """Run jobs for ever. What is under way outlives a restart of this loop; only `drain` and `abandon` end it."""
+        if self._worker is None:
+            await cleared(beat)
         while True:
             beat()
             self._wake.clear()

@@ -18,6 +18,7 @@ import psycopg
 
 from watchfloor.domain.lanes import Serves
 from watchfloor.payloads.leash import Leash, moment
+from watchfloor.payloads.leftovers import born
 from watchfloor.store import workers
 from watchfloor.store.database import Database
 from watchfloor.store.workers import BEAT, EVERYTHING, LEASE_S
@@ -39,15 +40,6 @@ def process_place() -> tuple[str, str]:
         return f"{boot}/{os.readlink('/proc/self/ns/pid')}", born(os.getpid())
     except OSError:
         return "", ""
-
-
-def born(pid: int) -> str:
-    """When a process of this machine began, in ticks since boot; empty where there is none that still runs."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
 
 
 class Worker:

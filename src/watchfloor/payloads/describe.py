@@ -37,6 +37,25 @@ step. What clocks show a second time does not fire a second time.
 *Secret* settings are never written in the file where they give something away: write `${NAME}` or `${file:/path}`.
 Libraries that only some kinds need are extras: a job that needs one that is missing says how to install it.
 
+## Processes of jobs
+
+A script, and the work of kinds that need a process of their own, runs under a *keeper*, a small process between the
+node and it. The keeper ends it with everything that came of it, also what forked away into a session of its own: when
+it has ended or is to end, when the node is killed, or when the node has not reached the database for so long that
+others may take the run over. Then it has a second after SIGTERM.
+
+Where the keeper itself is killed, for example because memory is short, its node finds what is left by the variable
+`JOB_MARK` in the environment of every process, which no other attempt has, and kills it before the attempt counts as
+ended. Where the node is killed with it, a node that runs on that machine, or the next one that starts there, does the
+same before it takes the runs over. It sends no signal to a process that was given the number of another one meanwhile.
+
+Not found in that case is a process that has cleared or overwritten its environment, keeps it from being read (as
+`ssh-agent` and `gpg-agent` do) or has become another user's; and a node that runs as root needs the right to look at
+processes of the users in `node.run_as` (`CAP_SYS_PTRACE`, which containers often lack). Nobody ends what is left on a
+machine whose node was killed together with keepers until a node starts there again, while nodes of other machines take
+its runs over 10 seconds after its last sign of life. On Linux only: elsewhere there is no `/proc` to look through, and
+no keeper runs there either.
+
 ## Every job"""
 
 

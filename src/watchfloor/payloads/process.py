@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
+from watchfloor.payloads import leftovers
 from watchfloor.payloads.leash import Leash
+from watchfloor.payloads.leftovers import Mark
 
 KEEPER = Path(__file__).with_name("keeper.py")
 SCRATCH = "\0"
 CHUNK = 65536
+LAST_WORDS_S = 1.0
+"""So long after a keeper was killed its process's output is read to the end, whoever else still holds it open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,10 @@ class ProcessSpec:
     user: RunAs | None = None
     files: Mapping[str, str] = field(default_factory=dict)
 
-    def line(self, trust: float, scratch: str) -> bytes:
+    def line(self, trust: float, scratch: str, mark: Mark) -> bytes:
         """As the keeper reads it."""
         values = {name: getattr(self, name) for name in ProcessSpec.__slots__}
+        values["env"] = {**self.env, leftovers.VARIABLE: str(mark)}
         user = None if self.user is None else asdict(self.user)
         return (
             json.dumps({**values, "user": user, "scratch": scratch, "trust": min(trust, 1e15)}).encode()
@@ -103,14 +108,16 @@ async def _run(
     grace_s: float,
     scratch: str,
 ) -> Ended:
+    mark = Mark.new(None if spec.user is None else spec.user.uid)
     status, ours = os.pipe()
     try:
-        starting = asyncio.ensure_future(asyncio.to_thread(_start, spec.line(leash.until, scratch), ours))
+        line = spec.line(leash.until, scratch, mark)
+        starting = asyncio.ensure_future(asyncio.to_thread(_start, line, ours))
         try:
             keeper = await asyncio.shield(starting)
         except asyncio.CancelledError:
             keeper = await starting
-            await asyncio.to_thread(_forget, keeper)  # its pipe closes, which it takes for our death
+            await asyncio.to_thread(_forget, keeper, mark)  # its pipe closes, which it takes for our death
             raise
     except BaseException:
         os.close(status)
@@ -123,12 +130,14 @@ async def _run(
     os.set_blocking(control, False)
     leash.hold(control)
     told = bytearray()
+    outputs = (
+        _Pump(stdout, lambda chunk: output("stdout", chunk)),
+        _Pump(stderr, lambda chunk: output("stderr", chunk)),
+    )
+    report = _Pump(os.fdopen(status, "rb", buffering=0), lambda chunk: _collect(told, chunk))
     pumps = [
-        asyncio.ensure_future(_pump(stdout, lambda chunk: output("stdout", chunk))),
-        asyncio.ensure_future(_pump(stderr, lambda chunk: output("stderr", chunk))),
-        asyncio.ensure_future(
-            _pump(os.fdopen(status, "rb", buffering=0), lambda chunk: _collect(told, chunk))
-        ),
+        *(each.done for each in outputs),
+        asyncio.ensure_future(_follow(report, told, mark, outputs)),
     ]
     try:
         await asyncio.shield(asyncio.gather(*pumps))
@@ -141,6 +150,17 @@ async def _run(
     return (
         Ended(**json.loads(told)) if told else Ended(signal=9)
     )  # its keeper was killed, and it with its keeper
+
+
+async def _follow(report: _Pump, told: bytearray, mark: Mark, outputs: Sequence[_Pump]) -> None:
+    """Hear the keeper out; where it was killed before it could tell, end what it kept."""
+    await report.done
+    if told:
+        return
+    await asyncio.to_thread(leftovers.end_marked, mark)
+    await asyncio.wait([each.done for each in outputs], timeout=LAST_WORDS_S)
+    for each in outputs:
+        each.close()
 
 
 async def _end(control: int, grace_s: float, pumps: Sequence[asyncio.Future[None]]) -> None:
@@ -179,21 +199,37 @@ def _pipes(keeper: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[by
     return keeper.stdin, keeper.stdout, keeper.stderr
 
 
-def _forget(keeper: subprocess.Popen[bytes]) -> None:
+def _forget(keeper: subprocess.Popen[bytes], mark: Mark) -> None:
     for stream in _pipes(keeper):
         stream.close()
-    keeper.wait()
+    if keeper.wait() != 0:
+        leftovers.end_marked(mark)
 
 
-async def _pump(source: IO[bytes], sink: Callable[[bytes], Awaitable[None]]) -> None:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=CHUNK)
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
-    try:
-        while chunk := await reader.read(CHUNK):
-            await sink(chunk)
-    finally:
-        transport.close()
+class _Pump:
+    """Hands on what comes through a pipe, until nobody holds its other end any more or it is closed here."""
+
+    def __init__(self, source: IO[bytes], sink: Callable[[bytes], Awaitable[None]]) -> None:
+        self._source, self._sink = source, sink
+        self._transport: asyncio.ReadTransport | None = None
+        self.done = asyncio.ensure_future(self._run())
+
+    def close(self) -> None:
+        """Read no more; what has been read is still handed on."""
+        if self._transport is not None:
+            self._transport.close()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=CHUNK)
+        self._transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), self._source
+        )
+        try:
+            while chunk := await reader.read(CHUNK):
+                await self._sink(chunk)
+        finally:
+            self._transport.close()
 
 
 async def _collect(told: bytearray, chunk: bytes) -> None:
