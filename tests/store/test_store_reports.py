@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from watchfloor.store import reports
+from watchfloor.store import archive, reports
 from watchfloor.store.database import Connection, Database
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -51,6 +51,33 @@ async def test_uptime_counts_only_what_lies_in_the_time(database: Database) -> N
         (incident,) = await reports.read(connection, "incidents", START, END)
         assert (incident[0], incident[3], incident[4]) == ("shop", 21600.0, "it hung")
         assert await reports.read(connection, "incidents", END, END + timedelta(days=1)) == []
+
+
+async def test_jobs_count_runs_that_are_archived_as_those_that_are_not(database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO jobs (name, kind, settings, priority, overlap, at_most_once, timeout_ms, retry, contact, "
+            "description, runbook, owner, origin, paused, paused_by_file) VALUES ('backup', 'fake', '{}', 5, 'allow', "
+            "false, 1000, '{}', '', '', '', 'file', '', false, false)"
+        )
+        for hour, state, took in (
+            (-1, "dead", 9),
+            (1, "succeeded", 10),
+            (2, "dead", 9),
+            (20, "succeeded", 30),
+        ):
+            began = START + timedelta(hours=hour)
+            await connection.execute(
+                "INSERT INTO runs (uuid, job_id, fire_key, origin, state, scheduled_for, available_at, started_at, "
+                "finished_at, priority, capped) SELECT %s, id, %s, 'schedule', %s, %s, %s, %s, %s, 5, false FROM jobs",
+                (uuid4(), str(hour), state, began, began, began, began + timedelta(seconds=took)),
+            )
+        before = await reports.read(connection, "jobs", START, END)
+        while await archive.move_batch(connection, START + timedelta(hours=12)):
+            pass
+    assert before == [("backup", 3, 2, 1, 0, 20.0, START + timedelta(hours=20, seconds=30))]
+    async with database.transaction() as connection:
+        assert await reports.read(connection, "jobs", START, END) == before
 
 
 @pytest.mark.parametrize("name", reports.QUERIES)

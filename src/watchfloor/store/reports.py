@@ -54,7 +54,8 @@ SELECT j.name, count(*) AS runs, count(*) FILTER (WHERE r.state = 'succeeded') A
     count(*) FILTER (WHERE r.state IN ('skipped', 'missed', 'cancelled')) AS not_run,
     round((percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM r.finished_at - r.started_at))
         FILTER (WHERE r.state = 'succeeded'))::numeric, 3)::float8 AS median, max(r.finished_at) AS last
-FROM runs r JOIN jobs j ON j.id = r.job_id
+FROM (SELECT job_id, state, started_at, finished_at FROM runs
+    UNION ALL SELECT job_id, state, started_at, finished_at FROM run_archive) r JOIN jobs j ON j.id = r.job_id
 WHERE r.finished_at >= %(since)s AND r.finished_at < %(until)s GROUP BY j.name ORDER BY 4 DESC, j.name LIMIT %(most)s
 """
 
