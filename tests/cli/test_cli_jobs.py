@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 
 from support.databases import _drop_templates, database, dsn, empty_dsn, server
+from support.make import make_days, now
 from support.sql import one, rows
 from watchfloor.cli import crontab, entries, job_requests, plain
 from watchfloor.cli import jobs as show
@@ -79,6 +80,75 @@ async def test_waiting_returns_the_exit_code_of_the_job(desk: Desk, database: Da
     )
     assert await show.run("report", True, {}, UUID(int=1), True)(desk) == 7
     assert json.loads(capsys.readouterr().out)["exit_code"] == 7
+
+
+async def test_jobs_are_listed_with_their_owner_and_queue_and_as_json_with_the_usual_duration(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await desk.save_form("job", {**REPORT, "owner": "robin", "on_queue": "nightly"})
+    await desk.save_form("job", {"name": "bare", "kind": "dummy", "contact": "kim"})
+    for number, took in enumerate((1, 2, 9)):
+        run = await desk.run_now("report", UUID(int=number))
+        ended = f"started_at = now(), finished_at = now() + interval '{took} s'"
+        await rows(database, f"UPDATE runs SET state = 'succeeded', slot = NULL, {ended} WHERE id = {run}")
+    listed, status = await show.jobs(desk)
+    show.show_jobs(listed, status.at)
+    head, bare, report = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert head[:4] == ["JOB", "KIND", "OWNER", "QUEUE"]
+    assert (bare[:4], report[:4]) == (
+        ["bare", "dummy", "kim", "default"],
+        ["report", "script", "robin", "nightly"],
+    )
+    plain.show_json(listed)
+    assert [each["median"] for each in json.loads(capsys.readouterr().out)] == [None, 2.0]
+
+
+async def test_a_run_says_what_happens_next_and_what_it_was_given_with_secrets_as_references(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await desk.save_form("job", REPORT)
+    run = await desk.run_now("report", UUID(int=1), {"run": ["false"]})
+    await rows(database, f"UPDATE runs SET state = 'dead', slot = NULL, finished_at = now() WHERE id = {run}")
+    found = await show.detail(run)(desk)
+    assert found is not None
+    show.show_run(*found)
+    text = capsys.readouterr().out
+    assert "  It is a dead letter: it waits for somebody to requeue or discard it.\n" in text
+    assert '  given to this run only:\n    run:\n    - "false"\n  settings of its job:\n' in text
+    assert "      TOKEN: ${TOKEN}\n" in text
+
+
+async def test_the_log_of_a_run_that_goes_on_is_followed_to_its_end_and_exit_code(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_days(database, await now(database))
+    await desk.save_form("job", REPORT)
+    run = await desk.run_now("report", UUID(int=1))
+    await rows(database, f"INSERT INTO attempts SELECT {run}, 1, 7, now()")
+    await rows(database, f"UPDATE runs SET state = 'running', started_at = now() WHERE id = {run}")
+    await printed(database, run, 1, "first")
+    assert await show.log(run, False, False)(desk) == 0
+    assert capsys.readouterr().out == "first\n"
+    assert await show.log(run, False, True)(desk) == 0
+    assert [each["text"] for each in json.loads(capsys.readouterr().out)] == ["first"]
+
+    async def ends_meanwhile(_: float) -> None:
+        await printed(database, run, 2, "second")
+        await rows(database, f"UPDATE runs SET state = 'dead', exit_code = 7, error = 'no' WHERE id = {run}")
+
+    monkeypatch.setattr(show.asyncio, "sleep", ends_meanwhile)
+    assert await show.log(run, True, False)(desk) == 7
+    out = capsys.readouterr()
+    assert out.out == "first\nsecond\n"
+    assert "no engine is running" in out.err
+    assert out.err.endswith(f"#{run} dead: no\n")
+    with pytest.raises(Refused, match="no run #999"):
+        await show.log(999, True, False)(desk)
+
+
+async def printed(database: Database, run: int, number: int, text: str) -> None:
+    line = f"SELECT {run}, now(), 1, {number}, 'stdout', '{text}', 9"
+    await rows(database, f"INSERT INTO run_logs (run_id, ts, attempt, seq, stream, line, level) {line}")
 
 
 async def test_what_is_exported_is_what_a_file_would_hold(

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from watchfloor.cli.desk import Desk
 from watchfloor.cli.plain import age, show_json, show_table
+from watchfloor.config.forms import written
 from watchfloor.domain.boards import StatusLine
 from watchfloor.domain.durations import compact_duration
 from watchfloor.domain.job_boards import (
@@ -19,6 +20,9 @@ from watchfloor.domain.job_boards import (
     RunLine,
     RunRow,
 )
+from watchfloor.domain.outlook import sentences
+from watchfloor.domain.text import clean
+from watchfloor.operations.actor import Refused
 
 LOOK_S = 0.2
 TIMED_OUT = 124
@@ -47,14 +51,37 @@ def detail(run_id: int) -> Callable[[Desk], Awaitable[tuple[RunDetail, list[RunL
 
     async def question(desk: Desk) -> tuple[RunDetail, list[RunLine]] | None:
         found = await desk.run(run_id)
-        if found is None:
-            return None
-        log: list[RunLine] = []
-        while lines := await desk.run_log(run_id, _last(log)):
-            log += lines
-        return found, log
+        return None if found is None else (found, await _whole_log(desk, run_id))
 
     return question
+
+
+async def _whole_log(desk: Desk, run_id: int) -> list[RunLine]:
+    log: list[RunLine] = []
+    while lines := await desk.run_log(run_id, _last(log)):
+        log += lines
+    return log
+
+
+def log(run_id: int, follow: bool, json: bool) -> Callable[[Desk], Awaitable[int]]:
+    """The request for the log of a run, as it comes if asked; the answer is the exit code.
+
+    Raises `Refused` where there is no such run.
+    """
+
+    async def request(desk: Desk) -> int:
+        if await desk.run(run_id) is None:
+            raise Refused(f"There is no run #{run_id}.")
+        if follow:
+            return await _follow(desk, run_id, json)
+        lines = await _whole_log(desk, run_id)
+        if json:
+            show_json(lines)
+        else:
+            print("".join(f"{line.text}\n" for line in lines), end="")
+        return 0
+
+    return request
 
 
 def run(
@@ -67,8 +94,6 @@ def run(
         if not wait:
             show_json({"run": run_id}) if json else print(f"#{run_id}")
             return 0
-        if not (await desk.status()).nodes_live:
-            print(f"watchfloor: #{run_id} waits: no engine is running on this database", file=sys.stderr)
         return await _follow(desk, run_id, json)
 
     return request
@@ -81,6 +106,9 @@ async def _follow(desk: Desk, run_id: int, json: bool) -> int:
     """
     out = sys.stderr if json else sys.stdout
     printed: list[RunLine] = []
+    found = await desk.run(run_id)
+    if found is not None and found.row.state not in FINAL_STATES and not (await desk.status()).nodes_live:
+        print(f"watchfloor: #{run_id} waits: no engine is running on this database", file=sys.stderr)
     while True:
         found = await desk.run(run_id)
         while lines := await desk.run_log(run_id, _last(printed)):
@@ -120,6 +148,8 @@ def show_jobs(rows: Sequence[JobRow], now: datetime) -> None:
         (
             row.name,
             row.kind,
+            row.belongs_to or row.contact or "-",
+            row.queue,
             "paused" if row.paused else "error" if row.broken else _ahead(row.next_fire_at, now),
             "; ".join(row.schedules) or "on request",
             row.last_state or "-",
@@ -130,7 +160,7 @@ def show_jobs(rows: Sequence[JobRow], now: datetime) -> None:
         )
         for row in rows
     ]
-    head = ("JOB", "KIND", "NEXT", "SCHEDULE", "LAST", "AGO", "TOOK", "RUN/WAIT", "ERROR")
+    head = ("JOB", "KIND", "OWNER", "QUEUE", "NEXT", "SCHEDULE", "LAST", "AGO", "TOOK", "RUN/WAIT", "ERROR")
     show_table(head, table)
 
 
@@ -165,12 +195,16 @@ def took(row: RunRow) -> str:
 
 
 def show_run(found: RunDetail, log: Sequence[RunLine]) -> None:
-    """Print one run with its attempts and its log."""
+    """Print one run: what happens next, what it was given, its attempts and its log."""
     row = found.row
     print(f"#{row.id} {row.job} ({row.kind}): {row.state}" + (f", {row.reason}" if row.reason else ""))
     print(f"  from {row.asked_by or row.origin}, for {row.scheduled_for.astimezone().isoformat(sep=' ')}")
     if row.error and not found.attempts:
         print(f"  {row.error}")
+    for words in () if found.outlook is None else sentences(found.outlook, _clock):
+        print(f"  {words}")
+    _show_settings("given to this run only", found.parameters)
+    _show_settings("settings of its job", found.settings)
     for each in found.attempts:
         words = (
             f"{each.error_class}: {each.error}"
@@ -184,3 +218,16 @@ def show_run(found: RunDetail, log: Sequence[RunLine]) -> None:
             if line.attempt == each.attempt:
                 moment = line.at.astimezone().isoformat(sep=" ", timespec="milliseconds")
                 print(f"    {moment} {line.stream:<6} {line.text}")
+
+
+def _clock(at: datetime) -> str:
+    return at.astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def _show_settings(name: str, settings: Mapping[str, object]) -> None:
+    """Print settings as a file would hold them; secrets are in it as references only."""
+    if not settings:
+        return
+    print(f"  {name}:")
+    for line in written(dict(settings)).splitlines():
+        print(f"    {clean(line)}")

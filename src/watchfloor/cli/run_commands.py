@@ -52,7 +52,7 @@ def runs(
 
 @runs_app.command()
 def show(context: typer.Context, run: Run, json: Json = False) -> None:
-    """Print one run with its attempts and its log."""
+    """Print one run: what happens next, what it was given, its attempts and its log."""
     from watchfloor.cli import jobs as shown
     from watchfloor.cli import plain
 
@@ -62,6 +62,23 @@ def show(context: typer.Context, run: Run, json: Json = False) -> None:
         raise typer.Exit(1)
     detail, log = found
     plain.show_json({"run": detail, "log": log}) if json else shown.show_run(detail, log)
+
+
+@runs_app.command()
+def log(
+    context: typer.Context,
+    run: Run,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Print what comes, too, until it has ended; exit with its exit code."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Print what a run printed."""
+    from watchfloor.cli import jobs as shown
+    from watchfloor.cli import plain
+
+    raise typer.Exit(plain.ask(_options(context), shown.log(run, follow, json)))
 
 
 @runs_app.command()
