@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from watchfloor.domain.restore import restored
+from watchfloor.domain.restore import Unseen, put_off, restored
 
 NOW = datetime(2031, 3, 1, 12, tzinfo=UTC)
 
@@ -28,3 +28,18 @@ def minutes(count: float) -> timedelta:
 def test_what_is_left_of_a_wait(wait: float, waited: float, down: float, left: float) -> None:
     active = NOW - minutes(waited)
     assert restored(active, active + minutes(wait), NOW - minutes(down), NOW) == NOW + minutes(left)
+
+
+@pytest.mark.parametrize(
+    ("found", "down", "left"),
+    [
+        (True, 10, 50),  # as above
+        (False, 10, 50),
+        (False, 90, 130),  # however long nothing was found out, what was waited before counts
+        (False, -60, 40),  # a clock went back
+    ],
+)
+def test_what_was_not_seen_does_not_count(found: bool, down: float, left: float) -> None:
+    active = NOW - minutes(20)
+    unseen = Unseen(1, NOW - minutes(down), NOW, found)
+    assert put_off(active, active + minutes(60), unseen) == NOW + minutes(left)

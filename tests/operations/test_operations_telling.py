@@ -12,10 +12,11 @@ from support.floor import HOUR, Floor
 from support.make import make_alerts, make_rules, make_services, now, rule
 from support.sql import column, one, rows
 from watchfloor.domain.alert import Suppression, change_severity, suppress
+from watchfloor.domain.restore import Unseen
 from watchfloor.domain.routes import STORM
 from watchfloor.domain.severity import Severity
 from watchfloor.operations.actor import Actor
-from watchfloor.operations.ageing import age_alerts, resume
+from watchfloor.operations.ageing import age_alerts, wait_longer
 from watchfloor.operations.alerts import acknowledge, resolve
 from watchfloor.operations.deliveries import Failure, book_failure
 from watchfloor.store import outbox
@@ -294,16 +295,12 @@ async def test_a_wait_during_which_nobody_looked_ends_with_the_next_look_that_fi
     services = await make_services(database, "shop")
     moment = await now(database)
     await make_alerts(database, *services.values(), for_s=600)
-    await rows(
-        database,
-        "UPDATE service_state SET last_started = %(at)s, last_ended = %(at)s",
-        at=moment - timedelta(minutes=20),
-    )
-    back = moment + timedelta(minutes=15)
-    assert await resume(database, back) == 1
-    assert await resume(database, back) == 0  # once for each gap
+    last, back = moment - timedelta(minutes=20), moment + timedelta(minutes=15)
+    await rows(database, "UPDATE service_state SET last_started = %(at)s, last_ended = %(at)s", at=last)
     assert await age_alerts(database, back) == 0
     await rows(database, "UPDATE service_state SET last_started = %(at)s, last_ended = %(at)s", at=back)
+    async with database.transaction() as connection:
+        await wait_longer(connection, [Unseen(services["shop"].id, last, back, found=True)])
     assert await age_alerts(database, back + timedelta(seconds=1)) == 1
     assert await column(database, "SELECT state FROM alerts") == ["firing"]
 

@@ -23,7 +23,8 @@ job, the log), as often as `every` says, on one node, and holds it against a thr
 beside the one about the state of its service.
 
 - **A wait survives a restart.** How long a condition has been true is in the database; a time in which nobody evaluated
-  counts neither for nor against it, up to an hour.
+  counts neither for nor against it, up to an hour. Checks that find nothing out, because the monitor stood still or was
+  cut off, make a rule of `kind: state` wait longer; it fires only after one that found the problem still there.
 - **Two values keep an alert from flapping**: it begins at `fire` and ends only at `clear`.
 - **No value is no verdict.** `no_data` says what it means: `ok`, `keep` (what fires goes on, what waits waits longer)
   or `fire`. Of a service that is paused nothing is known, whatever `no_data` says.

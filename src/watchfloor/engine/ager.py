@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from watchfloor.engine.node import Node
 from watchfloor.engine.supervisor import Beat
-from watchfloor.operations.ageing import Mark, age_alerts, age_silences, resume
+from watchfloor.operations.ageing import Mark, age_alerts, age_silences
 from watchfloor.operations.grouping import tell_groups
-
-log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 
 
 async def run(node: Node, beat: Beat) -> None:
-    """Look every second, for ever. Raises when the database is away; whoever runs next knows that time passed."""
-    late = await resume(node.database, node.clock.now())
-    if late:
-        log.info("%d alerts that wait to fire wait anew: nobody had looked for a while", late)
+    """Look every second, for ever. Raises when the database is away."""
     mark: Mark | None = None
     while True:
         beat()

@@ -16,6 +16,7 @@ from watchfloor.domain.check_state import Change, ChangeKind, CheckState, Policy
 from watchfloor.domain.cover import after_silence, book
 from watchfloor.domain.flapping import START, STOP, observe
 from watchfloor.domain.outcome import PHASES, Status
+from watchfloor.domain.restore import Unseen, is_gap
 from watchfloor.domain.rules import Subject
 from watchfloor.domain.spans import gap_after, span_state
 from watchfloor.engine.prober import Finding
@@ -82,6 +83,7 @@ class Batch:
     confirmed: list[Confirmed] = field(default_factory=list)
     flapped: list[Flapped] = field(default_factory=list)
     suspects: dict[int, datetime] = field(default_factory=dict)  # new failures and when they began
+    unseen: list[Unseen] = field(default_factory=list)  # of confirmed problems
     discarded: int = 0
 
 
@@ -137,6 +139,7 @@ def _judge_one(
     batch.results.append(_result(finding, node_id))
     _book_detail(batch, finding)
     _book_spans(batch, service, step.state, stored, finding)
+    _book_unseen(batch, service, step.state, stored, finding)
     if step.change is not None:
         _book_change(batch, service, step, step.change, finding)
     flapping = observe(stored.flapping, outcome.status, start=limits.start, stop=limits.stop)
@@ -226,6 +229,19 @@ def _book_spans(batch: Batch, service: Service, after: CheckState, stored: Store
             batch.spans += [SpanStart(service.id, at, state) for at, state in booked]
             return
     batch.spans += [SpanStart(service.id, at, state) for at, state in book(stored.state, after, stored.cover)]
+
+
+def _book_unseen(batch: Batch, service: Service, after: CheckState, stored: Stored, finding: Finding) -> None:
+    """Note where it was not known whether a confirmed problem went on: what waits to be told of it waits longer."""
+    before, last_ended = stored.state, stored.last_ended
+    if {before.hard, after.hard} & {None, Status.OK} or before.last_started is None or last_ended is None:
+        return
+    if after.status is Status.UNKNOWN:
+        batch.unseen.append(Unseen(service.id, before.last_started, finding.started, found=False))
+        return
+    silent_s = (finding.started - last_ended).total_seconds()
+    if not finding.seamless and is_gap(silent_s, service.every_ms / 1000, service.timeout_ms / 1000):
+        batch.unseen.append(Unseen(service.id, last_ended, finding.started, found=True))
 
 
 def _book_change(batch: Batch, service: Service, step: Step, change: Change, finding: Finding) -> None:

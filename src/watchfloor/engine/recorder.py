@@ -23,6 +23,7 @@ from watchfloor.engine.node import Node
 from watchfloor.engine.prober import Finding
 from watchfloor.engine.supervisor import Beat
 from watchfloor.engine.voting import with_votes
+from watchfloor.operations.ageing import wait_longer
 from watchfloor.operations.consequences import Consequences, News, bring_about, look_above
 from watchfloor.operations.planning import open_flexible
 from watchfloor.store import reach
@@ -214,6 +215,8 @@ class Recorder:
             return Consequences()
         await store.save_states(connection, batch.states)
         await store.copy_results(connection, batch.results)
+        if batch.unseen:
+            await wait_longer(connection, batch.unseen)
         oldest = self._node.clock.now() - LATE
         late = [(row.service_id, row.ts) for row in batch.results if row.ts < oldest]
         if late:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from watchfloor.domain.alert import (
     SYSTEM,
@@ -15,7 +16,7 @@ from watchfloor.domain.alert import (
     warn_of_expiry,
 )
 from watchfloor.domain.matchers import match, subject_labels
-from watchfloor.domain.restore import restored
+from watchfloor.domain.restore import Unseen, put_off
 from watchfloor.operations.muting import OURS, look
 from watchfloor.operations.transitions import carry_out
 from watchfloor.store import alerts as store
@@ -23,8 +24,6 @@ from watchfloor.store import audit, policy, silences, telling
 from watchfloor.store.alerts import ChangedAlert, StoredAlert
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.policy import Policy
-
-SHORTEST_GAP = timedelta(seconds=30)
 
 
 async def age_alerts(database: Database, now: datetime) -> int:
@@ -46,14 +45,15 @@ def _aged(stored: StoredAlert, now: datetime) -> Transition:
     return (after, events) if events else warn_of_expiry(alert, now)
 
 
-async def resume(database: Database, now: datetime) -> int:
-    """Set the waits of pending alerts right after a time in which nobody looked; returns how many."""
-    async with database.transaction() as connection:
-        found = await telling.pending_with_gaps(connection, now, SHORTEST_GAP)
-        until = {each: restored(active, fires, last, now) for each, active, fires, _, last in found}
-        if until:
-            await telling.put_off(connection, until, {each: last for each, _, _, _, last in found})
-    return len(until)
+async def wait_longer(connection: Connection, unseen: Sequence[Unseen]) -> None:
+    """Set the waits of pending alerts right whose services were unseen for a while; one such time of each service."""
+    times = {each.service_id: each for each in unseen}
+    until = {
+        each.id: put_off(each.active_at, each.fire_at, times[each.service_id])
+        for each in await telling.lock_pending(connection, list(times))
+    }
+    if until:
+        await telling.put_off(connection, until)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from watchfloor.domain.alert import Alert, AlertState, Event, Suppression
 from watchfloor.domain.boards import AlertEventRow
+from watchfloor.domain.outcome import Status
+from watchfloor.domain.restore import SHORTEST
 from watchfloor.domain.severity import Severity
 from watchfloor.store.database import Connection, fetch_all, fetch_column
 from watchfloor.store.jsonb import dumps
@@ -172,18 +174,20 @@ async def set_roots(connection: Connection, roots: Mapping[int, int | None]) -> 
 async def lock_due(connection: Connection, now: datetime, limit: int = 500) -> list[StoredAlert]:
     """Alerts that time alone changes by ``now``; locked, those locked by others skipped.
 
-    Pending ones whose wait is over, unless nobody has looked at their service since the wait was set; acknowledged
-    ones that run out or will soon; firing ones of which it is time to be reminded or, after a pause, to be told.
+    Pending ones whose wait is over, unless it is not known whether their condition still holds: the last result of
+    their service found nothing out, or should long have been followed by another. Acknowledged ones that run out or
+    will soon; firing ones of which it is time to be reminded or, after a pause, to be told.
     """
     rows = await fetch_all(
         connection,
-        f"SELECT {COLUMNS} FROM alerts WHERE (state = 'pending' AND fire_at <= %(now)s AND (observed_from IS NULL "
-        "  OR EXISTS (SELECT FROM service_state t WHERE t.service_id = alerts.service_id "
-        "  AND t.last_started > observed_from))) "
+        f"SELECT {COLUMNS} FROM alerts WHERE (state = 'pending' AND fire_at <= %(now)s AND NOT EXISTS (SELECT "
+        "  FROM service_state t JOIN services s ON s.id = t.service_id WHERE t.service_id = alerts.service_id "
+        "  AND (t.status = %(unknown)s OR t.last_ended < %(now)s - greatest(%(shortest)s, "
+        "  make_interval(secs => 2 * (s.every_ms::float8 + s.timeout_ms) / 1000))))) "
         "OR (state = 'acknowledged' AND (acked_until <= %(now)s OR warn_at <= %(now)s)) "
         "OR (state = 'firing' AND suppressed = '{}' AND (remind_at <= %(now)s OR hold_until <= %(now)s)) "
         "ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
-        {"now": now, "limit": limit},
+        {"now": now, "limit": limit, "unknown": int(Status.UNKNOWN), "shortest": SHORTEST},
     )
     return [stored(row) for row in rows]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.telling import HELD
@@ -143,36 +143,31 @@ async def only_one(connection: Connection) -> bool:
     return taken
 
 
-async def pending_with_gaps(
-    connection: Connection, now: datetime, shortest: timedelta
-) -> list[tuple[int, datetime, datetime, float, datetime]]:
-    """Pending alerts about services that nobody has looked at for a while; locked.
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A pending alert about a service: since when its condition is true, and when it fires."""
 
-    As (alert, active since, fires at, interval, last look).
-    """
+    id: int
+    service_id: int
+    active_at: datetime
+    fire_at: datetime
+
+
+async def lock_pending(connection: Connection, service_ids: Sequence[int]) -> list[Waiting]:
+    """The pending alerts about these services; locked."""
     rows = await fetch_all(
         connection,
-        "SELECT a.id, a.active_at, a.fire_at, s.every_ms / 1000.0 AS every_s, t.last_ended FROM alerts a "
-        "JOIN services s ON s.id = a.service_id JOIN service_state t ON t.service_id = s.id "
-        "WHERE a.state = 'pending' AND t.last_ended < %(now)s - greatest(%(shortest)s, "
-        "make_interval(secs => 2 * (s.every_ms + s.timeout_ms) / 1000.0)) "
-        "AND a.observed_from IS DISTINCT FROM t.last_ended "
-        "ORDER BY a.id FOR UPDATE OF a SKIP LOCKED",
-        {"now": now, "shortest": shortest},
+        "SELECT id, service_id, active_at, fire_at FROM alerts WHERE state = 'pending' "
+        "AND service_id = ANY(%(ids)s) ORDER BY id FOR UPDATE",
+        {"ids": list(service_ids)},
     )
-    return [(row.id, row.active_at, row.fire_at, float(row.every_s), row.last_ended) for row in rows]
+    return [Waiting(*row) for row in rows]
 
 
-async def put_off(
-    connection: Connection, until: Mapping[int, datetime], observed_from: Mapping[int, datetime]
-) -> None:
-    """Let pending alerts fire at another time, and only after somebody looked at their service since."""
+async def put_off(connection: Connection, until: Mapping[int, datetime]) -> None:
+    """Let pending alerts fire at another time."""
     await connection.execute(
-        "UPDATE alerts a SET fire_at = v.fire_at, observed_from = v.observed FROM unnest(%(ids)s::int[], "
-        "%(fire)s::timestamptz[], %(observed)s::timestamptz[]) AS v(id, fire_at, observed) WHERE a.id = v.id",
-        {
-            "ids": list(until),
-            "fire": list(until.values()),
-            "observed": [observed_from[each] for each in until],
-        },
+        "UPDATE alerts a SET fire_at = v.fire_at FROM unnest(%(ids)s::int[], %(fire)s::timestamptz[]) "
+        "AS v(id, fire_at) WHERE a.id = v.id",
+        {"ids": list(until), "fire": list(until.values())},
     )
