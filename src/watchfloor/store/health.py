@@ -75,13 +75,13 @@ _BEGINS = frozenset({
 _BEGUN = f"""
 SELECT a.id, e.seq, e.at, a.severity, a.title FROM (
     SELECT id, severity, title FROM alerts
-    WHERE state = 'firing' AND changed_at > clock_timestamp() - interval '10 minutes'
+    WHERE state = 'firing' AND changed_at > now() - interval '10 minutes'
     ORDER BY changed_at DESC LIMIT {10 * BEGUN}
 ) a CROSS JOIN LATERAL (
     SELECT seq, at FROM alert_events WHERE alert_id = a.id AND kind = ANY(%(kinds)s)
         AND (kind <> 'severity_changed' OR (data ->> 'severity')::int > (data ->> 'from')::int)
     ORDER BY seq DESC LIMIT 1
-) e WHERE e.at > clock_timestamp() - interval '10 minutes' ORDER BY e.at DESC, a.id DESC LIMIT {BEGUN}
+) e WHERE e.at > now() - interval '10 minutes' ORDER BY e.at DESC, a.id DESC LIMIT {BEGUN}
 """
 
 
