@@ -47,9 +47,11 @@ from watchfloor.domain.alert_boards import AlertChain, AlertStory, ChainStep, Ea
 from watchfloor.domain.alert_stats import AlertStats
 from watchfloor.domain.backfill import Again, Fire
 from watchfloor.domain.boards import (
+    BEGUN,
     AlertDetail,
     AlertEventRow,
     AlertRow,
+    Begun,
     ComponentRow,
     ConfigFileRow,
     ConfigProblem,
@@ -850,6 +852,11 @@ class World:
             acknowledged=sum(a.state == "acknowledged" for a in self.alerts),
             pending=sum(a.state == "pending" for a in self.alerts),
             config_problems=tuple(ConfigProblem("floor-01", text) for text in self.problems),
+            begun=tuple(
+                Begun(alert.id, 1, alert.fired_at or self.now, alert.severity, alert.title)
+                for alert in sorted(self.alerts, key=lambda each: -each.id)
+                if alert.state == "firing"
+            )[:BEGUN],
         )
 
 

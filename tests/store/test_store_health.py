@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
 
@@ -17,7 +18,14 @@ from support.make import (
     state_row,
 )
 from support.sql import rows
-from watchfloor.domain.alert import acknowledge, condition_false
+from watchfloor.domain.alert import (
+    Alert,
+    Transition,
+    acknowledge,
+    change_severity,
+    condition_false,
+    unacknowledge,
+)
 from watchfloor.domain.boards import HealthRow
 from watchfloor.domain.check_state import CheckState
 from watchfloor.domain.outcome import Status
@@ -204,6 +212,54 @@ async def test_the_status_line_of_an_empty_database(database: Database) -> None:
         line = await health.status_line(connection, "here")
     assert (line.database, line.node, line.nodes_live, line.newest_beat_age) == ("here", "", 0, None)
     assert (line.services, line.firing, line.acknowledged, line.pending) == ({}, {}, 0, 0)
+
+
+async def begun(database: Database) -> list[tuple[int, str, str]]:
+    async with database.transaction() as connection:
+        line = await health.status_line(connection, "")
+    return [(each.alert_id, each.severity.word, each.title) for each in line.begun]
+
+
+async def change(database: Database, alert_id: int, step: Callable[[Alert, datetime], Transition]) -> None:
+    moment = await now(database)
+    async with database.transaction() as connection:
+        (stored,) = await alerts.lock(connection, [alert_id])
+        await alerts.update(connection, [ChangedAlert(stored, *step(stored.alert, moment))])
+
+
+async def test_the_status_line_says_which_alerts_began_the_newest_first(database: Database) -> None:
+    made = await make_services(database, *"abc")
+    await make_rules(database)
+    (first,) = await make_alerts(database, made["a"], severity=Severity.WARNING)
+    (second,) = await make_alerts(database, made["b"])
+    await make_alerts(database, made["c"], for_s=60)
+    a, b = (first.id, "warning", "a is failing"), (second.id, "critical", "b is failing")
+    assert await begun(database) == [b, a]
+    await change(database, first.id, lambda alert, at: acknowledge(alert, "ann", "", None, False, at))
+    assert await begun(database) == [b]
+    await change(database, first.id, lambda alert, at: unacknowledge(alert, "ann", at))
+    assert await begun(database) == [a, b]
+    await change(database, first.id, lambda alert, at: change_severity(alert, Severity.INFO, at))
+    await change(database, second.id, lambda alert, at: change_severity(alert, Severity.EMERGENCY, at))
+    assert await begun(database) == [(b[0], "emergency", b[2]), (a[0], "info", a[2])]
+    await rows(database, "UPDATE alerts SET changed_at = clock_timestamp() - interval '1 h'")
+    assert await begun(database) == []
+
+
+async def test_an_alert_that_gets_better_does_not_begin_again(database: Database) -> None:
+    made = await make_services(database, "a")
+    await make_rules(database)
+    (only,) = await make_alerts(database, made["a"])
+
+    async def seq() -> list[int]:
+        async with database.transaction() as connection:
+            return [each.seq for each in (await health.status_line(connection, "")).begun]
+
+    before = await seq()
+    await change(database, only.id, lambda alert, at: change_severity(alert, Severity.WARNING, at))
+    assert await seq() == before
+    await change(database, only.id, lambda alert, at: change_severity(alert, Severity.CRITICAL, at))
+    assert await seq() > before
 
 
 async def test_the_status_line_counts_services_and_alerts(database: Database) -> None:

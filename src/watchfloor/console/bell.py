@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from watchfloor.domain.boards import StatusLine
+from watchfloor.domain.boards import BEGUN, Begun, StatusLine
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
@@ -22,23 +22,47 @@ KINDS = ("off", "bell", "desktop")
 """What a person can choose; kept as the preference `PREFERENCE`."""
 
 PREFERENCE = "alerts.bell"
-LONGEST = 120
+LONGEST = 160
+NAMED = 80
+"""So much of the title of an alert is told."""
 
 
 def news(before: StatusLine | None, after: StatusLine) -> str:
     """What fires now and did not a moment ago, in words; empty where nothing does, or at the first look.
 
-    Only more counts: what ends, or is acknowledged, rings for nobody.
+    That is told by which alerts began, so that one that ends hides no other that begins; where nobody looked for so
+    long that it is not known which, by how many there are. What ends, or is acknowledged, rings for nobody.
     """
     if before is None:
         return ""
-    parts = []
-    for severity in sorted(Severity, reverse=True):
-        word = severity.word
-        more = after.firing.get(word, 0) - before.firing.get(word, 0)
-        if more > 0:
-            parts.append(f"{count(more, f'{word} alert')}")
-    return ", ".join(parts)
+    fresh = _fresh(before, after)
+    numbers = {
+        severity: max(
+            sum(each.severity is severity for each in fresh),
+            after.firing.get(severity.word, 0) - before.firing.get(severity.word, 0),
+        )
+        for severity in sorted(Severity, reverse=True)
+    }
+    said = ", ".join(
+        count(number, f"{severity.word} alert") for severity, number in numbers.items() if number > 0
+    )
+    if not fresh:
+        return said
+    first = max(fresh, key=lambda each: each.severity)  # of equals the newest
+    title = one_line(first.title, NAMED)
+    alone = sum(number for number in numbers.values() if number > 0) == 1
+    return f"{said}: {title}" if alone else f"{said}, the newest {first.severity.word} one: {title}"
+
+
+def _fresh(before: StatusLine, after: StatusLine) -> list[Begun]:
+    """What began between two looks, the newest first. Where a list is full, what is older than all of it is not new."""
+    known = {(each.alert_id, each.seq) for each in before.begun}
+    since = before.begun[-1].at if len(before.begun) >= BEGUN else None
+    return [
+        each
+        for each in after.begun
+        if (each.alert_id, each.seq) not in known and (since is None or each.at >= since)
+    ]
 
 
 def sequence(kind: str, words: str, environ: Mapping[str, str] = os.environ) -> str:

@@ -363,6 +363,21 @@ class ComponentRow:
     last_error: str
 
 
+BEGUN = 50
+"""So many alerts that began to fire lately are told apart at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """That an alert, which still fires, fired, fired again or got worse: by the event ``seq`` of its history, `at`."""
+
+    alert_id: int
+    seq: int
+    at: datetime
+    severity: Severity
+    title: str
+
+
 @dataclass(frozen=True, slots=True)
 class StatusLine:
     """What the status bar shows on every screen."""
@@ -379,3 +394,4 @@ class StatusLine:
     pending: int
     config_problems: tuple[ConfigProblem, ...] = field(default=())
     trouble: str = ""  # why the engine of this very process does not run
+    begun: tuple[Begun, ...] = ()  # in the last minutes, the newest first, at most `BEGUN`

@@ -8,7 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from watchfloor.domain.alert import EventKind
 from watchfloor.domain.boards import (
+    BEGUN,
+    Begun,
     ConfigProblem,
     HealthRow,
     IncidentRow,
@@ -62,6 +65,23 @@ SELECT service_id,
         FILTER (WHERE state = 'down') AS down
 FROM state_spans
 WHERE (ended IS NULL OR ended > %(since)s) AND began < %(now)s
+"""
+
+
+_BEGINS = frozenset({
+    EventKind.FIRED, EventKind.REOPENED, EventKind.UNACKNOWLEDGED, EventKind.ACK_EXPIRED, EventKind.ACK_BROKEN,
+    EventKind.SEVERITY_CHANGED,
+})  # fmt: skip
+_BEGUN = f"""
+SELECT a.id, e.seq, e.at, a.severity, a.title FROM (
+    SELECT id, severity, title FROM alerts
+    WHERE state = 'firing' AND changed_at > now() - interval '10 minutes'
+    ORDER BY changed_at DESC LIMIT {10 * BEGUN}
+) a CROSS JOIN LATERAL (
+    SELECT seq, at FROM alert_events WHERE alert_id = a.id AND kind = ANY(%(kinds)s)
+        AND (kind <> 'severity_changed' OR (data ->> 'severity')::int > (data ->> 'from')::int)
+    ORDER BY seq DESC LIMIT 1
+) e WHERE e.at > now() - interval '10 minutes' ORDER BY e.at DESC, a.id DESC LIMIT {BEGUN}
 """
 
 
@@ -236,6 +256,7 @@ async def status_line(connection: Connection, database: str) -> StatusLine:
         connection,
         "SELECT state, severity, count(*) AS n FROM alerts WHERE state <> 'resolved' GROUP BY 1, 2",
     )
+    begun = await fetch_all(connection, _BEGUN, {"kinds": sorted(_BEGINS)}) if alerts else []
     files = await config_files(connection)
     return StatusLine(
         at=nodes.at,
@@ -250,6 +271,7 @@ async def status_line(connection: Connection, database: str) -> StatusLine:
         pending=_count(alerts, "pending"),
         trouble="The database is read-only: point to the primary." if nodes.read_only == "on" else "",
         config_problems=tuple(ConfigProblem(file.node, text_) for file in files for text_ in file.problems),
+        begun=tuple(Begun(row.id, row.seq, row.at, Severity(row.severity), row.title) for row in begun),
     )
 
 
