@@ -42,7 +42,12 @@ it. What a file defines is changed in that file, and can be copied; a file that 
 - `P` switches any rule off or on, whoever wrote it. That outlives restarts, and reloads of the file until it says
   something else about `enabled`. The built-in rule that catches the rest is never off.
 - A rule that is changed, switched off or deleted is judged anew at once: what it has open and is no longer about ends,
-  and a service that still fails goes to the rule that is about it then, so that no problem is forgotten."""
+  and a service that still fails goes to the rule that is about it then, so that no problem is forgotten.
+- `R` sends a test: a marked message with what an alert of the rule would carry, about a service or job that the rule
+  covers, where it covers any. It goes at once to the channels that routes name, and to whom the first step of the chain
+  names. What is off or has a mute time, and who has quiet hours, is left out and said; silences are passed over.
+- A rule's page says how its evaluations went in the last day, hour by hour: how many failed, how long they took, for
+  how many instances it fired. Rules on states are asked when checks confirm a state, and not counted."""
 
 
 def page() -> str:
