@@ -9,15 +9,19 @@ from uuid import uuid4
 import pytest
 from test_engine_jobs import _no_patience, ask, ended, engine
 
+from support.engines import configuration
 from support.jobs import Labour, for_ever, job, now, schedule, states
 from support.sql import column, one, rows
 from support.waiting import until
+from watchfloor.engine import definitions
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor
 from watchfloor.operations.backfill import backfill
 from watchfloor.payloads.contract import Attempt, PayloadError
 from watchfloor.store import runs
 from watchfloor.store.database import Database
+from watchfloor.store.health import clock
+from watchfloor.store.jobs import apply_jobs
 from watchfloor.store.runs import Finished
 
 __all__ = ["_no_patience"]
@@ -176,6 +180,32 @@ async def test_a_run_cancelled_before_it_began_is_followed_as_one_that_was_cance
         await until(lambda: len(labour.attempts["told"]) == 1)
         await operations.cancel(database, ANN, first)
         await until(lambda: len(labour.attempts["told"]) == 2)
+
+
+async def test_a_run_that_a_newer_one_replaced_before_it_began_is_followed_as_one_that_was_cancelled(
+    database: Database,
+) -> None:
+    chains = (link("told", when="cancelled"), link("always", when="any"), link("loaded"))
+    made = [
+        job("slow", overlap="cancel_previous", slots=1, chains=chains),
+        *(job(name) for name in ("told", "loaded")),
+        job("always", overlap="queue_all", slots=1),
+    ]
+    async with database.transaction() as connection:
+        jobs = definitions.jobs(configuration(jobs=made))
+        await apply_jobs(connection, jobs, await clock(connection))
+    first, second = await ask(database, "slow"), await ask(database, "slow")
+    found = await rows(
+        database,
+        "SELECT j.name, r.state, r.error, r.upstream_id FROM runs r JOIN jobs j ON j.id = r.job_id ORDER BY 1, r.id",
+    )
+    assert found == [
+        ("always", "ready", "", first),
+        ("slow", "cancelled", "cancelled by a newer run", None),
+        ("slow", "ready", "", None),
+        ("told", "ready", "", first),
+    ]
+    assert second > first
 
 
 async def test_so_many_dead_runs_in_a_row_pause_a_job_until_somebody_resumes_it(

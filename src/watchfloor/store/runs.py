@@ -179,17 +179,20 @@ async def promote_due(connection: Connection) -> None:
 
 async def promote_jobs(connection: Connection, job_ids: Sequence[int]) -> None:
     """Let in what may start of jobs that have a cap. A job that another node has in hand is left to it."""
-    for job_id in job_ids:
+    left = list(job_ids)
+    while left:
+        job_id = left.pop(0)
         job = await fetch_one(
             connection,
             "SELECT overlap, slots FROM jobs WHERE id = %(id)s AND slots IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED",
             {"id": job_id},
         )
         if job is not None:
-            await _promote(connection, job_id, Overlap(job.overlap), job.slots)
+            left += await _promote(connection, job_id, Overlap(job.overlap), job.slots)
 
 
-async def _promote(connection: Connection, job_id: int, overlap: Overlap, slots: int) -> None:
+async def _promote(connection: Connection, job_id: int, overlap: Overlap, slots: int) -> list[int]:
+    """Let in what may start of one job; returns jobs that may have something to let in because of that."""
     waiting = await fetch_all(
         connection,
         "SELECT id, origin <> 'schedule' OR attempt > 0 AS firm FROM runs WHERE job_id = %(job)s "
@@ -198,7 +201,7 @@ async def _promote(connection: Connection, job_id: int, overlap: Overlap, slots:
         {"job": job_id, "limit": LINE},
     )
     if not waiting:
-        return
+        return []
     taken = await fetch_all(
         connection,
         "SELECT id, slot FROM runs WHERE job_id = %(job)s AND state IN ('ready', 'running') AND slot IS NOT NULL",
@@ -223,15 +226,24 @@ async def _promote(connection: Connection, job_id: int, overlap: Overlap, slots:
             "WHERE job_id = %(job)s AND state IN ('ready', 'running') AND cancel_requested_at IS NULL",
             {"job": job_id},
         )
-        await _cancel_ready(connection, job_id)
+        return await _cancel_ready(connection, job_id)
+    return []
 
 
-async def _cancel_ready(connection: Connection, job_id: int) -> None:
-    await connection.execute(
-        "UPDATE runs SET state = 'cancelled', slot = NULL, finished_at = clock_timestamp() "
-        "WHERE job_id = %(job)s AND state = 'ready' AND cancel_requested_at IS NOT NULL",
-        {"job": job_id},
-    )
+_CANCEL_READY = (
+    """
+WITH u AS (UPDATE runs SET state = 'cancelled', slot = NULL, finished_at = clock_timestamp(),
+               error = 'cancelled by ' || cancel_by
+           WHERE job_id = %(job)s AND state = 'ready' AND cancel_requested_at IS NOT NULL RETURNING *)
+SELECT """
+    + ends.FIELDS
+)
+
+
+async def _cancel_ready(connection: Connection, job_id: int) -> list[int]:
+    """End ready runs that are to end; returns the jobs that may have something to let in, its own among them."""
+    over = [End(*row) for row in await fetch_all(connection, _CANCEL_READY, {"job": job_id})]
+    return [*await consequences(connection, over), job_id] if over else []
 
 
 def _why_skipped(overlap: Overlap, holders: Sequence[int]) -> str:
