@@ -152,7 +152,7 @@ async def test_routes_by_severity_see_the_worst_that_an_alert_of_the_rule_has(
             {"service": "shop-2", "kind": "fake", "group": "web", "metric": "cpu_user"},
         ),
         (Metric("nothing*"), "shop-1", {"service": "shop-1", "kind": "fake", "group": "web"}),
-        (Jobs("failures", ("night*",)), "nightly", {"job": "nightly"}),
+        (Jobs("failures", ("night*",)), "nightly", {"job": "nightly", "queue": "default"}),
         (Jobs("failures", ("none",)), "", {"job": "test"}),
     ],
 )
