@@ -91,6 +91,22 @@ async def test_what_ended_long_ago_moves_to_the_archive_and_is_read_as_before(
         assert len(done) == len(old) + len(young)
 
 
+async def test_an_archived_run_still_says_what_it_was_given_and_what_it_followed(
+    database: Database, now: datetime
+) -> None:
+    await job(database, "a")
+    first, second = [await run(database, "a", now - timedelta(days=30)) for _ in range(2)]
+    given = '{"run": ["false"], "nice": 5}'
+    await rows(database, f"UPDATE runs SET parameters = '{given}', upstream_id = {first} WHERE id = {second}")
+    async with database.transaction() as connection:
+        assert await archive.move_batch(connection, now - timedelta(days=14)) == 2
+        before, after = [await job_boards.run_detail(connection, each) for each in (first, second)]
+    assert before is not None
+    assert after is not None
+    assert (before.parameters, before.upstream) == ({}, None)
+    assert (after.parameters, after.upstream) == ({"run": ["false"], "nice": 5}, first)
+
+
 async def test_an_archive_that_is_cut_off_leaves_each_run_in_one_place(
     database: Database, now: datetime
 ) -> None:

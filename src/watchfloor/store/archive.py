@@ -76,13 +76,18 @@ async def runs(
 
 
 async def run_detail(connection: Connection, run_id: int) -> RunDetail | None:
-    """One archived run with its attempts; None where there is none."""
+    """One archived run with its attempts, what it was given and what it followed; None where there is none."""
     row = await fetch_one(
-        connection, f"{_ROW}, r.attempts FROM run_archive r WHERE r.id = %(id)s", {"id": run_id}
+        connection,
+        f"{_ROW}, r.attempts, r.parameters, r.upstream_id FROM run_archive r WHERE r.id = %(id)s",
+        {"id": run_id},
     )
     if row is None:
         return None
-    return RunDetail(RunRow(*row[:-1]), tuple(_attempt(each) for each in row.attempts))
+    *plain, attempts, parameters, upstream = row
+    return RunDetail(
+        RunRow(*plain), tuple(_attempt(each) for each in attempts), parameters=parameters, upstream=upstream
+    )
 
 
 def _attempt(stored: dict[str, Any]) -> AttemptRow:
