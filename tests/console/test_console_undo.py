@@ -117,6 +117,17 @@ async def test_a_silence_that_was_made_or_ended_is_taken_back(dsn: str) -> None:
         assert await desk.count("silences", in_force) == 1
 
 
+async def test_silences_of_all_that_is_marked_are_taken_back_at_once(dsn: str) -> None:
+    in_force = "ends_at > now()"
+    async with at_work(dsn) as desk:
+        await desk.press("3", "v", "G", "s", *"tests", "enter")
+        assert await desk.count("silences", in_force) == FAILING
+        assert await desk.count("alerts", "'silence' = ANY(suppressed)") == FAILING
+        await desk.press("u")
+        assert desk.said[-1] == "✓ ended these silences"
+        assert await desk.count("silences", in_force) == 0
+
+
 async def test_what_was_so_already_is_not_offered_to_be_taken_back(dsn: str) -> None:
     async with at_work(dsn) as desk:
         [row, *_] = await desk.world.desk.health()

@@ -206,6 +206,8 @@ class SilenceDialog(EndDialog[Wish], inherit_bindings=False):
 class SilenceManyDialog(EndDialog[Sequence[Wish]], inherit_bindings=False):
     """Asks until when and why, for a silence of what is like each of several alerts."""
 
+    AUTO_FOCUS: ClassVar[str | None] = "#comment"  # the rest has a suggestion
+
     def __init__(self, subjects: Sequence[Subject], matchers: Sequence[str]) -> None:
         super().__init__(heading("Silence what is like", subjects), LASTS, "", None)
         self._subjects, self._matchers = subjects, matchers
@@ -217,9 +219,6 @@ class SilenceManyDialog(EndDialog[Sequence[Wish]], inherit_bindings=False):
         )
         yield spare()
         yield from self.end_and_reason()
-
-    def begin(self) -> None:
-        self.query_one("#comment", TextLine).focus()
 
     def answer(self) -> Sequence[Wish] | None:
         matchers = [split(each) for each in self._matchers]
@@ -267,7 +266,7 @@ def _silence(app: WatchfloorApp, wishes: Sequence[Wish]) -> None:
     def said() -> str:
         if len(made) == 1:
             return f"silence #{made[0]} keeps quiet what matches"
-        return f"silences #{made[0]} to #{made[-1]} keep quiet what matches"
+        return f"{count(len(made), 'silence')} keep quiet what matches"
 
     words = "ended that silence" if len(wishes) == 1 else "ended these silences"
     app.operate(add, said, undo=("silence", end, words))
