@@ -210,6 +210,27 @@ async def test_a_crontab_is_imported_with_its_report(
     assert json.loads(capsys.readouterr().out)["added"] == ["backup"]
 
 
+async def test_a_crontab_is_imported_once(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tab"
+    file.write_text("30 3 * * * backup\n@daily sweep ${HOME}\n")
+    assert await crontab.import_crontab(str(file), False, "Europe/Berlin", False, False)(desk) == 0
+    await desk.set_job_paused("backup", True)
+    capsys.readouterr()
+    file.write_text("30 3 * * * backup\n@daily sweep ${HOME}\n30 4 * * * backup\n")
+    assert await crontab.import_crontab(str(file), False, "Europe/Berlin", True, True)(desk) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["added"], told["crontab"]["there"]) == (["backup 2"], [[1, "backup"], [2, "sweep"]])
+    for _ in range(2):
+        assert await crontab.import_crontab(str(file), False, "Europe/Berlin", False, False)(desk) == 0
+    out = capsys.readouterr().out
+    assert "line 1: already there: backup\n" in out
+    assert "line 3: already there: backup 2\n" in out
+    assert out.count("What differs from cron") == 1
+    assert [job.name for job in await desk.written_jobs()] == ["backup", "backup 2", "sweep"]
+
+
 async def dead(desk: Desk, database: Database, number: int) -> list[int]:
     await desk.save_form("job", REPORT)
     made = [await desk.run_now("report", UUID(int=each)) for each in range(number)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,10 +94,55 @@ def test_a_variable_of_the_shell_is_no_reference() -> None:
 
 
 def test_no_two_jobs_get_one_name_and_none_gets_a_name_that_exists() -> None:
-    found = read(
-        "0 1 * * * /a/sync\n0 2 * * * /b/sync\n0 3 * * * sh /c/sync.sh\n", taken=frozenset({"sync 2"})
-    )
+    found = read("0 1 * * * /a/sync\n0 2 * * * /b/sync\n0 3 * * * sh /c/sync.sh\n", known={"sync 2": {}})
     assert [job.values["name"] for job in found.jobs] == ["sync", "sync 3", "sh sync.sh"]
+
+
+TAB = "0 1 * * * /a/sync\n0 1 * * * /a/sync\n@reboot mail kim%Hello\n"
+
+
+def kept(found: Crontab, **more: object) -> dict[str, Mapping[str, object]]:
+    """The jobs as they are once they were added, with what somebody changed since."""
+    return {f"my {job.values['name']}": {**job.values, **more} for job in found.jobs}
+
+
+def test_what_was_imported_before_is_there_already_whatever_it_is_called_by_now() -> None:
+    known = kept(read(TAB), paused=True, description="mine", retry={"attempts": 3})
+    found = read(TAB + "0 2 * * * /a/sync\n", known=known)
+    assert found.there == ((1, "my sync"), (2, "my sync 2"), (3, "my mail"))
+    assert [(job.line, job.values["name"]) for job in found.jobs] == [(4, "sync")]
+
+
+def test_a_job_that_is_there_stands_for_one_line_only() -> None:
+    found = read(TAB, known=kept(read("0 1 * * * /a/sync\n")))
+    assert found.there == ((1, "my sync"),)
+    assert [job.line for job in found.jobs] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0 2 * * * backup all%now",
+        "0 1 * * * backup most%now",
+        "0 1 * * * backup all%then",
+        "CRON_TZ=Asia/Tokyo\n0 1 * * * backup all%now",
+        "HOME=/elsewhere\n0 1 * * * backup all%now",
+    ],
+)
+def test_another_time_or_another_work_is_another_job(line: str) -> None:
+    known = kept(read("0 1 * * * backup all%now"))
+    found = read(line, known=known)
+    assert (found.there, len(found.jobs)) == ((), 1)
+
+
+def test_other_jobs_that_exist_are_no_lines_of_a_crontab() -> None:
+    known: dict[str, Mapping[str, object]] = {
+        "a": {"kind": "http", "url": "http://a"},
+        "b": {"kind": "script", "run": ["a"], "schedules": [{"every": "1h"}]},
+        "c": {"kind": "script", "script": "a", "schedules": [{"cron": "0 1 * * *"}, {"every": "1h"}]},
+    }
+    found = read("0 1 * * * a\n", known=known)
+    assert (found.there, len(found.jobs)) == ((), 1)
 
 
 @pytest.mark.parametrize(

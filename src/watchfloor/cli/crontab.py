@@ -1,4 +1,4 @@
-"""Imports a crontab: reads it, adds its jobs, and prints what differs from cron's meaning."""
+"""Imports a crontab: reads it, adds the jobs that are not there yet, and prints what differs from cron's meaning."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from watchfloor.cli.entries import read_text
 from watchfloor.cli.job_requests import show_imports
 from watchfloor.cli.plain import show_json
 from watchfloor.domain.crontab import Crontab, read_crontab
+from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
 from watchfloor.operations.actor import this_person
 
@@ -44,14 +45,14 @@ def import_crontab(
     """The request to import a crontab; the answer is the exit code: 1 where something was left out."""
 
     async def request(desk: Desk) -> int:
-        taken = frozenset(job.name for job in await desk.written_jobs())
+        known = {job.name: job.written for job in await desk.written_jobs()}
         crontab = read_crontab(
             read_text(file),
             system=system,
             time_zone=time_zone or machine_zone(),
             user=this_person().name,
             home=_home,
-            taken=taken,
+            known=known,
         )
         found = await desk.import_jobs([job.values for job in crontab.jobs], dry_run=dry_run)
         if json:
@@ -65,6 +66,8 @@ def import_crontab(
 
 
 def _report(crontab: Crontab) -> None:
+    for line, name in crontab.there:
+        print(f"line {line}: already there: {one_line(name, 100)}")
     for line, reason in crontab.left_out:
         print(f"line {line}: left out: {reason}", file=sys.stderr)
     differing = [job for job in crontab.jobs if job.differs]

@@ -156,7 +156,7 @@ def import_crontab(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Add a job for each line of a crontab, and say what differs from cron's meaning."""
+    """Add a job for each line of a crontab that has none yet, and say what differs from cron's meaning."""
     from watchfloor.cli import crontab, plain
 
     raise typer.Exit(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from watchfloor.domain.cron import SHORTCUTS, CronError, parse_cron
 from watchfloor.domain.text import one_line
@@ -27,6 +28,7 @@ GENERAL = (
 )
 """What differs for every line."""
 
+NOTHING: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 _ENVIRONMENT = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z_][A-Za-z0-9_]*))\s*=\s*(.*?)\s*""")
 _SECRET = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
 
@@ -42,9 +44,12 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Crontab:
-    """What was read: the jobs, the lines that were left out with the reason, and what differs for all."""
+    """What was read: the jobs, the lines that were left out with the reason, and what differs for all.
+
+    ``there`` are the lines whose jobs exist already, with their names."""
 
     jobs: tuple[Imported, ...]
+    there: tuple[tuple[int, str], ...]
     left_out: tuple[tuple[int, str], ...]
     differs: tuple[str, ...]
 
@@ -56,6 +61,8 @@ class _State:
     environment: dict[str, str] = field(default_factory=dict)
     comment: str = ""
     names: set[str] = field(default_factory=set)
+    there: dict[str, list[str]] = field(default_factory=dict)
+    """Names of jobs that exist, by what `_work` says of them."""
 
 
 def read_crontab(
@@ -65,14 +72,18 @@ def read_crontab(
     time_zone: str = "UTC",
     user: str = "",
     home: Callable[[str], str | None] = lambda _: None,
-    taken: frozenset[str] = frozenset(),
+    known: Mapping[str, Mapping[str, object]] = NOTHING,
 ) -> Crontab:
     """Read a crontab; ``system`` ones, such as /etc/crontab, name a user in each line.
 
-    ``user`` is who runs jobs here, ``home`` gives a user's directory, ``taken`` are names that exist.
+    ``user`` is who runs jobs here, ``home`` gives a user's directory, ``known`` are the jobs that exist, as they are
+    written, by name: one that does the same work at the same times is the job of one line, whatever else was changed.
     """
-    state = _State(names=set(taken))
+    state = _State(names=set(known))
+    for name, values in known.items():
+        state.there.setdefault(_work(values), []).append(name)
     jobs: list[Imported] = []
+    there: list[tuple[int, str]] = []
     left_out: list[tuple[int, str]] = []
     for number, line in enumerate(text.splitlines()[:MAX_LINES], 1):
         stripped = line.strip()
@@ -84,13 +95,17 @@ def read_crontab(
             state.environment[match[1] or match[2] or match[3]] = _unquoted(match[4])
         else:
             try:
-                jobs.append(_job(number, stripped, state, system, time_zone, user, home))
+                job = _job(number, stripped, state, system, time_zone, user, home)
+                if names := state.there.get(_work(job.values)):
+                    there.append((number, names.pop(0)))
+                else:
+                    jobs.append(_named(job, state.names))
             except CronError as error:
                 left_out.append((number, f"{error}; {error.remedy}"))
             state.comment = ""
     if text.count("\n") > MAX_LINES:
         left_out.append((MAX_LINES + 1, f"only the first {MAX_LINES:,} lines are read"))
-    return Crontab(tuple(jobs), tuple(left_out), GENERAL if jobs else ())
+    return Crontab(tuple(jobs), tuple(there), tuple(left_out), GENERAL if jobs else ())
 
 
 def _unquoted(value: str) -> str:
@@ -119,7 +134,7 @@ def _job(
     zone = state.environment.get("CRON_TZ") or time_zone
     schedule = {"cron": when, "time_zone": zone, "catch_up": "skip"}
     values: dict[str, object] = {
-        "name": _name(command, state.names),
+        "name": command,
         "kind": "script",
         "script": _literal(command),
         "interpreter": [state.environment.get("SHELL") or "/bin/sh"],
@@ -134,6 +149,21 @@ def _job(
         "paused": runs_as != user,
     }
     return Imported(number, {key: value for key, value in values.items() if value}, tuple(differs))
+
+
+def _named(job: Imported, taken: set[str]) -> Imported:
+    """The job with a name that nobody has, instead of its command."""
+    return replace(job, values={**job.values, "name": _name(str(job.values["name"]), taken)})
+
+
+def _work(values: Mapping[str, object]) -> str:
+    """What a job does, where and when: by this it is known again."""
+    written = values.get("schedules")
+    schedules = [each for each in written if isinstance(each, Mapping)] if isinstance(written, list) else []
+    times = [[each.get("cron"), each.get("time_zone", "UTC")] for each in schedules]
+    return repr(
+        [values.get("kind"), *(values.get(key) or "" for key in ("script", "stdin", "directory")), times]
+    )
 
 
 def _when(line: str) -> tuple[str, str]:
