@@ -72,6 +72,16 @@ async def test_run_prints_the_number_of_the_run_and_twice_with_one_key_the_same(
     assert json.loads(data) == {"run": int(text.removeprefix("#"))}
 
 
+async def test_a_run_that_follows_another_names_it(desk: Desk, database: Database, capsys: Any) -> None:
+    await desk.save_form("job", REPORT)
+    run = await desk.run_now("report", UUID(int=1))
+    await rows(database, f"UPDATE runs SET upstream_id = 41 WHERE id = {run}")
+    found = await desk.run(run)
+    assert found is not None
+    show.show_run(found, [])
+    assert "\n  follows #41\n" in capsys.readouterr().out
+
+
 async def test_waiting_returns_the_exit_code_of_the_job(desk: Desk, database: Database, capsys: Any) -> None:
     await desk.save_form("job", REPORT)
     run = await desk.run_now("report", UUID(int=1))

@@ -199,6 +199,8 @@ def show_run(found: RunDetail, log: Sequence[RunLine]) -> None:
     row = found.row
     print(f"#{row.id} {row.job} ({row.kind}): {row.state}" + (f", {row.reason}" if row.reason else ""))
     print(f"  from {row.asked_by or row.origin}, for {row.scheduled_for.astimezone().isoformat(sep=' ')}")
+    if found.upstream is not None:
+        print(f"  follows #{found.upstream}")
     if row.error and not found.attempts:
         print(f"  {row.error}")
     for words in () if found.outlook is None else sentences(found.outlook, _clock):
