@@ -13,7 +13,7 @@ from support.sql import rows
 from watchfloor.domain.outcome import Outcome
 from watchfloor.domain.settings import SETTINGS
 from watchfloor.domain.slots import next_slot, phase
-from watchfloor.engine.node import Node, steady_ns
+from watchfloor.engine.node import Clock, Node
 from watchfloor.engine.prober import Finding
 from watchfloor.engine.recorder import Recorder
 from watchfloor.engine.warden import Warden, graph_of
@@ -25,13 +25,25 @@ from watchfloor.store.services import Definition, Service
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class StillClock(Clock):
+    """The clock of a node, that moves only when a test says what time it is."""
+
+    _now_ns = 0
+
+    def measured(self, database_now: datetime, asked_ns: int, answered_ns: int) -> None:
+        self._now_ns = (database_now - _EPOCH) // timedelta(microseconds=1) * 1000
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+
 class StateDesk:
     """Services whose results come when a test says so; seconds count from ``began``, an hour ago."""
 
     def __init__(self, database: Database) -> None:
         settings = {setting.key: setting.default for setting in SETTINGS}
         self.database = database
-        self.node = Node(1, "one", database, Pulse(database), settings)
+        self.node = Node(1, "one", database, Pulse(database), settings, StillClock())
         self.queue: asyncio.Queue[Finding] = asyncio.Queue()
         self.recorder = Recorder(self.node, self.queue, lambda *_: None)
         self.warden = Warden(self.node, self.recorder)
@@ -58,8 +70,7 @@ class StateDesk:
     def at(self, seconds: float) -> datetime:
         """Let it be so many seconds after the beginning."""
         moment = self.began + timedelta(seconds=seconds)
-        here = steady_ns()
-        self.node.clock.measured(moment, here, here)
+        self.node.clock.measured(moment, 0, 0)
         return moment
 
     def slot(self, name: str, since: float) -> float:

@@ -10,7 +10,7 @@ import psycopg
 from watchfloor.store.database import Connection, Database, fetch_value
 from watchfloor.store.errors import StoreError
 
-HEAD = "0024"
+HEAD = "0025"
 """The revision this program works with; a test holds it equal to the newest migration."""
 
 KNOWN = (
@@ -38,6 +38,7 @@ KNOWN = (
     "0022",
     "0023",
     "0024",
+    "0025",
 )
 
 _LOCK = 0x5746_0001  # one migration at a time over all nodes of a database
