@@ -25,14 +25,11 @@ from watchfloor.console.widgets.words import Words
 from watchfloor.domain.backfill import Again
 from watchfloor.domain.job_boards import JobRow, RunRow
 from watchfloor.domain.moments import parse_moment
-from watchfloor.domain.words import count
+from watchfloor.domain.words import count, named
 from watchfloor.store.dead_letters import Selection
 
 if TYPE_CHECKING:
     from watchfloor.operations.backfill import Backfill
-
-NAMED = 5
-"""So many of several things are named before something is done to them."""
 
 AGAIN = {
     Again.MISSING: "without a run",
@@ -272,9 +269,7 @@ class RunActs(JobActs):
         if not letters:
             return
         ids = tuple(letter.id for letter in letters)
-        names = [f"#{each.id} {each.job}: {each.reason or each.error}" for each in letters[:NAMED]]
-        if len(letters) > NAMED:
-            names.append(f"and {len(letters) - NAMED} more")
+        names = named([f"#{each.id} {each.job}: {each.reason or each.error}" for each in letters])
 
         async def settle() -> None:
             await app.operator.settle_letters(Selection(run_ids=ids), discard=discard)

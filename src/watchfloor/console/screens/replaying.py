@@ -9,10 +9,7 @@ from watchfloor.console.line import clean
 from watchfloor.console.screens.dialogs import ConfirmDialog
 from watchfloor.console.screens.host import ActionHost
 from watchfloor.domain.boards import SentRow
-from watchfloor.domain.words import count
-
-NAMED = 5
-"""So many of several messages are named before they are sent again."""
+from watchfloor.domain.words import count, named
 
 
 class DeliveryActs(ActionHost):
@@ -38,9 +35,7 @@ class DeliveryActs(ActionHost):
             app.say((("replay: no dead letter is shown", "degraded"),))
             return
         what = count(len(letters), "dead letter")
-        names = [f"to {each.channel}: {each.title} ({each.last_error})" for each in letters[:NAMED]]
-        if len(letters) > NAMED:
-            names.append(f"and {len(letters) - NAMED} more")
+        names = named([f"to {each.channel}: {each.title} ({each.last_error})" for each in letters])
         queued: list[int] = []
 
         async def replay() -> None:

@@ -22,17 +22,13 @@ from watchfloor.domain.rehearsal import Rehearsal
 from watchfloor.domain.rule_boards import OWN, STATE, RuleRow
 from watchfloor.domain.rule_health import RuleHealth
 from watchfloor.domain.told import Told
-from watchfloor.domain.words import count
+from watchfloor.domain.words import count, named
 from watchfloor.operations.actor import Refused
 
 if TYPE_CHECKING:
     from watchfloor.console.app import WatchfloorApp
 
 LOOKED_BACK = timedelta(days=7)
-
-
-NAMED = 5
-"""So many of the alerts that are open by a rule are named before it is deleted."""
 
 
 def set_enabled(app: WatchfloorApp, rule: RuleRow, enabled: bool) -> None:
@@ -72,8 +68,7 @@ def ask_to_delete(app: WatchfloorApp, rule: RuleRow, open_: Sequence[AlertRow]) 
         words.append(
             f"{count(len(open_), 'open alert')} of it end, or go to the rule that is about them then:"
         )
-        words += [f"#{each.id} {each.title}" for each in open_[:NAMED]]
-        words += [f"and {len(open_) - NAMED} more"] if len(open_) > NAMED else []
+        words += named([f"#{each.id} {each.title}" for each in open_])
     else:
         words.append("Nothing is open by it.")
     app.push_screen(ConfirmDialog((("Delete ", "muted"), (name, "title")), words), done)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from watchfloor.console.line import Line, clean
 from watchfloor.console.widgets.words import Words
+from watchfloor.domain import words
 from watchfloor.domain.words import count
 
 
@@ -20,27 +21,20 @@ class Subject(NamedTuple):
     state: str = ""  # pending, firing, acknowledged, resolved
 
 
-NAMED = 5
-"""So many of several alerts are named before something is done to them."""
-
-
 def what(subjects: Sequence[Subject]) -> str:
     """What and how many.
 
     >>> what([Subject(7, "a", "critical"), Subject(8, "b", "critical"), Subject(9, "c", "warning")])
     '3 alerts: 2 critical, 1 warning'
     """
-    words = Counter(subject.word for subject in subjects)
-    kinds = ", ".join(f"{number} {word}" for word, number in words.most_common())
+    found = Counter(subject.word for subject in subjects)
+    kinds = ", ".join(f"{number} {word}" for word, number in found.most_common())
     return f"{count(len(subjects), 'alert')}: {kinds}"
 
 
 def names(subjects: Sequence[Subject]) -> list[str]:
     """The first of them by name; how many are not named."""
-    found = [f"#{subject.id} {subject.title}" for subject in subjects[:NAMED]]
-    if len(subjects) > NAMED:
-        found.append(f"and {len(subjects) - NAMED} more")
-    return found
+    return words.named([f"#{subject.id} {subject.title}" for subject in subjects])
 
 
 def heading(act: str, subjects: Sequence[Subject]) -> Line:
