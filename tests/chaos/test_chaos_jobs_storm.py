@@ -40,6 +40,8 @@ TESTS = Path(__file__).parents[1]
 NODES = 5
 ONCE = frozenset({"once", "script once"})
 BURST = 40
+OPEN = "state IN ('waiting', 'ready', 'running')"
+TRUSTED = "state = 'up' AND lease_until > clock_timestamp()"
 
 
 @dataclass
@@ -58,6 +60,10 @@ class Storm:
     @property
     def ledger(self) -> Path:
         return self.ground / "ledger"
+
+    @property
+    def living(self) -> int:
+        return sum(process.poll() is None for process in self.nodes.values())
 
     def start(self) -> None:
         self.began += 1
@@ -213,7 +219,7 @@ async def _at_most(storm: Storm, most: int) -> bool:
 
 
 async def _calm(storm: Storm) -> None:
-    """No more fires; wait until every run has come to its end."""
+    """No more fires; wait until every run has come to its end, and every node that lives takes runs."""
     for name in ("capped", *(f"tick {n}" for n in range(4))):
         while True:
             try:
@@ -223,12 +229,22 @@ async def _calm(storm: Storm) -> None:
                 if not is_away(error):
                     raise
                 await asyncio.sleep(0.1)
-    open_ = "SELECT count(*) FROM runs WHERE state IN ('waiting', 'ready', 'running')"
-    await until(lambda: _none(storm, open_), timeout=300)
+    try:
+        await until(lambda: _none(storm, f"SELECT count(*) FROM runs WHERE {OPEN}"), timeout=300)
+        await until(lambda: _at_least(storm, f"SELECT count(*) FROM workers WHERE {TRUSTED}", storm.living))
+    except AssertionError as error:
+        raise AssertionError(await _left(storm)) from error
 
 
 async def _none(storm: Storm, what: str) -> bool:
     return await count(storm, what) == 0
+
+
+async def _left(storm: Storm) -> str:
+    """What is not over, and who should have seen to it."""
+    queries = (f"SELECT * FROM runs WHERE {OPEN} LIMIT 20", "SELECT * FROM workers", "SELECT now()")
+    found = [str(row) for query in queries for row in await rows(storm.database, query)]
+    return "\n".join([*found, f"{storm.living} nodes live", storm.said()])
 
 
 async def _findings(storm: Storm, asked: list[int]) -> Findings:

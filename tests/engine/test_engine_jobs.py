@@ -18,12 +18,14 @@ from support.sql import column, one, rows
 from support.waiting import until
 from watchfloor.config.kinds import payload_kinds
 from watchfloor.config.model import JobConfig
+from watchfloor.engine.runner import UNTRUSTED, Runner
+from watchfloor.engine.worker import Worker
 from watchfloor.operations import jobs as operations
 from watchfloor.operations.actor import Actor
 from watchfloor.payloads.contract import Attempt, PayloadError
 from watchfloor.store import run_logs, runs
 from watchfloor.store.database import Database, fetch_one
-from watchfloor.store.runs import Finished
+from watchfloor.store.runs import Claimed, Finished
 
 pytestmark = pytest.mark.usefixtures("brisk")
 
@@ -272,6 +274,25 @@ async def test_a_run_claimed_without_its_node_hearing_of_it_is_found(database: D
             )
         await ended(database, run, "succeeded")
         assert at_work.progress.stage == "running"
+
+
+async def test_a_run_that_is_broken_off_before_its_first_step_is_not_forgotten(
+    database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labour, begin, broken_off = Labour(), Runner._start, []
+
+    def begin_and_break_off(runner: Runner, run: Claimed, worker: Worker) -> None:
+        begin(runner, run, worker)
+        if not broken_off:
+            broken_off.append(run.id)
+            runner._end_all(UNTRUSTED)
+
+    monkeypatch.setattr(Runner, "_start", begin_and_break_off)
+    async with engine(dsn, labour, [job("brief", retry={"attempts": 2, "first": "0s"})]):
+        run = await ask(database, "brief")
+        assert (await ended(database, run, "succeeded")).attempt == 2
+    assert broken_off == [run]
+    assert await column(database, "SELECT error_class FROM attempts ORDER BY attempt") == ["worker.lost", ""]
 
 
 async def test_two_nodes_share_the_runs_and_none_is_done_twice(database: Database, dsn: str) -> None:

@@ -296,6 +296,21 @@ async def test_a_probe_that_ignores_its_time_out_is_stopped_and_known_as_unknown
     await until(lambda: hang.entered >= 2)
 
 
+async def test_a_probe_that_has_not_begun_is_not_overdue(
+    bench: Bench, short: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the machine stood still between the start of a check and its first step."""
+    monkeypatch.setattr(module, "OVERTIME_S", -1.0)
+    monkeypatch.setattr(module, "SWEEP_EVERY_S", 0.0)
+    bench.prober._sweep_at = 0.0
+    hang = Hang()
+    bench.stage.finds["a"] = hang
+    bench.prober.assign([bench.watch("a", timeout_ms=100)])
+    await bench.until_found(1)
+    assert hang.entered >= 1
+    assert bench.node.counters["probes_left_behind"] == 0
+
+
 async def test_a_probe_that_heeds_nothing_is_left_to_itself_and_its_service_checked_again(
     bench: Bench, short: None
 ) -> None:

@@ -241,7 +241,6 @@ class Prober:
         if watch.gone or watch.task is not None:  # by now
             return
         now_ns = self._node.clock.now_ns()
-        watch.deadline = time.monotonic() + watch.service.timeout_ms / 1000 + OVERTIME_S
         watch.task = asyncio.ensure_future(self._check(watch, when_ns or now_ns, now_ns))
         self._running.add(watch)
 
@@ -259,6 +258,7 @@ class Prober:
     async def _check(self, watch: Watch, slot_ns: int, started_ns: int) -> None:
         self.lags.append(max(0.0, (started_ns - slot_ns) / NS))
         task, began_ns = asyncio.current_task(), steady_ns()
+        watch.deadline = time.monotonic() + watch.service.timeout_ms / 1000 + OVERTIME_S  # of what has begun
         try:
             waits = note_waits()
             outcome = harmless(await self._probe(watch), watch.service.kind)

@@ -64,7 +64,7 @@ class Runner:
         self._grants = grants
         self._wake = asyncio.Event()
         self._worker: Worker | None = None
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tasks: dict[int, asyncio.Task[Ending]] = {}
         self._why: dict[int, Ending] = {}
         self._killed: set[int] = set()
         self._ended: list[Finished] = []
@@ -174,26 +174,33 @@ class Runner:
         return bool(self._ended) or (bool(claimed) and len(claimed) == free)
 
     def _start(self, run: Claimed, worker: Worker) -> None:
-        task = asyncio.create_task(self._carry(run, worker), name=f"run {run.id}")
+        work = carry_out(
+            self._node,
+            run,
+            worker,
+            self._kinds,
+            self._base_dir,
+            self._grants,
+            lambda: self._why.get(run.id),
+        )
+        task = asyncio.create_task(work, name=f"run {run.id}")
         self._tasks[run.id] = task
+        task.add_done_callback(lambda task: self._over(run, worker, task))
 
-    async def _carry(self, run: Claimed, worker: Worker) -> None:
-        try:
-            ending = await carry_out(
-                self._node,
-                run,
-                worker,
-                self._kinds,
-                self._base_dir,
-                self._grants,
-                lambda: self._why.get(run.id),
-            )
+    def _over(self, run: Claimed, worker: Worker, task: asyncio.Task[Ending]) -> None:
+        """Keep the end of an attempt until it is booked. One that was cancelled before its first step never heard of
+        it. Of one without an end, `_look_after` finds that it does not go on."""
+        del self._tasks[run.id]
+        self._killed.discard(run.id)
+        ending = self._why.pop(run.id, None)
+        if not task.cancelled():
+            error = task.exception()
+            ending = task.result() if error is None else None
+            if error is not None:
+                log.error("run %d was given up: %s: %s", run.id, type(error).__name__, error)
+        if ending is not None:
             self._ended.append(finished(run, worker.id, ending, self._node.clock.now()))
-        finally:
-            self._tasks.pop(run.id, None)
-            self._why.pop(run.id, None)
-            self._killed.discard(run.id)
-            self._wake.set()
+        self._wake.set()
 
     async def _look_after(self, worker: Worker) -> bool:
         """Once in a while: end what somebody wants cancelled, find what was claimed without our hearing of it.
