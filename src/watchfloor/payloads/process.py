@@ -116,7 +116,10 @@ async def _run(
         try:
             keeper = await asyncio.shield(starting)
         except asyncio.CancelledError:
-            keeper = await starting
+            while not starting.done():  # whoever is cancelled again meanwhile waits all the same
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait({starting})
+            keeper = starting.result()
             await asyncio.to_thread(_forget, keeper, mark)  # its pipe closes, which it takes for our death
             raise
     except BaseException:
