@@ -72,7 +72,9 @@ class Storm:
         environ = {**os.environ, "PYTHONPATH": path}
         command = [sys.executable, str(PROGRAM), self.dsn, name, str(self.ledger)]
         with (self.ground / f"{name}.log").open("wb") as log:
-            self.nodes[name] = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+            self.nodes[name] = subprocess.Popen(
+                command, env=environ, stdout=log, stderr=log, preexec_fn=_heed_no_clock_yet
+            )
 
     def _awake(self) -> list[str]:
         frozen = [process for _, process in self.frozen]
@@ -122,6 +124,11 @@ class Storm:
         return "\n".join(
             path.read_text(errors="replace")[-1500:] for path in sorted(self.ground.glob("n*.log"))
         )
+
+
+def _heed_no_clock_yet() -> None:
+    """A node that has only begun would be ended by the signal that steps its clock."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
 
 @pytest.fixture
