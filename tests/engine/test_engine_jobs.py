@@ -262,6 +262,24 @@ async def test_a_worker_that_learns_that_it_is_dead_ends_its_work_and_begins_ane
         await until(lambda: labour.going_on == 1)
 
 
+async def test_a_worker_whose_heart_fails_is_lost_and_begins_anew(
+    database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beat, failed = Worker._beat, []
+
+    def fail_once(worker: Worker, connection: Any) -> Any:
+        if not failed:
+            failed.append(worker.id)
+            raise ValueError("not what anybody expects")
+        return beat(worker, connection)
+
+    monkeypatch.setattr(Worker, "_beat", fail_once)
+    async with engine(dsn, Labour(), [job("brief")]):
+        await until(lambda: failed)
+        await ended(database, await ask(database, "brief"), "succeeded")
+        await until(lambda: one(database, f"SELECT max(id) > {failed[0]} FROM workers WHERE state = 'up'"))
+
+
 async def test_a_run_claimed_without_its_node_hearing_of_it_is_found(database: Database, dsn: str) -> None:
     labour = Labour()
     async with engine(dsn, labour, [job("lonely")]) as at_work:

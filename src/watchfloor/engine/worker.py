@@ -79,6 +79,12 @@ class Worker:
         self.leash.extend(moment())
 
     def _run(self) -> None:
+        try:
+            self._beat_on()
+        except Exception as error:  # a thread ends without a word, and nobody else beats
+            self._lose(f"its heart failed with {type(error).__name__}: {error}")
+
+    def _beat_on(self) -> None:
         connection: psycopg.Connection | None = None
         while not self._stop.is_set() and not self.lost:
             silent = time.monotonic() - self._tick
