@@ -1,18 +1,11 @@
-"""The bell: a terminal says that something new fires, by its own bell or by a notification of the desktop.
-
-BEL rings or marks the window; OSC 9 (iTerm2, Windows Terminal, ConEmu, Ghostty) and OSC 777 (urxvt, foot, WezTerm,
-VTE) show a notification on the desktop of whoever sits there, also over SSH. What a terminal does not know it ignores.
-Words are made safe before: nothing that came from outside can end the sequence or begin another.
-
-Sources: xterm's control sequences (BEL), iTerm2's and foot's documentation (OSC 9, OSC 777), tmux(1)
-``allow-passthrough``.
-"""
+"""The bell: a terminal says that something new fires, by its own bell or by a notification of the desktop."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 
+from watchfloor.domain.bell import BELL, notification, through_tmux
 from watchfloor.domain.boards import BEGUN, Begun, StatusLine
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.text import one_line
@@ -22,7 +15,6 @@ KINDS = ("off", "bell", "desktop")
 """What a person can choose; kept as the preference `PREFERENCE`."""
 
 PREFERENCE = "alerts.bell"
-LONGEST = 160
 NAMED = 80
 """So much of the title of an alert is told."""
 
@@ -74,9 +66,6 @@ def sequence(kind: str, words: str, environ: Mapping[str, str] = os.environ) -> 
     if kind not in KINDS or kind == "off" or not words:
         return ""
     if kind == "bell":
-        return "\x07"
-    safe = one_line(words, LONGEST).replace(";", ",")
-    plain = f"\x1b]9;Watchfloor: {safe}\x07\x1b]777;notify;Watchfloor;{safe}\x1b\\"
-    if environ.get("TMUX"):
-        return "\x07\x1bPtmux;" + plain.replace("\x1b", "\x1b\x1b") + "\x1b\\"
-    return "\x07" + plain
+        return BELL
+    plain = notification(words)
+    return BELL + (through_tmux(plain) if environ.get("TMUX") else plain)
