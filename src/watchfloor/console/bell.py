@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 
 from watchfloor.domain.bell import BELL, notification, through_tmux
-from watchfloor.domain.boards import BEGUN, Begun, StatusLine
+from watchfloor.domain.boards import BEGUN, LATELY_S, Begun, StatusLine
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
@@ -23,15 +24,17 @@ def news(before: StatusLine | None, after: StatusLine) -> str:
     """What fires now and did not a moment ago, in words; empty where nothing does, or at the first look.
 
     That is told by which alerts began, so that one that ends hides no other that begins; where nobody looked for so
-    long that it is not known which, by how many there are. What ends, or is acknowledged, rings for nobody.
+    long, or so many began, that it is not known which, by how many there are as well. What ends, is acknowledged or
+    silenced rings for nobody; what was silenced when it began rings once it is not any more.
     """
     if before is None:
         return ""
     fresh = _fresh(before, after)
+    known = after.at - before.at < timedelta(seconds=LATELY_S) and len(after.begun) < BEGUN
     numbers = {
         severity: max(
             sum(each.severity is severity for each in fresh),
-            after.firing.get(severity.word, 0) - before.firing.get(severity.word, 0),
+            0 if known else _loud(after, severity) - _loud(before, severity),
         )
         for severity in sorted(Severity, reverse=True)
     }
@@ -44,6 +47,10 @@ def news(before: StatusLine | None, after: StatusLine) -> str:
     title = one_line(first.title, NAMED)
     alone = sum(number for number in numbers.values() if number > 0) == 1
     return f"{said}: {title}" if alone else f"{said}, the newest {first.severity.word} one: {title}"
+
+
+def _loud(status: StatusLine, severity: Severity) -> int:
+    return status.firing.get(severity.word, 0) - status.quiet.get(severity.word, 0)
 
 
 def _fresh(before: StatusLine, after: StatusLine) -> list[Begun]:
