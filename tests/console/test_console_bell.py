@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from console_pty import started, terminal
 from console_world import World
 
 from watchfloor.console.bell import KINDS, PREFERENCE, news, sequence
-from watchfloor.domain.boards import BEGUN, Begun, StatusLine
+from watchfloor.domain.boards import BEGUN, LATELY_S, Begun, StatusLine
 from watchfloor.domain.severity import Severity
 
 NOW = datetime(2031, 3, 1, 12, tzinfo=UTC)
@@ -22,6 +23,10 @@ F8 = b"\x1b[19~"
 
 def line(*begun: Begun, **firing: int) -> StatusLine:
     return StatusLine(NOW, "embedded", "one", 1, 0.1, 0, {}, firing, 0, 0, begun=begun)
+
+
+def later(status: StatusLine, **quiet: int) -> StatusLine:
+    return replace(status, at=NOW + timedelta(seconds=LATELY_S), quiet=quiet)
 
 
 def began(number: int, severity: Severity = Severity.CRITICAL, title: str = "", seq: int = 1) -> Begun:
@@ -48,8 +53,11 @@ WARNING = Severity.WARNING
         (line(began(1), critical=1), line(began(1), critical=1), ""),
         (line(began(1), critical=1), line(critical=1), ""),
         # nobody looked for so long that it is not known which began
-        (line(warning=1), line(warning=3, emergency=1), "1 emergency alert, 2 warning alerts"),
-        (line(critical=2), line(critical=1, warning=1), "1 warning alert"),
+        (line(warning=1), later(line(warning=3, emergency=1)), "1 emergency alert, 2 warning alerts"),
+        (line(critical=2), later(line(critical=1, warning=1)), "1 warning alert"),
+        (line(critical=1), later(line(critical=3), critical=2), ""),
+        # one that nobody is told of began; one that people know is not silenced any more
+        (line(critical=1), line(critical=2), ""),
         (line(critical=2), line(critical=2), ""),
         (
             line(critical=1),

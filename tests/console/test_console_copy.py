@@ -77,7 +77,7 @@ async def test_the_menu_lists_what_there_is_and_says_what_was_copied(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     async with console(size=(160, 30)) as driver:
         await driver.press("3", "y")
-        driver.sees("Copy", "watchfloor alerts ack 42")
+        driver.sees("Copy", "watchfloor alerts ack 42", "enter copy")
         await driver.type("comm")
         await driver.press("enter")
         path = tmp_path / "watchfloor" / "copied.txt"

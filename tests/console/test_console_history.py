@@ -114,7 +114,7 @@ async def test_the_export_menu_writes_what_the_charts_show_and_says_where(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     async with console() as driver:
         await driver.press("enter", "E")
-        driver.sees("Export", "results as csv", "uptime as parquet")
+        driver.sees("Export", "results as csv", "uptime as parquet", "enter export")
         await driver.type("metrics json")
         await driver.press("enter")
         await driver.until(lambda: "3 rows written" in driver.text())

@@ -23,7 +23,7 @@ async def test_a_service_lists_its_incidents_and_opens_the_chosen_one() -> None:
     async with console(size=(100, 40)) as driver:
         await driver.press("enter", "I")
         assert isinstance(driver.app.screen, IncidentMenu)
-        driver.sees("#12 failing", "open 3m", "#9 failing", "#4 degraded")
+        driver.sees("#12 failing", "open 3m", "#9 failing", "#4 degraded", "enter open")
         await driver.press("enter")
         assert isinstance(driver.app.screen, IncidentRoom)
         driver.sees("incident #12", "is open", "root cause", "orders database was down")

@@ -20,10 +20,12 @@ from support.make import (
 from support.sql import rows
 from watchfloor.domain.alert import (
     Alert,
+    Suppression,
     Transition,
     acknowledge,
     change_severity,
     condition_false,
+    suppress,
     unacknowledge,
 )
 from watchfloor.domain.boards import HealthRow
@@ -244,6 +246,46 @@ async def test_the_status_line_says_which_alerts_began_the_newest_first(database
     assert await begun(database) == [(b[0], "emergency", b[2]), (a[0], "info", a[2])]
     await rows(database, "UPDATE alerts SET changed_at = clock_timestamp() - interval '1 h'")
     assert await begun(database) == []
+
+
+async def test_what_began_in_silence_begins_for_people_when_that_ends_and_what_they_know_does_not(
+    database: Database,
+) -> None:
+    made = await make_services(database, *"ab")
+    await make_rules(database)
+    (known,), (unheard,) = await make_alerts(database, made["a"]), await make_alerts(database, made["b"])
+
+    async def look() -> tuple[dict[int, int], int]:
+        async with database.transaction() as connection:
+            line = await health.status_line(connection, "")
+        return {each.alert_id: each.seq for each in line.begun}, line.quiet.get("critical", 0)
+
+    async def silence(alert_id: int, *reasons: Suppression) -> None:
+        await change(database, alert_id, lambda alert, at: suppress(alert, reasons, at))
+
+    def worse_in_silence(alert: Alert, at: datetime) -> Transition:
+        alert, events = change_severity(alert, Severity.EMERGENCY, at)
+        alert, more = suppress(alert, [Suppression.SILENCE], at)
+        return alert, (*events, *more)
+
+    before, quiet = await look()
+    assert (set(before), quiet) == ({known.id, unheard.id}, 0)
+    await silence(known.id, Suppression.SILENCE)
+    assert await look() == (before, 1)
+    await silence(known.id)
+    assert await look() == (before, 0)
+    await change(database, unheard.id, worse_in_silence)
+    assert (await look())[0] == {known.id: before[known.id]}
+    await silence(unheard.id, Suppression.SILENCE, Suppression.MAINTENANCE)
+    await silence(unheard.id, Suppression.MAINTENANCE)
+    assert (await look())[0] == {known.id: before[known.id]}
+    await silence(unheard.id)
+    after, quiet = await look()
+    assert (set(after), quiet) == ({known.id, unheard.id}, 0)
+    assert after[unheard.id] > before[unheard.id]
+    await silence(unheard.id, Suppression.SILENCE)
+    await silence(unheard.id)
+    assert await look() == (after, 0)
 
 
 async def test_an_alert_that_gets_better_does_not_begin_again(database: Database) -> None:

@@ -1,19 +1,13 @@
-"""The bell: a terminal says that something new fires, by its own bell or by a notification of the desktop.
-
-BEL rings or marks the window; OSC 9 (iTerm2, Windows Terminal, ConEmu, Ghostty) and OSC 777 (urxvt, foot, WezTerm,
-VTE) show a notification on the desktop of whoever sits there, also over SSH. What a terminal does not know it ignores.
-Words are made safe before: nothing that came from outside can end the sequence or begin another.
-
-Sources: xterm's control sequences (BEL), iTerm2's and foot's documentation (OSC 9, OSC 777), tmux(1)
-``allow-passthrough``.
-"""
+"""The bell: a terminal says that something new fires, by its own bell or by a notification of the desktop."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 
-from watchfloor.domain.boards import BEGUN, Begun, StatusLine
+from watchfloor.domain.bell import BELL, notification, through_tmux
+from watchfloor.domain.boards import BEGUN, LATELY_S, Begun, StatusLine
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
@@ -22,7 +16,6 @@ KINDS = ("off", "bell", "desktop")
 """What a person can choose; kept as the preference `PREFERENCE`."""
 
 PREFERENCE = "alerts.bell"
-LONGEST = 160
 NAMED = 80
 """So much of the title of an alert is told."""
 
@@ -31,15 +24,17 @@ def news(before: StatusLine | None, after: StatusLine) -> str:
     """What fires now and did not a moment ago, in words; empty where nothing does, or at the first look.
 
     That is told by which alerts began, so that one that ends hides no other that begins; where nobody looked for so
-    long that it is not known which, by how many there are. What ends, or is acknowledged, rings for nobody.
+    long, or so many began, that it is not known which, by how many there are as well. What ends, is acknowledged or
+    silenced rings for nobody; what was silenced when it began rings once it is not any more.
     """
     if before is None:
         return ""
     fresh = _fresh(before, after)
+    known = after.at - before.at < timedelta(seconds=LATELY_S) and len(after.begun) < BEGUN
     numbers = {
         severity: max(
             sum(each.severity is severity for each in fresh),
-            after.firing.get(severity.word, 0) - before.firing.get(severity.word, 0),
+            0 if known else _loud(after, severity) - _loud(before, severity),
         )
         for severity in sorted(Severity, reverse=True)
     }
@@ -52,6 +47,10 @@ def news(before: StatusLine | None, after: StatusLine) -> str:
     title = one_line(first.title, NAMED)
     alone = sum(number for number in numbers.values() if number > 0) == 1
     return f"{said}: {title}" if alone else f"{said}, the newest {first.severity.word} one: {title}"
+
+
+def _loud(status: StatusLine, severity: Severity) -> int:
+    return status.firing.get(severity.word, 0) - status.quiet.get(severity.word, 0)
 
 
 def _fresh(before: StatusLine, after: StatusLine) -> list[Begun]:
@@ -74,9 +73,6 @@ def sequence(kind: str, words: str, environ: Mapping[str, str] = os.environ) -> 
     if kind not in KINDS or kind == "off" or not words:
         return ""
     if kind == "bell":
-        return "\x07"
-    safe = one_line(words, LONGEST).replace(";", ",")
-    plain = f"\x1b]9;Watchfloor: {safe}\x07\x1b]777;notify;Watchfloor;{safe}\x1b\\"
-    if environ.get("TMUX"):
-        return "\x07\x1bPtmux;" + plain.replace("\x1b", "\x1b\x1b") + "\x1b\\"
-    return "\x07" + plain
+        return BELL
+    plain = notification(words)
+    return BELL + (through_tmux(plain) if environ.get("TMUX") else plain)

@@ -17,6 +17,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
+from watchfloor.domain.bell import through_tmux
+
 LIMIT = 74_994
 """Encoded bytes that a terminal can be expected to take in one sequence."""
 _SCREEN_PART = 240
@@ -33,7 +35,7 @@ def sequence(text: str, environ: Mapping[str, str] = os.environ) -> str | None:
     plain = f"\x1b]52;c;{encoded}\x07"
     if environ.get("TMUX"):
         # With set-clipboard on, tmux takes the plain form; with allow-passthrough on, it hands on the wrapped one.
-        return plain + "\x1bPtmux;" + plain.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+        return plain + through_tmux(plain)
     if environ.get("STY"):
         parts = (plain[start : start + _SCREEN_PART] for start in range(0, len(plain), _SCREEN_PART))
         return "".join(f"\x1bP{part}\x1b\\" for part in parts)

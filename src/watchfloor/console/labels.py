@@ -46,6 +46,11 @@ def change(context: Context) -> str:
     return context.verb or "open"
 
 
+def choose(context: Context) -> str:
+    """What enter does with what is chosen from a list."""
+    return context.verb or "run"
+
+
 def undo(context: Context) -> str:
     return f"undo {context.undo}" if context.undo else "undo"
 

@@ -366,10 +366,16 @@ class ComponentRow:
 BEGUN = 50
 """So many alerts that began to fire lately are told apart at most."""
 
+LATELY_S = 600
+"""So long ago is lately."""
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """That an alert, which still fires, fired, fired again or got worse: by the event ``seq`` of its history, `at`."""
+    """That an alert, which still fires, fired, fired again or got worse: by the event ``seq`` of its history, `at`.
+
+    Where nobody was to be told of that, the event is the end of the last reason for silence.
+    """
 
     alert_id: int
     seq: int
@@ -394,4 +400,5 @@ class StatusLine:
     pending: int
     config_problems: tuple[ConfigProblem, ...] = field(default=())
     trouble: str = ""  # why the engine of this very process does not run
+    quiet: Mapping[str, int] = field(default_factory=dict)  # so many of those nobody is told of
     begun: tuple[Begun, ...] = ()  # in the last minutes, the newest first, at most `BEGUN`

@@ -11,6 +11,7 @@ from typing import Any
 from watchfloor.domain.alert import EventKind
 from watchfloor.domain.boards import (
     BEGUN,
+    LATELY_S,
     Begun,
     ConfigProblem,
     HealthRow,
@@ -73,16 +74,27 @@ _BEGINS = frozenset({
     EventKind.SEVERITY_CHANGED,
 })  # fmt: skip
 _BEGUN = f"""
-SELECT a.id, e.seq, e.at, a.severity, a.title FROM (
+SELECT a.id, told.seq, told.at, a.severity, a.title FROM (
     SELECT id, severity, title FROM alerts
-    WHERE state = 'firing' AND changed_at > now() - interval '10 minutes'
+    WHERE state = 'firing' AND changed_at > now() - interval '{LATELY_S} s'
     ORDER BY changed_at DESC LIMIT {10 * BEGUN}
 ) a CROSS JOIN LATERAL (
     SELECT seq, at FROM alert_events WHERE alert_id = a.id AND kind = ANY(%(kinds)s)
         AND (kind <> 'severity_changed' OR (data ->> 'severity')::int > (data ->> 'from')::int)
     ORDER BY seq DESC LIMIT 1
-) e WHERE e.at > now() - interval '10 minutes' ORDER BY e.at DESC, a.id DESC LIMIT {BEGUN}
+) e LEFT JOIN LATERAL (
+    SELECT data -> 'reasons' <> '[]' AS quiet FROM alert_events
+    WHERE alert_id = a.id AND kind = 'suppression_changed' AND at <= e.at
+    ORDER BY seq DESC LIMIT 1
+) s ON true CROSS JOIN LATERAL (
+    SELECT seq, at FROM alert_events WHERE alert_id = a.id AND (
+        CASE WHEN s.quiet THEN seq > e.seq AND kind = 'suppression_changed' AND data -> 'reasons' = '[]'
+        ELSE seq = e.seq END)
+    ORDER BY seq LIMIT 1
+) told WHERE told.at > now() - interval '{LATELY_S} s' ORDER BY told.at DESC, a.id DESC LIMIT {BEGUN}
 """
+"""What began while there was a reason for silence is told when the last reason goes, as people are told (by the one
+transaction of both, or a later one); what people know already is not told again then."""
 
 
 async def clock(connection: Connection) -> datetime:
@@ -254,7 +266,8 @@ async def status_line(connection: Connection, database: str) -> StatusLine:
     )
     alerts = await fetch_all(
         connection,
-        "SELECT state, severity, count(*) AS n FROM alerts WHERE state <> 'resolved' GROUP BY 1, 2",
+        "SELECT state, severity, count(*) AS n, count(*) FILTER (WHERE suppressed <> '{}') AS quiet "
+        "FROM alerts WHERE state <> 'resolved' GROUP BY 1, 2",
     )
     begun = await fetch_all(connection, _BEGUN, {"kinds": sorted(_BEGINS)}) if alerts else []
     files = await config_files(connection)
@@ -267,6 +280,9 @@ async def status_line(connection: Connection, database: str) -> StatusLine:
         components_bad=nodes.bad,
         services={row.word: row.n for row in services},
         firing={Severity(row.severity).word: row.n for row in alerts if row.state == "firing"},
+        quiet={
+            Severity(row.severity).word: row.quiet for row in alerts if row.state == "firing" and row.quiet
+        },
         acknowledged=_count(alerts, "acknowledged"),
         pending=_count(alerts, "pending"),
         trouble="The database is read-only: point to the primary." if nodes.read_only == "on" else "",

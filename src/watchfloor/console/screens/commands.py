@@ -73,6 +73,8 @@ class Picker(ActionHost, ModalScreen[None], inherit_bindings=False):
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.PICKER,)
     TITLE: ClassVar[str | None] = "Keys of this screen"
+    VERB: ClassVar[str] = "run"
+    """What enter does with what is chosen."""
     VERTICAL_BREAKPOINTS = BREAKPOINTS
     DEFAULT_CSS: ClassVar[str] = """
     Picker { align: center top; background: transparent; }
@@ -160,7 +162,7 @@ class Picker(ActionHost, ModalScreen[None], inherit_bindings=False):
         self.query_one("#more", Words).say("" if entry is None else clean(entry.says), role)
 
     def context(self) -> Context:
-        return Context(row=True)
+        return Context(row=True, verb=self.VERB)
 
     def do_next_choice(self) -> None:
         self.table.move(1)

@@ -20,6 +20,7 @@ class CopyMenu(Picker):
     """Lists what can be copied; enter copies it."""
 
     TITLE: ClassVar[str | None] = "Copy"
+    VERB: ClassVar[str] = "copy"
 
     def __init__(self, room: Room, copies: Sequence[Copy]) -> None:
         super().__init__(room)

@@ -27,6 +27,7 @@ class ExportMenu(Picker):
     """Lists kinds and formats; enter writes the file beside the screen."""
 
     TITLE: ClassVar[str | None] = "Export"
+    VERB: ClassVar[str] = "export"
 
     def __init__(self, room: Room, service_id: int, service: str, history: History) -> None:
         super().__init__(room)

@@ -135,6 +135,7 @@ class IncidentMenu(Picker):
     """Lists the incidents of a service, the newest first; enter opens one."""
 
     TITLE: ClassVar[str | None] = "Incidents"
+    VERB: ClassVar[str] = "open"
 
     def __init__(self, room: Room, incidents: Sequence[IncidentRow]) -> None:
         super().__init__(room)

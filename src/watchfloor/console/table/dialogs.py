@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from watchfloor.console import labels
 from watchfloor.console.action import Action, Scope
 
 _COLUMNS = frozenset({Scope.COLUMNS})
@@ -19,7 +20,17 @@ DIALOGS: tuple[Action, ...] = (
     Action(
         "confirm", ("enter",), "confirm", "Do what the dialog says.", "Dialogs", _DIALOG, "confirm", rank=1
     ),
-    Action("run", ("enter",), "run", "Run what is chosen.", "Dialogs", _PICKERS, "run", rank=1),
+    Action(
+        "run",
+        ("enter",),
+        "run",
+        "Run, copy or open what is chosen.",
+        "Dialogs",
+        _PICKERS,
+        "run",
+        rank=1,
+        relabel=labels.choose,
+    ),
     Action(
         "complete",
         ("tab",),
