@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ from support.make import make_alerts, make_rules, make_services, now
 from support.sql import column, one, rows
 from watchfloor.store import outbox
 from watchfloor.store.alerts import StoredAlert
-from watchfloor.store.database import Database
+from watchfloor.store.database import Connection, Database
 from watchfloor.store.outbox import Leased, Message
 
 
@@ -189,3 +189,49 @@ async def test_the_age_of_the_oldest_message_that_waits(
     assert 90 <= (await age() or 0) < 120
     await rows(database, "UPDATE outbox SET state = 'dead'")
     assert await age() is None
+
+
+async def _calling(database: Database, alert: StoredAlert) -> Leased:
+    """A page that calls for somebody to take charge, under way."""
+    moment = await now(database)
+    page = Message(uuid4(), alert.id, 1, "ops", "alert.firing", b"1", moment, reason="escalated")
+    async with database.transaction() as connection:
+        await outbox.put(connection, [page])
+    (leased,) = await lease(database)
+    return leased
+
+
+async def _until_waiting(database: Database) -> None:
+    """Until a session of this database waits for a row that another holds."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while await one(database, waiting) == 0:
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("first", ["taking charge", "the failure"])
+async def test_a_page_that_fails_while_somebody_takes_charge_is_not_tried_again(
+    database: Database, stored: list[StoredAlert], first: str
+) -> None:
+    page = await _calling(database, stored[0])
+
+    async def take_charge(connection: Connection) -> None:
+        await connection.execute(
+            "UPDATE alerts SET state = 'acknowledged' WHERE id = %(id)s", {"id": stored[0].id}
+        )
+        await outbox.take_back(connection, [stored[0].id])
+
+    async def fail(connection: Connection) -> None:
+        await outbox.failed(connection, page, "refused", 0.0)
+
+    async def whole(work: Callable[[Connection], Awaitable[None]]) -> None:
+        async with database.transaction() as connection:
+            await work(connection)
+
+    early, late = (take_charge, fail) if first == "taking charge" else (fail, take_charge)
+    async with database.transaction() as connection:
+        await early(connection)
+        other = asyncio.create_task(whole(late))
+        await _until_waiting(database)
+    await other
+    assert await state(database) == ("cancelled", 1, outbox.TAKEN)
+    assert await lease(database) == []

@@ -207,11 +207,12 @@ async def collapse(connection: Connection, after_s: float, kinds: Sequence[str])
 async def take_back(connection: Connection, alert_ids: Sequence[int]) -> None:
     """Somebody took charge of alerts: what calls for that is not sent any more, whether or not it was tried.
 
-    What is under way is left alone; `failed` takes it back where it does not arrive.
+    What is under way is only marked: it is taken back where it does not arrive. Marking it takes its row, so that this
+    and a failure booked at the same moment wait for each other, and the later one sees what the first one wrote.
     """
     await connection.execute(
-        "UPDATE outbox SET state = 'cancelled', last_error = %(why)s WHERE alert_id = ANY(%(ids)s) "
-        f"AND {_CALLS} AND state = 'queued'",
+        "UPDATE outbox SET state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END, last_error = %(why)s "
+        f"WHERE alert_id = ANY(%(ids)s) AND {_CALLS} AND state IN ('queued', 'leased')",
         {"ids": list(alert_ids), "why": TAKEN},
     )
 
@@ -273,8 +274,9 @@ async def failed(connection: Connection, message: Leased, error: str, retry_in_s
     nothing changed, where the lease ran out and another attempt has begun: that one decides.
     """
     done = await connection.execute(
-        "UPDATE outbox o SET state = CASE WHEN %(retry)s::float8 IS NULL THEN 'dead' WHEN c.taken THEN 'cancelled' "
-        "ELSE 'queued' END, last_error = CASE WHEN c.taken AND %(retry)s::float8 IS NOT NULL THEN %(why)s "
+        "UPDATE outbox o SET state = CASE WHEN %(retry)s::float8 IS NULL THEN 'dead' "
+        "WHEN c.taken OR o.last_error = %(why)s THEN 'cancelled' ELSE 'queued' END, "
+        "last_error = CASE WHEN (c.taken OR o.last_error = %(why)s) AND %(retry)s::float8 IS NOT NULL THEN %(why)s "
         "ELSE %(error)s END, not_before = clock_timestamp() + make_interval(secs => coalesce(%(retry)s::float8, 0)), "
         f"leased_by = NULL, lease_until = NULL FROM (SELECT m.id, {_CALLS} AND EXISTS (SELECT FROM alerts a "
         "WHERE a.id = m.alert_id AND a.state = 'acknowledged') AS taken FROM outbox m WHERE m.id = %(id)s) c "
