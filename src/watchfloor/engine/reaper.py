@@ -23,6 +23,9 @@ from watchfloor.store import runs, workers
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
+LOOK_S = 0.2
+"""How often it is seen whether the processes of this machine's workers are still there; it asks the kernel alone."""
+
 AGE_S = 300.0
 BATCH = 200
 
@@ -35,6 +38,7 @@ class Reaper:
         self._node = node
         self._ready = ready
         self._place, _ = process_place()
+        self._neighbours: list[workers.Neighbour] = []
         self._gone: dict[int, float] = {}
 
     async def run(self, beat: Beat) -> None:
@@ -43,13 +47,13 @@ class Reaper:
         while True:
             beat()
             await self.once()
-            await asyncio.sleep(EVERY_S)
+            await self._rest()
 
     async def once(self) -> None:
         """One round."""
         async with self._node.database.transaction() as connection:
-            neighbours = await workers.neighbours(connection, self._place) if self._place else []
-            gone = self._long_gone(neighbours)
+            self._neighbours = await workers.neighbours(connection, self._place) if self._place else []
+            gone = self._long_gone()
             if gone:
                 await end_left_by({(each.pid, each.born) for each in gone})
             dead = await workers.declare_dead(connection, [each.id for each in gone])
@@ -70,8 +74,16 @@ class Reaper:
             self._node.pulse.mark("jobs", "runs")
         self._ready()
 
-    def _long_gone(self, neighbours: list[workers.Neighbour]) -> list[workers.Neighbour]:
+    async def _rest(self) -> None:
+        """Until the next round, which is at once where somebody has been gone for long enough."""
+        until = time.monotonic() + EVERY_S
+        while not self._long_gone() and time.monotonic() < until:  # noqa: ASYNC110 - no process says it is gone
+            await asyncio.sleep(LOOK_S)
+
+    def _long_gone(self) -> list[workers.Neighbour]:
         now = time.monotonic()
-        seen = {each: self._gone.get(each.id, now) for each in neighbours if born(each.pid) != each.born}
+        seen = {
+            each: self._gone.get(each.id, now) for each in self._neighbours if born(each.pid) != each.born
+        }
         self._gone = {each.id: since for each, since in seen.items()}
         return [each for each, since in seen.items() if now - since >= GONE_S]

@@ -105,7 +105,8 @@ async def put(connection: Connection, messages: Sequence[Message]) -> None:
     )
 
 
-_LEASE = """
+_LEASE = (
+    """
 WITH RECURSIVE names AS (  -- from channel to channel by the index, past however much waits in between
     (SELECT o.channel FROM outbox o WHERE o.state IN ('queued', 'leased')
         AND (%(only)s::text IS NULL OR o.channel = %(only)s) ORDER BY o.channel LIMIT 1)
@@ -135,15 +136,24 @@ WITH RECURSIVE names AS (  -- from channel to channel by the index, past however
           AND (h.state = 'queued' OR h.lease_until < statement_timestamp())
         LIMIT room.room FOR UPDATE SKIP LOCKED) t
     LIMIT %(limit)s
+), taken AS (  -- charge, while an attempt was under way
+    SELECT o.id FROM outbox o JOIN due USING (id) JOIN alerts a ON a.id = o.alert_id
+    WHERE o.attempt > 0 AND a.state = 'acknowledged' AND """
+    + _CALLS
+    + """
+), back AS (
+    UPDATE outbox o SET state = 'cancelled', last_error = %(why)s, leased_by = NULL, lease_until = NULL
+    FROM taken WHERE o.id = taken.id
 )
 UPDATE outbox o SET state = 'leased', attempt = o.attempt + 1, leased_by = %(owner)s,
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-FROM due WHERE o.id = due.id
+FROM due WHERE o.id = due.id AND NOT EXISTS (SELECT FROM taken WHERE taken.id = o.id)
 RETURNING o.id, o.channel, o.kind, o.payload, o.attempt, o.created_at, o.rendered, o.group_id,
     coalesce((SELECT f.id FROM outbox f WHERE f.alert_id = o.alert_id AND f.channel = o.channel
               ORDER BY f.seq LIMIT 1),
              (SELECT f.id FROM outbox f WHERE f.group_id = o.group_id ORDER BY f.seq LIMIT 1), o.id) AS thread
 """
+)
 
 
 async def lease(
@@ -162,12 +172,13 @@ async def lease(
 
     Nothing is taken for the channels ``but``: they have enough to do; for others not more than their ``rooms``, or
     ``room`` of a channel that is not there. Channels that are ``open_`` get nothing but tests. With ``only`` a
-    message is a probe of that channel. ``owner`` is the node that delivers.
+    message is a probe of that channel. ``owner`` is the node that delivers. What calls for somebody to take charge is
+    not tried again where somebody did: nobody else sees that of a message that was under way at that moment.
     """
     wanted = {**rooms, **dict.fromkeys(but, 0)}
     values = {
         "limit": limit, "lease": lease_s, "owner": owner, "open": list(open_), "only": only, "usual": room,
-        "channels": list(wanted), "rooms": list(wanted.values()),
+        "channels": list(wanted), "rooms": list(wanted.values()), "why": TAKEN,
     }  # fmt: skip
     return [
         Leased(
@@ -207,12 +218,11 @@ async def collapse(connection: Connection, after_s: float, kinds: Sequence[str])
 async def take_back(connection: Connection, alert_ids: Sequence[int]) -> None:
     """Somebody took charge of alerts: what calls for that is not sent any more, whether or not it was tried.
 
-    What is under way is only marked: it is taken back where it does not arrive. Marking it takes its row, so that this
-    and a failure booked at the same moment wait for each other, and the later one sees what the first one wrote.
+    What is under way is left alone; `failed` takes it back where it does not arrive, else `lease`.
     """
     await connection.execute(
-        "UPDATE outbox SET state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END, last_error = %(why)s "
-        f"WHERE alert_id = ANY(%(ids)s) AND {_CALLS} AND state IN ('queued', 'leased')",
+        "UPDATE outbox SET state = 'cancelled', last_error = %(why)s WHERE alert_id = ANY(%(ids)s) "
+        f"AND {_CALLS} AND state = 'queued'",
         {"ids": list(alert_ids), "why": TAKEN},
     )
 
@@ -274,9 +284,8 @@ async def failed(connection: Connection, message: Leased, error: str, retry_in_s
     nothing changed, where the lease ran out and another attempt has begun: that one decides.
     """
     done = await connection.execute(
-        "UPDATE outbox o SET state = CASE WHEN %(retry)s::float8 IS NULL THEN 'dead' "
-        "WHEN c.taken OR o.last_error = %(why)s THEN 'cancelled' ELSE 'queued' END, "
-        "last_error = CASE WHEN (c.taken OR o.last_error = %(why)s) AND %(retry)s::float8 IS NOT NULL THEN %(why)s "
+        "UPDATE outbox o SET state = CASE WHEN %(retry)s::float8 IS NULL THEN 'dead' WHEN c.taken THEN 'cancelled' "
+        "ELSE 'queued' END, last_error = CASE WHEN c.taken AND %(retry)s::float8 IS NOT NULL THEN %(why)s "
         "ELSE %(error)s END, not_before = clock_timestamp() + make_interval(secs => coalesce(%(retry)s::float8, 0)), "
         f"leased_by = NULL, lease_until = NULL FROM (SELECT m.id, {_CALLS} AND EXISTS (SELECT FROM alerts a "
         "WHERE a.id = m.alert_id AND a.state = 'acknowledged') AS taken FROM outbox m WHERE m.id = %(id)s) c "
