@@ -22,7 +22,7 @@ from support.rules import (
     spread,
     stored,
 )
-from support.sql import rows
+from support.sql import column, rows
 from watchfloor.domain.conditions import EvaluatedRule
 from watchfloor.domain.default_rules import DEFAULT_RULES
 from watchfloor.domain.judging import NoData, Operator, Threshold
@@ -39,11 +39,14 @@ from watchfloor.domain.questions.rate import Rate
 from watchfloor.domain.rules import Rule
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.spans import SpanState
+from watchfloor.operations import dead_letters
+from watchfloor.operations.actor import Actor
 from watchfloor.operations.evaluating import evaluate_due
 from watchfloor.operations.rehearsing import rehearse
 from watchfloor.store import alert_rooms, past_alerts
 from watchfloor.store.certificates import SeenCertificate, save_certificates
 from watchfloor.store.database import Database
+from watchfloor.store.dead_letters import Selection
 from watchfloor.store.objectives import ObjectiveDefinition, apply_objectives
 from watchfloor.store.policy import apply_routing
 from watchfloor.store.readings import TooMuch, forecast, logs
@@ -257,6 +260,28 @@ async def test_a_job_that_a_death_paused_is_told_of_and_one_that_somebody_paused
         await make_run(database, job, at(60), at(90), "dead")
     await evaluate_due(database, DEFAULTS, at(100))
     assert [row[0] for row in await alerts_of(database)] == ["tripped: its latest run died"]
+
+
+async def test_what_somebody_discarded_is_over(database: Database) -> None:
+    await make_days(database)
+    await make_rules(database, stored(asking(Jobs(Measure.FAILURES), AT_LEAST_ONE)))
+    job = await make_job(database, "backup")
+    for moment in (60, 90):
+        await make_run(database, job, at(moment), at(moment + 10), "dead", f"at {moment}")
+    await rows(database, f"INSERT INTO dead_letters SELECT id, 'it failed', '{at(100)}' FROM runs")
+    first, second = await column(database, "SELECT id FROM runs ORDER BY id")
+    await evaluate_due(database, DEFAULTS, at(110))
+    assert [row[1:3] for row in await alerts_of(database)] == [
+        (f"2 failures in a row; #{second} at 90", "firing")
+    ]
+    await dead_letters.discard_many(database, Actor("ann"), Selection(run_ids=(second,)))
+    await evaluate_due(database, DEFAULTS, at(120))
+    assert [row[1:3] for row in await alerts_of(database)] == [
+        (f"1 failure in a row; #{first} at 60", "firing")
+    ]
+    await dead_letters.discard_many(database, Actor("ann"), Selection(run_ids=(first,)))
+    await evaluate_due(database, DEFAULTS, at(130))
+    assert [row[2] for row in await alerts_of(database)] == ["resolved"]
 
 
 async def test_a_run_that_died_before_it_began_counts_as_dead(database: Database) -> None:

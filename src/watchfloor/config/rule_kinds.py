@@ -119,7 +119,8 @@ class JobRuleKeys(EvaluatedKeys):
     kind: Literal["jobs"] = Field(description="What the rule looks at.")
     jobs: Patterns = Field((), description="Which jobs, by name or pattern; each is judged by itself.")
     failures: Annotated[int, Field(ge=1, le=100)] | None = Field(
-        None, description="Fires when so many runs in a row failed for good."
+        None,
+        description="Fires when so many runs in a row failed for good. What somebody discarded does not count.",
     )
     failed_percent: Annotated[float, Field(gt=0, le=100)] | None = Field(
         None, description="Fires when so many percent of the runs within the window failed."

@@ -36,9 +36,9 @@ class JobRun:
 class Jobs(Question):
     """One measure of the jobs whose names match one of ``jobs``; all of them if there is none.
 
-    ``failures``: runs in a row that failed for good. ``share``: of the runs that ended within ``window_s`` so many
-    percent, if there were ``least`` at least. ``unsuccessful``: seconds since a run succeeded, or since the job was
-    made. ``duration``: seconds that the latest run has taken.
+    ``failures``: runs in a row that failed for good and that nobody discarded. ``share``: of the runs that ended
+    within ``window_s`` so many percent, if there were ``least`` at least. ``unsuccessful``: seconds since a run
+    succeeded, or since the job was made. ``duration``: seconds that the latest run has taken.
     """
 
     kind: ClassVar[str] = "jobs"

@@ -29,6 +29,11 @@ _SEEN = (
 )
 _STARTED = "coalesce(r.started_at, r.finished_at) AS started_at"
 """A run may die without having begun: its deadline passed while it waited."""
+_DISCARDED = (
+    "EXISTS (SELECT FROM dead_letters l WHERE l.run_id = r.id "
+    "AND l.settled_at IS NOT NULL AND l.requeued_as IS NULL)"
+)
+"""Somebody looked at the run that died and let it be."""
 _STATES = {
     Measure.FAILURES: ("succeeded", "dead"),
     Measure.SHARE: ("succeeded", "dead"),
@@ -41,12 +46,13 @@ _LATEST = f"""
 SELECT j.id, r.started_at, r.finished_at, r.state FROM unnest(%(ids)s::int[]) AS j(id) CROSS JOIN LATERAL (
     SELECT {_STARTED}, finished_at, state FROM runs r WHERE r.job_id = j.id AND {_SEEN}
         AND r.state = ANY(%(states)s) AND (r.finished_at IS NULL OR r.finished_at >= %(since)s)
+        AND (%(measure)s <> 'failures' OR r.state <> 'dead' OR NOT {_DISCARDED})
     ORDER BY r.id DESC LIMIT %(most)s) r
 """
 _DEAD = f"""
 SELECT j.id, d.run, d.error FROM unnest(%(ids)s::int[]) AS j(id) CROSS JOIN LATERAL (
     SELECT n.id AS run, n.error FROM (SELECT r.id, r.state, r.error, r.finished_at FROM runs r WHERE r.job_id = j.id
-        AND r.state IN ('succeeded', 'dead') ORDER BY r.id DESC LIMIT {NEWEST}) n
+        AND (r.state = 'succeeded' OR r.state = 'dead' AND NOT {_DISCARDED}) ORDER BY r.id DESC LIMIT {NEWEST}) n
     WHERE n.state = 'dead' ORDER BY n.finished_at DESC LIMIT 1) d
 """
 _SUCCESSES = """
