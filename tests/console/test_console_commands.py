@@ -15,6 +15,7 @@ from watchfloor.console.commands import (
     COMMANDS,
     KEPT,
     LONGEST,
+    SECTIONS,
     Mistake,
     completions,
     matching,
@@ -26,6 +27,7 @@ from watchfloor.console.commands import (
 from watchfloor.console.keymap import TYPED
 from watchfloor.console.line import plain
 from watchfloor.console.screens.orders import Orders
+from watchfloor.console.screens.sectioned import SectionedRoom
 
 
 async def command(driver: Driver, line: str) -> None:
@@ -127,6 +129,20 @@ async def test_a_filter_by_command_on_lists_and_texts() -> None:
         await driver.press("escape", "enter")
         await command(driver, "f latency")
         driver.sees("/latency")
+
+
+async def test_a_section_is_shown_by_its_name_from_anywhere_all_of_it_or_what_matches() -> None:
+    async with console() as driver:
+        for word, (room, section) in SECTIONS.items():
+            await command(driver, word)
+            shown = driver.app.room
+            assert isinstance(shown, SectionedRoom)
+            assert (shown.tab(), shown.part.name, shown.filter_text) == (room, section, "")
+        await driver.press("1", "enter")
+        await command(driver, "rules slow")
+        driver.sees("Rules", "slow queries", "/slow")
+        await command(driver, "rules")
+        driver.sees_not("/slow")
 
 
 async def test_an_alert_is_acknowledged_by_its_number_with_a_note_from_any_room_and_undone() -> None:

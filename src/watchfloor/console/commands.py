@@ -83,12 +83,38 @@ ARGUMENTS: Mapping[str, Argument] = {
 """What may stand after the name of an action, by the id of the action."""
 
 
+SECTIONS: Mapping[str, tuple[str, str]] = {
+    "nodes": ("health", "Nodes"),
+    "components": ("health", "Components"),
+    "dead-letters": ("jobs", "Dead letters"),
+    "queues": ("jobs", "Queues"),
+    "tasks": ("jobs", "Tasks"),
+    "rules": ("alerts", "Rules"),
+    "silences": ("alerts", "Silences"),
+    "deliveries": ("alerts", "Deliveries"),
+    "on-call": ("alerts", "On call"),
+    "analytics": ("alerts", "Analytics"),
+    "files": ("settings", "Files"),
+    "channels": ("settings", "Channels"),
+}
+"""Sections that a word leads to, each as its room and its name there."""
+
+_SHORTER = {"dead-letters": ("dead",), "on-call": ("oncall",)}
+
+
+def _section(word: str) -> Command:
+    room, name = SECTIONS[word]
+    where = f"Show the {name.casefold()} of {room.capitalize()}, all or what matches."
+    return Command(word, where, _SHORTER.get(word, ()), argument=Argument("[FILTER]", "section"))
+
+
 def _command(action: Action) -> Command:
     return Command(action.id.replace("_", "-"), action.help, action.aliases, action, ARGUMENTS.get(action.id))
 
 
 COMMANDS: tuple[Command, ...] = (
     *(_command(action) for action in ACTIONS if not action.scopes & TYPED),
+    *(_section(word) for word in SECTIONS),
     Command(
         "resume",
         "Watch a paused service again; undo takes it back.",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from watchfloor.config.problems import ConfigError
-from watchfloor.console.commands import Command, Mistake, Order, Value, number, pick
+from watchfloor.console.commands import SECTIONS, Command, Mistake, Order, Value, number, pick
 from watchfloor.console.screens.acts import (
     ask_to_acknowledge,
     ask_to_change,
@@ -25,6 +25,7 @@ from watchfloor.console.screens.incident import IncidentRoom
 from watchfloor.console.screens.job import JobRoom
 from watchfloor.console.screens.rule import RuleRoom
 from watchfloor.console.screens.run import RunRoom
+from watchfloor.console.screens.sectioned import SectionedRoom
 from watchfloor.console.screens.service import ServiceRoom
 from watchfloor.console.screens.several import Subject
 from watchfloor.console.screens.text import TextRoom
@@ -113,11 +114,17 @@ class Orders:
     def plan_room(self, order: Order) -> Plan:
         return lambda: self._show(order.command.name, order.words)
 
-    def _show(self, room: str, words: str) -> None:
+    def plan_section(self, order: Order) -> Plan:
+        room, section = SECTIONS[order.command.name]
+        return lambda: self._show(room, order.words, section)
+
+    def _show(self, room: str, words: str, section: str = "") -> None:
         self._app.go(room)
         if len(self._app.screen_stack) > 1:
             self._app.go(room)  # the list is what is filtered, not what was opened from it
         shown = self._app.room
+        if section and isinstance(shown, SectionedRoom):
+            shown.show_section(section)
         if shown is not None:
             shown.use_filter(words)
 
