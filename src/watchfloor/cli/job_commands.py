@@ -211,7 +211,7 @@ def calendar(
 @jobs_app.command()
 def queues(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One queue, minute by minute.")] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One queue, minute by minute.")] = "",
     since: Annotated[str, typer.Option(help="With NAME, from this moment: -6h, yesterday.")] = "-1h",
     json: Json = False,
 ) -> None:
