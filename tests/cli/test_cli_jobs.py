@@ -375,6 +375,38 @@ async def test_the_calendar_and_the_queues_are_printed_as_text_and_as_json(
     assert json.loads(capsys.readouterr().out) == []
 
 
+async def test_the_course_of_a_queue_is_printed_minute_by_minute_as_text_and_as_json(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await desk.save_form("job", {**REPORT, "on_queue": "nightly"})
+    await job_requests.queue_course("nightly", "-1h", True)(desk)
+    assert json.loads(capsys.readouterr().out) == []  # nobody looked at it yet
+    minute = (await desk.status()).at.replace(second=0, microsecond=0)
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO queue_minutes (queue, minute, waiting, ready, running, oldest_s, started, lag_p50_ms, "
+            "lag_p99_ms, lag_max_ms) VALUES ('nightly', %(old)s, 1, 1, 1, 0, 1, 1, 1, 1), "
+            "('nightly', %(new)s, 2, 3, 4, 9, 7, 5, 20, 30)",
+            {"old": minute - timedelta(hours=3), "new": minute - timedelta(minutes=5)},
+        )
+    await job_requests.queue_course("nightly", "-1h", True)(desk)
+    (point,) = json.loads(capsys.readouterr().out)
+    assert (point["depth"], point["running"], point["started"]) == (5, 4, 7)
+    assert (point["lag_p50"], point["lag_p99"]) == (0.005, 0.02)
+    await job_requests.queue_course("nightly", "-6h", False)(desk)
+    head, _, newest = capsys.readouterr().out.splitlines()
+    assert head.split()[:4] == ["MINUTE", "WAIT", "RUNNING", "STARTED"]
+    assert newest.split()[3:] == ["5", "4", "7", "5.0", "ms", "20.0", "ms"]
+
+
+async def test_a_queue_that_does_not_exist_and_a_moment_that_is_none_are_refused(desk: Desk) -> None:
+    await desk.save_form("job", {**REPORT, "on_queue": "nightly"})
+    with pytest.raises(Refused, match=re.escape('There is no queue called nightli. Did you mean "nightly"?')):
+        await job_requests.queue_course("nightli", "-1h", False)(desk)
+    with pytest.raises(Refused):
+        await job_requests.queue_course("nightly", "soonish", False)(desk)
+
+
 async def test_days_on_which_clocks_change_and_overlaps_are_told_in_the_calendar(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -209,11 +209,17 @@ def calendar(
 
 
 @jobs_app.command()
-def queues(context: typer.Context, json: Json = False) -> None:
-    """Print how queues stand, and how late their runs began within the last hour."""
+def queues(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One queue, minute by minute.")] = "",
+    since: Annotated[str, typer.Option(help="With NAME, from this moment: -6h, yesterday.")] = "-1h",
+    json: Json = False,
+) -> None:
+    """Print how queues stand and how late their runs began within the last hour, or the course of one queue."""
     from watchfloor.cli import job_requests, plain
 
-    plain.ask(_options(context), job_requests.queues(json))
+    request = job_requests.queue_course(name, since, json) if name else job_requests.queues(json)
+    plain.ask(_options(context), request)
 
 
 @jobs_app.command()

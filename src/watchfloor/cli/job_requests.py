@@ -13,10 +13,10 @@ from watchfloor.cli.entries import read_entries
 from watchfloor.cli.plain import age, show_json, show_table
 from watchfloor.config.document import plain_value, read_document
 from watchfloor.config.forms import written
-from watchfloor.config.problems import Mistakes
+from watchfloor.config.problems import Mistakes, suggest
 from watchfloor.domain.backfill import Again
 from watchfloor.domain.durations import compact_duration, format_duration
-from watchfloor.domain.job_boards import day_in_words
+from watchfloor.domain.job_boards import QueuePoint, QueueRow, day_in_words
 from watchfloor.domain.moments import parse_moment
 from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
@@ -167,18 +167,54 @@ def queues(json: bool) -> Request:
         rows = [
             (
                 each.name,
-                *(
-                    str(number)
-                    for number in (each.ready, each.waiting, each.running, each.nodes, each.started)
-                ),
-                *("-" if lag is None else f"{lag * 1000:.1f} ms" for lag in (each.lag_p50, each.lag_p99)),
+                *(str(number) for number in (each.ready, each.waiting, each.running)),
+                _seconds(each.oldest_s) if each.ready else "-",
+                *(str(number) for number in (each.nodes, each.started)),
+                *_late(each),
             )
             for each in found
         ]
-        head = ("QUEUE", "READY", "WAITING", "RUNNING", "NODES", "STARTED/H", "LATE P50", "LATE P99")
+        head = (
+            "QUEUE",
+            "READY",
+            "WAITING",
+            "RUNNING",
+            "OLDEST",
+            "NODES",
+            "STARTED/H",
+            "LATE P50",
+            "LATE P99",
+        )
         show_json(found) if json else show_table(head, rows)
 
     return request
+
+
+def queue_course(name: str, since: str, json: bool) -> Request:
+    """The question for how one queue stood, minute by minute. Raises `Refused` where there is none of this name."""
+
+    async def request(desk: Desk) -> None:
+        begin = _moment(since, (await desk.status()).at)
+        found = await desk.queue_course(name, begin)
+        names = [] if found else [each.name for each in await desk.queues()]
+        if not found and name not in names:
+            raise Refused(f"There is no queue called {one_line(name, 100)}. {suggest(name, names)}".rstrip())
+        rows = [
+            (
+                f"{each.at.astimezone():%Y-%m-%d %H:%M %z}",
+                *(str(number) for number in (each.depth, each.running, each.started)),
+                *_late(each),
+            )
+            for each in found
+        ]
+        head = ("MINUTE", "WAIT", "RUNNING", "STARTED", "LATE P50", "LATE P99")
+        show_json(found) if json else show_table(head, rows)
+
+    return request
+
+
+def _late(each: QueueRow | QueuePoint) -> tuple[str, ...]:
+    return tuple("-" if lag is None else f"{lag * 1000:.1f} ms" for lag in (each.lag_p50, each.lag_p99))
 
 
 def workers(json: bool) -> Request:

@@ -4,8 +4,11 @@ The rules are those of crontab(5): five fields, or six with seconds first; names
 where day of month and day of week are both restricted, either is enough. A field that begins with ``*`` is not
 restricted. This module knows nothing of time zones: it works on wall clocks, where every day has 24 hours.
 
-The arithmetic is ours. APScheduler's trigger would need each field translated (its 0 is Monday), two triggers for
-days, and a wall clock without time zone around it; what would be left to it is the thirty lines of `next_at`.
+The arithmetic is ours. APScheduler 3 fires where every field matches, day of month and day of week, and its 0 is
+Monday; by its documentation a time in the gap of spring does not fire, and one in the repeated hour of autumn fires
+twice. For cron's rules each field would need translating, days two triggers, and all of it a wall clock without time
+zone; what would be left to it is the thirty lines of `next_at`. How wall clocks become moments is in `schedules`. Both
+are held against a naive cron of the tests that lives through every minute: ``tests/domain/cron_oracle.py``.
 """
 
 from __future__ import annotations
