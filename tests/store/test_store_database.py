@@ -85,6 +85,19 @@ async def test_connections_that_are_abandoned_free_what_they_held_at_once(
     await until(free)
 
 
+async def test_who_was_in_the_middle_of_a_statement_when_connections_were_abandoned_gets_an_error(
+    dsn: str, database: Database
+) -> None:
+    lost = Database(dsn, name="lost", size=20)
+    asked = [asyncio.create_task(one(lost, "SELECT pg_sleep(600)")) for _ in range(20)]
+    await until(
+        lambda: one(database, "SELECT count(*) = 20 FROM pg_stat_activity WHERE query LIKE '%sleep(600)'")
+    )
+    lost.abandon()
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(each, psycopg.OperationalError) and is_away(each) for each in told), told
+
+
 async def test_more_transactions_than_connections_wait_for_their_turn(dsn: str) -> None:
     database = Database(dsn, name="test", size=2)
     found = await asyncio.gather(*(one(database, "SELECT pg_backend_pid()") for _ in range(20)))

@@ -9,10 +9,12 @@ Queries are SQL with ``%(name)s`` parameters, rows are named tuples.
 from __future__ import annotations
 
 import asyncio
+import os
 import select
+import socket
 import weakref
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -162,11 +164,14 @@ class Database:
     def abandon(self) -> None:
         """Cut every connection, kept, in use or given away, without a loop: the one they belong to is lost.
 
-        What they hold on the server, locks above all, is free at once.
+        What they hold on the server, locks above all, is free at once. Only their sockets are shut: the driver may be
+        in the middle of one, here or in another thread, and would go on with memory that was given back.
         """
         self._closed = True
         for connection in list(self._open):
-            connection.pgconn.finish()
+            if not connection.closed:
+                with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+                    line.shutdown(socket.SHUT_RDWR)
 
     async def _drop_idle(self) -> None:
         idle, self._idle = self._idle, []
