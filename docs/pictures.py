@@ -62,7 +62,7 @@ async def main(stage: Scene) -> None:
         await draw(boot, (120, 32), None, "alert", "3 enter")
         await draw(boot, (120, 30), None, "analytics", "3 shift+tab enter")
         await draw(boot, (120, 24), None, "jobs", "2")
-        await draw(boot, (80, 24), "day", "small", "1")
+        await draw(boot, (80, 24), "day", "small", "1 escape")
     finally:
         boot.end()
 

@@ -18,7 +18,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 def read(text: str) -> Samples:
     """Every sample by name and labels. Raises `ValueError` for whatever the specification does not allow."""
-    if not text.endswith("# EOF\n") or text.count("# EOF") != 1:
+    if not text.endswith("# EOF\n") or text.split("\n").count("# EOF") != 1:
         raise ValueError("the text must end with # EOF, once")
     samples: Samples = {}
     done: set[str] = set()

@@ -9,18 +9,23 @@ from collections.abc import Iterator
 import pytest
 from strict_openmetrics import read
 
-from support.make import at, definition, make_services
+from support.make import at, definition, make_services, state_row
 from support.rules import make_job, make_run
 from support.sql import rows
 from support.waiting import until
+from watchfloor.api import answers, strangers
 from watchfloor.api import listener as module
+from watchfloor.api.guests import Guest
 from watchfloor.api.listener import Listener
 from watchfloor.api.openmetrics import CONTENT_TYPE
+from watchfloor.domain.check_state import CheckState
+from watchfloor.domain.outcome import Status
 from watchfloor.operations import heartbeats
 from watchfloor.operations.actor import Actor
 from watchfloor.store.database import Database
 from watchfloor.store.figures import count_hours
 from watchfloor.store.health import clock
+from watchfloor.store.results import save_states
 
 OPERATOR = Actor("operator")
 
@@ -207,33 +212,148 @@ async def test_clients_that_drip_are_cut_off_and_keep_nobody_out(
     dripping = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(3)]
     for _, writer in dripping:
         writer.write(b"G")
-    turned_away = await send(listener, b"GET /healthz HTTP/1.1\r\n\r\n")
-    assert turned_away.startswith(b"HTTP/1.1 503 ")
-    for reader, writer in dripping:
+    await until(lambda: listener._guests.count == 3)
+    assert (await send(listener, b"GET /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    (first, _), *others = dripping
+    assert (await first.read(-1)).startswith(b"HTTP/1.1 503 ")  # the oldest had to go
+    for reader, _ in others:
         assert (await reader.read(-1)).startswith(b"HTTP/1.1 408 ")
+    for _, writer in dripping:
         writer.transport.abort()
-    await until(lambda: listener._open == 0)
-    assert (await ask(listener, "/healthz"))[0] == 200
+    await until(lambda: listener._guests.count == 0)
 
 
-async def test_who_is_turned_away_and_stays_keeps_nobody_out(
-    listener: Listener, monkeypatch: pytest.MonkeyPatch
+async def test_who_is_being_answered_stays_and_who_is_turned_away_keeps_nobody_out(
+    database: Database, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LINGER_S", 30.0)
-    monkeypatch.setattr(module, "AT_ONCE", 3)
-    dripping = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(3)]
-    for _, writer in dripping:
-        writer.write(b"G")
-    staying = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(3)]
-    for reader, _ in staying:
-        assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")
-    assert await send(listener, b"GET /healthz HTTP/1.1\r\n\r\n") == b""  # too many even to be told
-    for _, writer in dripping:
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    token = await made_token(database)
+    async with database.transaction() as connection:
+        await connection.execute("SELECT FROM heartbeats FOR UPDATE")
+        asking = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(2)]
+        for _, writer in asking:
+            writer.write(f"GET /ping/{token} HTTP/1.1\r\n\r\n".encode())
+        await until(lambda: sum(each.busy for each in guests(listener)) == 2)
+        staying = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(2)]
+        for reader, _ in staying:
+            assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")
+        assert await send(listener, b"GET /healthz HTTP/1.1\r\n\r\n") == b""  # too many even to be told
+    for reader, writer in asking:
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
         writer.transport.abort()
-    await until(lambda: listener._open == 0)
     assert (await ask(listener, "/healthz"))[0] == 200
     for _, writer in staying:
         writer.transport.abort()
+
+
+def guests(listener: Listener) -> list[Guest]:
+    return [each for crowd in list(listener._guests._by_address.values()) for each in list(crowd)]
+
+
+async def test_thousands_of_idle_connections_are_bounded_and_keep_nobody_out(
+    database: Database, listener: Listener
+) -> None:
+    token = await made_token(database)
+    idle: list[asyncio.StreamWriter] = []
+    try:
+        for n in range(2_500):
+            _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+            idle.append(writer)
+            writer.write(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
+            if n % 500 == 499:
+                assert (await ask(listener, f"/ping/{token}"))[0] == 200
+                assert listener._guests.count <= module.AT_ONCE
+                for gone in idle[: -module.AT_ONCE]:
+                    gone.transport.abort()
+    finally:
+        for writer in idle:
+            writer.transport.abort()
+
+
+async def test_a_whole_log_may_be_sent_and_its_end_is_kept(database: Database, listener: Listener) -> None:
+    token = await made_token(database)
+    assert (await ask(listener, f"/ping/{token}", "POST", b"x" * 3_000_000 + b"the end"))[0] == 200
+    chunked = f"POST /ping/{token}/log HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(chunked.encode())
+    assert await reader.readuntil(b"\r\n\r\n") == module.GO_ON
+    writer.write(b"".join(b"4\r\nbits\r\n" for _ in range(20_000)) + b"0\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    writer.transport.abort()
+    found = await rows(
+        database, "SELECT length(body), right(body, 7) FROM heartbeat_pings ORDER BY seq"
+    )  # fmt: skip
+    assert found == [(10_000, "the end"), (10_000, "itsbits")]
+
+
+async def test_a_body_that_says_it_is_too_long_is_refused_before_it_comes(listener: Listener) -> None:
+    announced = b"POST /ping/x HTTP/1.1\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
+    assert (await send(listener, announced)).startswith(b"HTTP/1.1 413 ")
+
+
+async def test_wrong_tokens_are_bounded_and_a_right_one_is_heard_all_the_same(
+    database: Database, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "DIGESTS_S", 0.0)
+    token = await made_token(database)
+    old = token
+    told = [(await ask(listener, f"/ping/wrong-{n}"))[::2] for n in range(strangers.BURST + 3)]
+    assert set(told[: strangers.BURST]) == {(404, "there is nothing here\n")}
+    status, headers, text = await ask(listener, "/ping/wrong")
+    assert (status, text, b"Retry-After: 5" in headers) == (
+        429,
+        "too many wrong tokens from this address\n",
+        True,
+    )
+    assert (await ask(listener, f"/ping/{token}"))[0] == 200
+    fresh = await heartbeats.new_token(database, OPERATOR, "backup")
+    assert (await ask(listener, f"/ping/{fresh}"))[0] == 200
+    assert (await ask(listener, f"/ping/{old}"))[0] == 429
+    assert len(await rows(database, "SELECT * FROM heartbeat_pings")) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET /healthz HTTP/1.1\r\n\r\nGET /metrics HTTP/1.1\r\n\r\n", 200),
+        (b"GET /healthz HTTP/1.1\r\n\r\n\x16\x03\x01 no request at all", 200),
+        (b"HEAD /healthz HTTP/1.0\r\n\r\nPOST /ping/x HTTP/1.1\r\n\r\n", 200),
+        (b"GET http://elsewhere.example/healthz HTTP/1.1\r\n\r\n", 200),
+        (b"GET /healthz\r\n\r\n", 400),
+        (b"PUT /ping/x HTTP/1.1\r\n\r\n", 405),
+        (b"GET /../healthz HTTP/1.1\r\n\r\n", 404),
+        (b"GET /ping/%2e%2e/%2e%2e/metrics HTTP/1.1\r\n\r\n", 404),
+        (b"GET /ping/..%2f..%2fetc%2fpasswd HTTP/1.1\r\n\r\n", 404),
+        (b"GET //healthz HTTP/1.1\r\n\r\n", 404),
+        (b"GET /healthz%00 HTTP/1.1\r\n\r\n", 404),
+        (b"GET /ping/a?rid=%ff%fe HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://[ HTTP/1.1\r\n\r\n", 400),
+        (b"POST /ping/x HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /ping/x HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400),
+        (b"GET /heal thz HTTP/1.1\r\n\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+    ],
+)
+async def test_one_connection_has_one_answer_whatever_it_says(
+    database: Database, listener: Listener, data: bytes, status: int
+) -> None:
+    answer = await send(listener, data, end=True)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_hostile_names_are_told_as_labels_that_a_strict_reader_takes(
+    database: Database, listener: Listener
+) -> None:
+    names = ['"} 1\n# EOF', "back\\slash", "größe ✓ \U0001f4be", '{a="b"}', "\u202edrow"]
+    made = await make_services(database, *(definition(name, group_name=name) for name in names))
+    fine = CheckState(Status.OK, Status.OK)
+    async with database.transaction() as connection:
+        await save_states(connection, [state_row(each.id, state=fine) for each in made.values()])
+    found = read((await ask(listener, "/metrics"))[2])
+    told = {dict(labels).get("service") for _, labels in found}
+    assert set(names) <= told
 
 
 async def test_a_database_that_is_away_is_said_and_the_token_is_nowhere(

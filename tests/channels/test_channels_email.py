@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.utils import parsedate_to_datetime
@@ -60,6 +61,24 @@ def ca_file(authority: Authority, tmp_path: Path) -> str:
     path = tmp_path / "authority.pem"
     path.write_bytes(authority.pem())
     return str(path)
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [({}, "since 12:32 IST"), ({"time_zone": "Europe/Berlin"}, "since 08:02 CET")],
+    ids=["the zone of the product", "the zone of the channel"],
+)
+def test_a_mail_tells_times_as_the_clocks_of_its_readers_show_them(own: dict[str, str], told: str) -> None:
+    mail = message_from_bytes(
+        render(settings(**own), replace(draft(), time_zone="Asia/Kolkata")), policy=policy.default
+    )
+    assert mail["subject"].endswith(told)
+    assert parsedate_to_datetime(mail["date"]) == NOW
+
+
+def test_a_time_zone_that_does_not_exist_is_a_mistake_of_the_channel() -> None:
+    with pytest.raises(ValueError, match="there is no such time zone; write a name such as Europe/Berlin"):
+        settings(time_zone="Mars/Base")
 
 
 async def test_a_mail_arrives_in_text_and_html(tmp_path: Path) -> None:

@@ -10,15 +10,26 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.engines import lone_node, stored_service
 from watchfloor.config.kinds import probe_kinds
-from watchfloor.engine.prober import Finding, Prober, make_watch
+from watchfloor.engine.finding import Finding
+from watchfloor.engine.prober import Prober
 from watchfloor.engine.sentry import Sentry
+from watchfloor.engine.thread import new_loop
+from watchfloor.engine.watches import make_watch
 from watchfloor.probes.resolve import Resolver, use_resolver
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run on the loop that the engine has."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(work)
 
 
 async def main(plan: dict) -> None:  # type: ignore[type-arg]
@@ -48,7 +59,7 @@ async def main(plan: dict) -> None:  # type: ignore[type-arg]
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
     if given["name_server"] is None:
-        asyncio.run(main(given))
+        run(main(given))
     else:
         with use_resolver(Resolver(["127.0.0.1"], given["name_server"], hosts="/nonexistent")):
-            asyncio.run(main(given))
+            run(main(given))

@@ -1,27 +1,26 @@
 """No false alarm: whatever happens to the monitor, what it watches was never down, and it never says so.
 
-Every target here is well all the time. The monitor is made to stall, stopped, cut off, left without name server; its
-clock jumps, its database goes away. Not one check may be found failing by that.
+Every target here is well while the monitor is made to stall, stopped, cut off, left without name server. Limits are
+tight: every single check counts, and an answer that is late by as much as the shortest stall is failing. Not one check
+may be found failing. Then the targets really fail, and all must be found: who excuses everything is no monitor.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import signal
-import socket
-import struct
 import sys
-import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chaos_targets import Targets, name_server, web_server, web_services
 
 pytestmark = [
     pytest.mark.chaos,
@@ -30,30 +29,19 @@ pytestmark = [
 
 WATCH = Path(__file__).with_name("chaos_watch.py")
 BAD = ("failing", "degraded")
-TIMEOUT_MS = 1000
-
-
-class Answers(BaseHTTPRequestHandler):
-    """A target that is always well."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
 def target() -> Iterator[int]:
     """The port of a server that answers."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
+    with web_server() as server:
+        yield server.server_port
+
+
+@pytest.fixture
+def targets(tmp_path: Path) -> Iterator[Targets]:
+    with web_server() as web, name_server() as names:
+        yield Targets(web, names, tmp_path / "flag")
 
 
 class Link:
@@ -110,6 +98,7 @@ class Watcher:
         self.process = process
         self.said: list[dict[str, str]] = []
         self.counts: Counter[str] = Counter()
+        self.each: Counter[tuple[str, str]] = Counter()
         self._heard = asyncio.Event()
 
     async def listen(self) -> None:
@@ -118,6 +107,7 @@ class Watcher:
             said = json.loads(line)
             self.said.append(said)
             self.counts[said["status"]] += 1
+            self.each[said["name"], said["status"]] += 1
             self._heard.set()
 
     async def until(self, status: str, more: int = 1) -> None:
@@ -128,25 +118,23 @@ class Watcher:
                 self._heard.clear()
                 await self._heard.wait()
 
+    async def until_each(self, names: Iterable[str], status: str, more: int = 1) -> None:
+        """Until so many more checks of each of these found this."""
+        wanted = {(name, status): self.each[name, status] + more for name in names}
+        async with asyncio.timeout(90):
+            while any(self.each[each] < number for each, number in wanted.items()):
+                self._heard.clear()
+                await self._heard.wait()
+
     def bad(self) -> list[dict[str, str]]:
         return [said for said in self.said if said["status"] in BAD]
 
 
 @asynccontextmanager
 async def watching(
-    url: str, sentinels: tuple[str, ...] = (), name_server: int | None = None
+    services: Sequence[dict[str, Any]], sentinels: tuple[str, ...] = (), name_server: int | None = None
 ) -> AsyncIterator[Watcher]:
-    """A process that checks one target ten times a second in several ways."""
-    host, _, port = url.removeprefix("http://").removesuffix("/").rpartition(":")
-    services = [
-        {"name": "http", "kind": "http", "settings": {"url": url}, "timeout_ms": TIMEOUT_MS},
-        {
-            "name": "tcp",
-            "kind": "tcp",
-            "settings": {"host": host, "port": int(port)},
-            "timeout_ms": TIMEOUT_MS,
-        },
-    ]
+    """A process that checks services ten times a second."""
     plan = json.dumps({"services": services, "sentinels": sentinels, "name_server": name_server})
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(WATCH), plan, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
@@ -154,7 +142,7 @@ async def watching(
     watcher = Watcher(process)
     listening = asyncio.create_task(watcher.listen())
     try:
-        await watcher.until("ok", 4)
+        await watcher.until_each([each["name"] for each in services], "ok")
         yield watcher
     finally:
         process.send_signal(signal.SIGCONT)
@@ -171,35 +159,51 @@ def times(chaos_long: bool) -> int:
 
 
 def lengths(times: int, seed: int, chaos_long: bool) -> list[float]:
-    """How long each stall lasts: with --chaos-long up to a minute, most of them short."""
-    chance = random.Random(seed)
-    if not chaos_long:
-        return [chance.uniform(1.0, 2.5) for _ in range(times)]
-    return [min(60.0, 1.0 + chance.expovariate(1 / 3.0)) for _ in range(times)]
+    """How long each stall lasts, drawn evenly in the logarithm: with --chaos-long up to a minute, else seconds."""
+    chance, most = random.Random(seed), 60.0 if chaos_long else 4.0
+    drawn = [math.exp(chance.uniform(0.0, math.log(most))) for _ in range(times)]
+    print(f"seed {seed}: stalls of {', '.join(f'{length:.2f}' for length in drawn)} s")
+    return drawn
+
+
+async def nobody_was_down_until_they_failed(watcher: Watcher, targets: Targets) -> None:
+    assert watcher.bad() == []
+    targets.fail()
+    await watcher.until_each(targets.names, "failing", 2)
 
 
 async def test_a_loop_that_stands_still_finds_nobody_down(
-    target: int, times: int, chaos_seed: int, chaos_long: bool
+    targets: Targets, times: int, chaos_seed: int, chaos_long: bool
 ) -> None:
-    async with watching(f"http://127.0.0.1:{target}/") as watcher:
+    async with watching(targets.services) as watcher:
         assert watcher.process.stdin is not None
         for length in lengths(times, chaos_seed, chaos_long):
             watcher.process.stdin.write(f"{length}\n".encode())
             await watcher.process.stdin.drain()
-            await watcher.until("ok", 6)
-        assert watcher.bad() == []
+            await watcher.until_each(targets.names, "ok", 3)
+        await nobody_was_down_until_they_failed(watcher, targets)
 
 
 async def test_a_process_that_was_stopped_finds_nobody_down(
-    target: int, times: int, chaos_seed: int, chaos_long: bool
+    targets: Targets, times: int, chaos_seed: int, chaos_long: bool
 ) -> None:
-    async with watching(f"http://127.0.0.1:{target}/") as watcher:
+    async with watching(targets.services) as watcher:
         for length in lengths(times, chaos_seed, chaos_long):
             watcher.process.send_signal(signal.SIGSTOP)
             await asyncio.sleep(length)  # the stop itself has this length: there is nothing to wait for
             watcher.process.send_signal(signal.SIGCONT)
-            await watcher.until("ok", 6)
-        assert watcher.bad() == []
+            await watcher.until_each(targets.names, "ok", 3)
+        await nobody_was_down_until_they_failed(watcher, targets)
+
+
+async def test_who_fails_while_the_loop_stands_still_again_and_again_is_found(targets: Targets) -> None:
+    async with watching(targets.services) as watcher:
+        assert watcher.process.stdin is not None
+        targets.fail()
+        for _ in range(3):
+            watcher.process.stdin.write(b"1.5\n")
+            await watcher.process.stdin.drain()
+            await watcher.until_each(targets.names, "failing")
 
 
 async def test_a_link_that_is_cut_finds_nobody_down(target: int, times: int) -> None:
@@ -207,65 +211,27 @@ async def test_a_link_that_is_cut_finds_nobody_down(target: int, times: int) -> 
     await link.restore()
     first, *others = link.ports
     sentinels = tuple(f"127.0.0.1:{port}" for port in others)
-    async with watching(f"http://127.0.0.1:{first}/", sentinels) as watcher:
+    services = web_services("127.0.0.1", first)
+    async with watching(services, sentinels) as watcher:
         for _ in range(times):
             link.cut()
             await watcher.until("unknown", 3)
             await link.restore()
-            await watcher.until("ok", 6)
+            await watcher.until_each([each["name"] for each in services], "ok")
         assert watcher.bad() == []
         assert any("cut off" in said["summary"] for said in watcher.said)
     link.cut()
 
 
-class NameServer:
-    """Answers every question with this machine, or nothing at all."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.port = int(self._socket.getsockname()[1])
-        self.dead = False
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                query, sender = self._socket.recvfrom(4096)
-            except OSError:
-                return
-            if not self.dead:
-                self._socket.sendto(_answer(query), sender)
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-def _answer(query: bytes) -> bytes:
-    end = query.index(b"\0", 12) + 5
-    is_a = query[end - 4 : end - 2] == b"\0\1"
-    head = query[:2] + b"\x81\x80" + struct.pack(">HHHH", 1, int(is_a), 0, 0)
-    record = b"\xc0\x0c\0\1\0\1" + struct.pack(">IH", 0, 4) + bytes((127, 0, 0, 1))
-    return head + query[12:end] + (record if is_a else b"")
-
-
-@contextmanager
-def name_server() -> Iterator[NameServer]:
-    started = NameServer()
-    try:
-        yield started
-    finally:
-        started.close()
-
-
 async def test_a_name_server_that_is_dead_finds_nobody_down(target: int, times: int) -> None:
     with name_server() as names:
-        async with watching(f"http://shop.example:{target}/", name_server=names.port) as watcher:
+        services = web_services("shop.example", target)
+        async with watching(services, name_server=names.port) as watcher:
             for _ in range(times):
                 names.dead = True
                 await watcher.until("unknown", 3)
                 names.dead = False
-                await watcher.until("ok", 4)
+                await watcher.until_each([each["name"] for each in services], "ok")
             assert watcher.bad() == []
             assert any("no name server answers" in said["summary"] for said in watcher.said)
 
@@ -276,8 +242,9 @@ async def test_a_target_that_is_really_down_is_found_failing_all_the_same(target
     await link.restore()
     await others.restore()
     sentinels = tuple(f"127.0.0.1:{port}" for port in others.ports)
-    async with watching(f"http://127.0.0.1:{link.ports[0]}/", sentinels) as watcher:
+    services = web_services("127.0.0.1", link.ports[0])
+    async with watching(services, sentinels) as watcher:
         link.cut()
-        await watcher.until("failing", 2)
+        await watcher.until_each([each["name"] for each in services], "failing", 2)
         assert not any("cut off" in said["summary"] for said in watcher.said)
     others.cut()

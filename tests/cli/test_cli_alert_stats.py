@@ -10,8 +10,11 @@ from test_cli_channels import Shell
 
 from support.databases import Server, _drop_templates, database, dsn
 from support.make import make_alerts, make_rules, make_services
+from support.sql import column
 from watchfloor.cli.alert_stats import stats
+from watchfloor.domain.zones import zone
 from watchfloor.operations.actor import Refused
+from watchfloor.store import settings
 from watchfloor.store.database import Database
 from watchfloor.store.embedded import Embedded
 
@@ -41,7 +44,15 @@ async def test_what_fired_is_counted_and_what_waits_is_not(
     assert [each["name"] for each in found["services"]] == ["cart", "shop"]
     assert sum(map(sum, found["week"])) == 2
     assert all("week" not in each for each in (found["all"], *found["rules"], *found["services"]))
+    async with database.transaction() as connection:
+        await settings.change(connection, "alerts.time_zone", "Asia/Kathmandu", "ann")
+    _, out, _ = await shell.run("alerts", "stats", "--json")
+    week = json.loads(out)["week"]
+    fired = await column(database, "SELECT fired_at FROM alerts WHERE fired_at IS NOT NULL")
+    there = [each.astimezone(zone("Asia/Kathmandu")) for each in fired]
+    assert all(week[each.weekday()][each.hour] for each in there)
     _, out, _ = await shell.run("alerts", "stats", "--top", "1")
+    assert "+0545: 2 alerts" in out
     assert "2 alerts" in out
     assert "cart" in out
     assert "shop" not in out

@@ -108,7 +108,8 @@ async def test_dead_letters_are_listed_and_replayed(shell: Shell, database: Data
     assert await shell.run("channels", "replay", "--channel", "ops") == (0, "1 message queued again\n", "")
     _, said, _ = await shell.run("channels")
     assert said.splitlines()[1].split()[:6] == ["ok", "ops", "webhook", "0", "2", "0"]
-    for words in (["replay", "--channel", "ops"], ["replay"], ["replay", "x"], ["test", "ops"]):
+    refused = (["discard", letters[0]["id"]], ["discard", "x"])
+    for words in (["replay", "--channel", "ops"], ["replay"], ["replay", "x"], ["test", "ops"], *refused):
         code, said, error = await shell.run("channels", *words)
         assert (code, said) == (1, "")
         assert error.startswith("watchfloor: ")

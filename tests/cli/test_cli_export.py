@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.make import EPOCH, at, definition, make_days, make_services
+from watchfloor.cli.desk import Desk
 from watchfloor.cli.export import request, stretch
 from watchfloor.cli.exporting import NO_PARQUET, TextSink, sink, write, write_file
 from watchfloor.domain.export import FORMATS, Wanted, inert
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.spans import SpanState
-from watchfloor.operations.actor import Refused
+from watchfloor.operations.actor import Actor, Refused
 from watchfloor.store import export
 from watchfloor.store.database import Database
 from watchfloor.store.results import (
@@ -190,3 +191,18 @@ def test_a_stretch_of_time_is_read_and_nonsense_is_refused() -> None:
 def test_what_cannot_be_exported_is_named(kind: str, grain: str) -> None:
     with pytest.raises(Refused, match="allowed: "):
         request(kind, "csv", ("1d", "", ""), ("", ""), grain, None)
+
+
+async def test_a_name_that_nothing_has_is_refused_and_no_file_is_made(
+    database: Database, tmp_path: Path
+) -> None:
+    async def connect() -> Database:
+        return database
+
+    await make_world(database)
+    output = tmp_path / "found.csv"
+    desk = Desk(connect, str, Actor("kim"))
+    for selection, told in ((("shpo", ""), "service shpo"), (("shop", "mail"), "service shop of group mail")):
+        with pytest.raises(Refused, match=f"there is no {told};"):
+            await request("results", "csv", ("1d", "", ""), selection, "raw", output)(desk)
+    assert not output.exists()

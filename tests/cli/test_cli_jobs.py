@@ -27,7 +27,7 @@ from watchfloor.config.document import read_document
 from watchfloor.config.problems import Mistakes
 from watchfloor.domain.calendar import CalendarFire, Plan
 from watchfloor.domain.calendar import calendar as planned
-from watchfloor.domain.job_boards import Coming
+from watchfloor.domain.coming import Coming
 from watchfloor.domain.schedules import Schedule
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.operations.editing import Invalid
@@ -338,6 +338,28 @@ async def test_the_next_fires_are_printed_with_days_on_which_clocks_change(
         ("2026-10-26 09:00:00+01:00", "clocks have changed"),
         ("2026-11-02 09:00:00+01:00", ""),
     ]
+
+
+async def test_fires_of_schedules_that_are_filled_in_are_those_that_the_job_has_once_it_is_saved(
+    desk: Desk, database: Database
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute("INSERT INTO calendars (name, days) VALUES ('feasts', '{12-24..01-01}')")
+    yearly = {
+        "cron": "0 6 * * *",
+        "time_zone": "Europe/Berlin",
+        "calendars": ["feasts"],
+        "start": "2099-12-23",
+    }
+    schedules = [yearly, {"every": "7m"}, {"cron": "every day"}]
+    foreseen = await desk.foresee("", schedules[:1], 3)
+    assert [each.local[:10] for each in foreseen] == ["2099-12-23", "2100-01-02", "2100-01-03"]
+    assert len(await desk.foresee("", schedules, 4)) == 4, "one that is not filled in rightly has none"
+    values = {"name": "tidy", "kind": "dummy", "schedules": schedules[:2]}
+    await desk.save_form("job", values, "", 0)
+    saved = await desk.coming("tidy", 5)
+    assert await desk.foresee("tidy", schedules, 5) == saved, "an interval goes on from where it began"
+    assert await desk.foresee("", [{"at": "2001-01-01T00:00"}], 5) == []
 
 
 async def test_the_next_fires_of_a_job_that_nothing_starts_are_none_and_a_name_of_none_is_refused(

@@ -9,6 +9,8 @@ import pytest
 from test_cli_channels import Shell
 
 from support.databases import Server, _drop_templates, database, dsn
+from support.make import make_alerts, make_services
+from support.sql import column
 from watchfloor.config.oncall import PersonKeys, RotaKeys
 from watchfloor.store.database import Database
 from watchfloor.store.duty import apply_oncall
@@ -20,6 +22,21 @@ __all__ = ["_drop_templates", "database", "dsn"]
 @pytest.fixture
 def server(embedded: Embedded) -> Server:
     return Server("embedded", embedded.dsn)
+
+
+async def test_an_alert_is_handed_over_with_a_note(dsn: str, database: Database, tmp_path: Path) -> None:
+    shell = Shell(tmp_path, dsn)
+    person = PersonKeys.model_validate({"name": "deputy", "channels": [{"channel": "c"}]}).spec()
+    async with database.transaction() as connection:
+        await apply_oncall(connection, {"people": [person]})
+    services = await make_services(database, "shop")
+    (alert,) = await make_alerts(database, *services.values())
+    number = str(alert.id)
+    code, out, _ = await shell.run("alerts", "hand-over", number, "--to", "deputy", "--note", "your database")
+    assert (code, out) == (0, f"handed over to deputy: #{number}\n")
+    said = "SELECT note FROM alert_events WHERE kind = 'handed_over'"
+    assert await column(database, said) == ["your database"]
+    assert await column(database, "SELECT person FROM outbox WHERE person <> ''") == ["deputy"]
 
 
 async def test_who_is_on_call_is_said_and_overridden(dsn: str, database: Database, tmp_path: Path) -> None:

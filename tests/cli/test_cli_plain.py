@@ -18,8 +18,9 @@ import typer
 from support.databases import Server, _drop_templates, dsn, in_loop, system_server
 from support.make import make_alerts, make_days, make_rules, make_services, now
 from support.waiting import until_now
-from watchfloor.cli.main import _options, app
+from watchfloor.cli.main import app
 from watchfloor.cli.options import Options
+from watchfloor.cli.said import options_of
 from watchfloor.store import logs
 from watchfloor.store.database import Database
 from watchfloor.store.embedded import Embedded
@@ -113,6 +114,14 @@ def test_logs_can_be_filtered(shell: Shell) -> None:
     ]
     assert shell.read("logs", "--text", "nothing like it") == []
     assert "there is no level loud" in shell.bad("logs", "--level", "loud")
+
+
+def test_a_note_is_left_and_what_nobody_could_take_is_not_handed_over(shell: Shell) -> None:
+    assert shell.good("alerts", "note", "2", "--note", "seen") == "noted in the history of #2\n"
+    last = shell.read("alerts", "show", "2")["events"][-1]
+    assert (last["kind"], last["note"]) == ("noted", "seen")
+    assert "A note needs words" in shell.bad("alerts", "note", "2", "--note", " ")
+    assert "There is no person called ann" in shell.bad("alerts", "hand-over", "2", "--to", "ann")
 
 
 def test_an_alert_is_acknowledged_shown_and_taken_back(shell: Shell) -> None:
@@ -218,7 +227,7 @@ def test_what_is_said_after_the_command_counts(tmp_path: Path) -> None:
     before = Options(Path("a"), tmp_path, "one", mouse=True)
     after = Options(Path("b"), tmp_path, "one", mouse=False)
     context = typer.Context(typer.main.get_command(app), obj=before)
-    assert _options(context, config=Path("b"), data_dir=None, mouse=False) == after
+    assert options_of(context, config=Path("b"), data_dir=None, mouse=False) == after
 
 
 @pytest.fixture

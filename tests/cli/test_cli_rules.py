@@ -57,7 +57,10 @@ async def test_rules_are_listed_tried_and_tested(dsn: str, database: Database, t
     assert (first["name"], first["words"], first["about"], first["waits_s"]) == (
         "slow", "a service is failing", "service sh*", 60.0,
     )  # fmt: skip
-    assert "a service is failing" in (await shell.run("rules"))[1]
+    listed = (await shell.run("rules"))[1]
+    assert "a service is failing" in listed
+    assert "mute: tells nobody: it has no channels, and no route and no chain tells any" in listed
+    assert "slow: tells nobody" not in listed
     code, out, _ = await shell.run("rules", "try", "slow")
     assert code == 0
     assert out.startswith("slow would have fired 1 time in the last 7d, here,\n")

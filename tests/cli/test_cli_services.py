@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from support.databases import _drop_templates, database, dsn, empty_dsn, server
-from support.make import definition, make_services, state_row
+from support.make import definition, make_services, now, state_row
 from support.sql import one
+from watchfloor.cli import databases as board
 from watchfloor.cli import services as show
 from watchfloor.cli.config import check
 from watchfloor.cli.desk import Desk
 from watchfloor.cli.maintenance import show_slots
 from watchfloor.cli.options import Options
-from watchfloor.cli.plain import show_json
+from watchfloor.cli.plain import show_health, show_json
 from watchfloor.domain.check_state import CheckState
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.trial import TAKEN_WITHIN
@@ -23,6 +26,7 @@ from watchfloor.operations.actor import Actor, Refused
 from watchfloor.store import results
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.nodes import LOCK_CLASS
+from watchfloor.store.partitions import ensure_partitions
 
 __all__ = ["_drop_templates", "database", "dsn", "empty_dsn", "server"]
 
@@ -56,6 +60,17 @@ async def test_one_service_says_why_and_on_what_it_hangs(
     assert data["tree"]["needed_by"] == 1
     with pytest.raises(Refused, match='Did you mean "router"'):
         await show.one("ruoter")(desk)
+
+
+async def test_an_uptime_is_never_rounded_up_to_all(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await make_services(database, "shop", "wiki")
+    shop, wiki = await desk.health()
+    show_health([replace(shop, uptime_24h=0.99999), replace(wiki, uptime_24h=1.0)], await now(database))
+    lines = capsys.readouterr().out.splitlines()
+    assert "99.99 %" in lines[1]
+    assert " 100 %" in lines[2]
 
 
 async def test_groups_are_printed_with_score_and_formula(
@@ -123,6 +138,20 @@ async def test_the_times_of_windows_are_printed(desk: Desk, capsys: pytest.Captu
     assert all("nights  next" in line for line in lines[1:])
 
 
+async def test_a_window_that_would_be_open_at_once_is_said_to_be(desk: Desk, database: Database) -> None:
+    moment = await now(database)
+    start, end = (moment + timedelta(hours=hours) for hours in (-1, 1))
+    window = {
+        "name": "now",
+        "covers": {"groups": ["front"]},
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+    }
+    problems, notes = await desk.judge("window", window)
+    assert not problems
+    assert [note.split(":")[0] for note in notes] == ["open at once"]
+
+
 async def live_node(held: Connection, name: str, *tags: str) -> None:
     """A node that lives as long as the connection is open."""
     await held.execute(
@@ -177,3 +206,56 @@ def test_a_file_is_checked_for_tags_that_its_own_node_has_not(
         "check it\n"
     )
     assert "good; 1 service" in printed.out
+
+
+async def test_databases_are_listed_with_their_week_and_the_queries_over_their_limits(
+    desk: Desk, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = {"dsn": "postgresql://ann:pw@db.example/shop"}
+    made = await make_services(
+        database,
+        definition("shop db", kind="postgres", settings=place, environment="production"),
+        definition("late orders", kind="query", settings=place),
+        definition("orders a minute", kind="query", settings=place),
+        definition("cache", kind="redis", settings={"host": "cache"}),
+        definition("site", kind="http"),
+    )
+    state = CheckState(Status.DEGRADED, Status.DEGRADED)
+    fine = CheckState(Status.OK, Status.OK)
+    moment = await now(database)
+    async with database.transaction() as connection:
+        await ensure_partitions(connection, moment.date())
+        await results.save_states(
+            connection,
+            [
+                state_row(made["shop db"].id, moment, state=fine),
+                state_row(made["cache"].id, moment, state=fine),
+                state_row(made["late orders"].id, moment, state=state, summary="PostgreSQL yields 7"),
+            ],
+        )
+        await results.save_facts(
+            connection, [(made["shop db"].id, moment, {}, {"connections_used": 61, "connections_max": 97})]
+        )
+        row = results.ResultRow(made["shop db"].id, moment, 1, 0, 900, 0, None, None, 900)
+        await results.copy_results(
+            connection,
+            [
+                replace(row, ts=moment - timedelta(seconds=n), status=status)
+                for n, status in enumerate((0, 2, 3, 0, 0))
+            ],
+        )
+    rows, status = await board.databases(faults=False)(desk)
+    board.show_databases(rows, status.at)
+    text = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert text[0].startswith(
+        "STATE DATABASE KIND ENVIRONMENT CHECKED LATENCY OK 7D CONNECTIONS LAG QUERIES NOT OK"
+    )
+    assert text[1].startswith("ok shop db postgres production")
+    assert text[1].endswith("75 % 61 of 97 - 2 late orders")
+    assert text[2].endswith("1.0 ms - - - 0 -")
+    faults, _ = await board.databases(faults=True)(desk)
+    show_json(faults)
+    (shop,) = json.loads(capsys.readouterr().out)
+    assert (shop["name"], shop["state"], shop["over"]) == ("shop db", "ok", ["late orders"])
+    assert (shop["success_7d"], shop["checks_7d"], shop["address"]) == (0.75, 4, "db.example:5432/shop")
+    assert "pw" not in json.dumps(shop)

@@ -23,6 +23,7 @@ from watchfloor.domain.questions.jobs import Jobs, Measure
 from watchfloor.domain.questions.logs import Logs
 from watchfloor.domain.questions.metric import Metric
 from watchfloor.domain.questions.rate import Rate
+from watchfloor.domain.questions.unknown import Unknown
 from watchfloor.domain.rules import BUILT_IN, OWN_RULES
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
@@ -112,6 +113,7 @@ KINDS = {
     "burn": ("policies: [1h]", BurnRate(("1h",)), "gt", 1.0, 60.0),
     "forecast": ("metric: disk, reaches: 100", Forecast("disk", 100.0), "lte", 86_400.0, 600.0),
     "anomaly": ("metric: latency", Anomaly("latency", 900.0), "gt", 50.0, 60.0),
+    "unknown": ("severity: warning", Unknown(), "gt", 0.0, 30.0),
 }
 
 
@@ -177,6 +179,14 @@ def test_every_kind_refuses_what_means_nothing(
     assert words in text
 
 
+def test_a_rule_on_blind_checks_waits_a_quarter_of_an_hour_unless_it_says_otherwise(tmp_path: Path) -> None:
+    waits = [read(tmp_path, keys, "unknown").required().rules[0] for keys in ("severity: info", "for: 2m")]
+    assert [(each.for_s, each.condition and each.condition.threshold.for_s) for each in waits] == [
+        (900.0, 900.0),
+        (120.0, 120.0),
+    ]
+
+
 def test_a_default_gives_way_to_what_is_written(tmp_path: Path) -> None:
     """A certificate that fires at five days cannot be critical at seven."""
     (rule,) = read(tmp_path, "fire: 5", "certificate").required().rules
@@ -205,7 +215,16 @@ def test_the_page_about_rules_is_up_to_date_and_tells_every_key() -> None:
 @pytest.mark.parametrize(
     ("written", "on"),
     [
-        ("", {"cache hit rate", "slow queries", "dead runs"}),
+        (
+            "",
+            {
+                "cache hit rate",
+                "slow queries",
+                "slow queries in PostgreSQL",
+                "dead runs",
+                "checks that find nothing out",
+            },
+        ),
         ("default_rules: []", set()),
         ("default_rules: [slow queries]", {"slow queries"}),
     ],
@@ -245,8 +264,10 @@ def test_names_of_the_product_are_not_to_be_had(tmp_path: Path, name: str) -> No
 
 def test_labels_and_a_category_are_carried_by_alerts(tmp_path: Path) -> None:
     keys = "metric: cpu, fire: 1, category: capacity, labels: {team: web, cost.centre: '42'}"
+    keys += ", runbook: 'https://wiki.example/cpu'"
     (rule,) = read(tmp_path, keys).required().rules
-    assert rule.labels == {"category": "capacity", "team": "web", "cost.centre": "42"}
+    own = {"category": "capacity", "runbook": "https://wiki.example/cpu"}
+    assert rule.labels == {**own, "team": "web", "cost.centre": "42"}
 
 
 @pytest.mark.parametrize(

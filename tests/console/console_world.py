@@ -30,7 +30,7 @@ from rule_world import rehearsal, rule_health, rule_lines, week_of_alerts
 from telling_world import channel_rows, duty_lines, sent_meets, sent_rows, silence_rows
 
 from watchfloor.cli.channel_words import how_it_reads, notices
-from watchfloor.cli.editors import COMMON, kind_fields
+from watchfloor.cli.editors import COMMON, JobEditor, kind_fields
 from watchfloor.cli.rule_editor import KINDS as RULE_KINDS
 from watchfloor.cli.rule_editor import rule_fields
 from watchfloor.config.base import Settings
@@ -62,6 +62,7 @@ from watchfloor.domain.boards import (
     LogRow,
     NodeRow,
     ResultPoint,
+    SentDetail,
     SentRow,
     ServiceDetail,
     SettingRow,
@@ -70,7 +71,9 @@ from watchfloor.domain.boards import (
     TaskRunRow,
 )
 from watchfloor.domain.calendar import CalendarFire
-from watchfloor.domain.channel_boards import ChannelRow, SaidRow
+from watchfloor.domain.channel_boards import ChannelRow, Replayed, SaidRow
+from watchfloor.domain.coming import Coming, coming
+from watchfloor.domain.databases import DatabaseRow, Known, databases
 from watchfloor.domain.duty_boards import DutyRow, PersonRow
 from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import Course, Figures, History, Sample
@@ -85,6 +88,7 @@ from watchfloor.domain.job_boards import (
     WorkerRow,
 )
 from watchfloor.domain.matchers import BadMatcher, match, parse_all
+from watchfloor.domain.node import MEASURED, NodeCourse
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.planner import Slot, preview
 from watchfloor.domain.post_mortem import IncidentReport, LinkedRun, LogLine
@@ -106,6 +110,7 @@ from watchfloor.operations.dead_letters import Settled
 from watchfloor.operations.editing import Invalid, Overtaken
 from watchfloor.store.dead_letters import Selection
 from watchfloor.store.deliveries import DeliveryFilter
+from watchfloor.store.jobs import schedule_of
 from watchfloor.store.logs import LogFilter, LogTerm
 
 NOW = datetime(2026, 8, 20, 14, 2, 31, tzinfo=UTC)
@@ -208,6 +213,39 @@ def health_rows(now: datetime = NOW) -> list[HealthRow]:
             )
         )
     return rows
+
+
+def query_rows(now: datetime = NOW) -> list[HealthRow]:
+    """Services that send queries to the watched databases; the health board of this world is without them."""
+    like = next(row for row in health_rows(now) if row.name == "orders database")
+    states = {"late orders": Status.FAILING, "orders a minute": Status.OK, "slow statements": Status.DEGRADED}
+    return [
+        replace(
+            like,
+            id=100 + number,
+            name=name,
+            kind="query",
+            hard=state,
+            status=state,
+            summary=f"PostgreSQL yields {number}0",
+            alert_id=None,
+        )
+        for number, (name, state) in enumerate(states.items())
+    ]
+
+
+def known_databases() -> dict[int, Known]:
+    """What is known of the databases of `health_rows` and of the queries."""
+    ids = {row.name: row.id for row in [*health_rows(), *query_rows()]}
+    orders = {"dsn": "postgresql://watch:${ORDERS}@orders.example.com/orders"}
+    figures = {"connections_used": 61.0, "connections_max": 97.0}
+    return {
+        ids["orders database"]: Known(orders, metrics=figures, succeeded=20_150, judged=20_160),
+        ids["reporting database"]: Known(
+            {"dsn": "${REPORTS}"}, metrics={"replication_lag_seconds": 12.4}, succeeded=900, judged=1_000
+        ),
+        **{row.id: Known(orders, succeeded=9, judged=10) for row in query_rows()},
+    }
 
 
 def why(row: HealthRow, now: datetime = NOW) -> tuple[Reason, ...]:
@@ -618,6 +656,19 @@ def node_rows(now: datetime = NOW) -> list[NodeRow]:
     return [row(1, "floor-01", "running", True, 1), row(2, "floor-02", "running", False, 86_000, "killed")]
 
 
+def node_course(now: datetime = NOW, length: timedelta = timedelta(hours=1)) -> NodeCourse:
+    """What is known of a node: two days, until now."""
+    since = now - timedelta(days=2)
+    begin, minute = max(since, now - length), timedelta(minutes=1)
+    minutes = (now - begin) // minute
+    step = max(minute, length / 240)
+    samples = tuple(
+        Sample(begin + n * step, 1.0 + n % 7, peak=3.0 + n % 11) for n in range(max(1, (now - begin) // step))
+    )
+    course = Course(samples, Figures(1.0, 4.0, 6.5, 13.0))
+    return NodeCourse(now - length, now, since, minutes, dict.fromkeys(MEASURED, course))
+
+
 def component_rows(now: datetime = NOW) -> list[ComponentRow]:
     """Loops inside the engines."""
     names = ("prober", "recorder", "heart", "courier", "housekeeper", "intake", "evaluator")
@@ -659,7 +710,7 @@ def slot_rows(now: datetime = NOW) -> list[Slot]:
     hour = timedelta(hours=1)
     nightly = Slot(
         2, "database patches", "next", now + 11 * hour, now + 13 * hour, "kinds postgres",
-        "weekly 0 1 * * fri (Europe/Berlin) for 2h", "minor release", "kim", "console", "",
+        "weekly on fri at 01:00 (Europe/Berlin) for 2h", "minor release", "kim", "console", "",
     )  # fmt: skip
     moved = replace(
         nightly, starts=now + 1600 * hour, ends=now + 1602 * hour, clocks="clocks go back by 1h inside it"
@@ -702,7 +753,7 @@ def judged(what: str, values: Mapping[str, object]) -> tuple[Sequence[Problem], 
     if what == "window":
         window = judge_window(values, {}, Path("/nowhere"))
         opens = [] if window.made is None else preview(spec_from(window.made.spec), NOW)
-        return window.problems, [f"opens {each}" for each in opens]
+        return window.problems, opens
     job = judge_job(values, KINDS, {}, Path("/nowhere"))
     return job.problems, job.notes
 
@@ -805,6 +856,7 @@ class World:
     )  # by name
     trial: Trial | None = None
     silences: list[SilenceRow] = field(default_factory=lambda: silence_rows(NOW))
+    duty: list[DutyRow] = field(default_factory=lambda: duty_lines(NOW))
     sent: list[SentRow] = field(default_factory=lambda: sent_rows(NOW))
     people: list[PersonRow] = field(default_factory=person_rows)
     slots: list[Slot] = field(default_factory=lambda: slot_rows())
@@ -812,6 +864,8 @@ class World:
     settings: list[SettingRow] = field(default_factory=setting_rows)
     nodes: list[NodeRow] = field(default_factory=node_rows)
     components: list[ComponentRow] = field(default_factory=component_rows)
+    queries: list[HealthRow] = field(default_factory=lambda: query_rows(NOW))
+    known: dict[int, Known] = field(default_factory=lambda: known_databases())
     problems: tuple[str, ...] = ()
     preferences: dict[str, object] = field(default_factory=dict)
     broken: Exception | None = None  # what every read and operation raises
@@ -1049,7 +1103,7 @@ class FakeReader:
 
     async def duty(self) -> Sequence[DutyRow]:
         self._read("duty")
-        return duty_lines(NOW)
+        return self.world.duty
 
     async def alert_stats(self, over: timedelta) -> AlertStats:
         self._read("alert_stats")
@@ -1081,6 +1135,11 @@ class FakeReader:
         found = rehearsal(NOW, over)
         return replace(found, fired=()) if values.get("fire") == 9000 else found
 
+    async def foresee(self, job: str, schedules: Sequence[Mapping[str, Any]], count: int) -> Sequence[Coming]:
+        self._read("foresee")
+        specs = JobEditor().specs(schedules)
+        return coming([schedule_of(each, self.world.now) for each in specs], self.world.now, count)
+
     async def rule_health(self, name: str) -> RuleHealth | None:
         self._read("rule_health")
         rows = [row for row in self.world.rules if row.name == name and row.kind != "state"]
@@ -1110,6 +1169,11 @@ class FakeReader:
         self._read("deliveries")
         return [row for row in self.world.sent if sent_meets(row, wanted, before)][:limit]
 
+    async def sent(self, message: str) -> SentDetail | None:
+        row = next((row for row in self.world.sent if row.id == message), None)
+        text = "no answer\nrunbook: [b]x[/b]"
+        return None if row is None else SentDetail(row, "ann", f"CRITICAL {row.title}", text, True, 1234)
+
     async def settings(self) -> Sequence[SettingRow]:
         self._read("settings")
         return list(self.world.settings)
@@ -1123,9 +1187,17 @@ class FakeReader:
         self._read("nodes")
         return list(self.world.nodes)
 
+    async def node_course(self, node_id: int, length: timedelta) -> NodeCourse:
+        self._read("node_course")
+        return node_course(self.world.now, length)
+
     async def components(self) -> Sequence[ComponentRow]:
         self._read("components")
         return list(self.world.components)
+
+    async def databases(self) -> Sequence[DatabaseRow]:
+        self._read("databases")
+        return databases([*self.world.services, *self.world.queries], self.world.known)
 
     async def preferences(self) -> Mapping[str, object]:
         self._read("preferences")
@@ -1221,10 +1293,18 @@ class FakeOperator:
         self._note("test_rule", name)
         return Told(("chat", "kim on phone"), ("pager has a mute time now",), "website")
 
-    async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> int:
+    async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> Replayed:
         self._note("replay", tuple(str(each) for each in ids))
         self.world.sent = [
             replace(row, state="queued") if UUID(row.id) in ids else row for row in self.world.sent
+        ]
+        self.world.changed("outbox")
+        return Replayed(len(ids))
+
+    async def discard_letters(self, ids: Sequence[UUID]) -> int:
+        self._note("discard_letters", tuple(str(each) for each in ids))
+        self.world.sent = [
+            replace(row, state="cancelled") if UUID(row.id) in ids else row for row in self.world.sent
         ]
         self.world.changed("outbox")
         return len(ids)

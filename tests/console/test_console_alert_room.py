@@ -10,10 +10,15 @@ from uuid import UUID
 
 import pytest
 from console_driver import console
-from console_world import NOW, World
+from console_world import NOW, World, alert_detail, alert_rows
 from textual import events
 
-from watchfloor.console.screens.silencing import SilenceDialog, read_end
+from watchfloor.console.format import Moment
+from watchfloor.console.screens.alert_sections.active import COLUMNS
+from watchfloor.console.screens.silencing import SilenceDialog, matchers_of, read_end
+from watchfloor.domain.duty_boards import DutyRow
+from watchfloor.domain.matchers import match, parse_all, split, subject_labels
+from watchfloor.domain.severity import Severity
 from watchfloor.domain.silences import Reach, Wish
 
 TO_RULES = ("3", "tab", "tab")
@@ -37,6 +42,23 @@ async def test_the_gravest_stand_first_then_the_newest_and_what_is_opened_is_unr
         await driver.press("enter", "escape")
         driver.sees("#42")
         driver.sees_not("*#42", "unread")
+
+
+async def test_an_alert_that_nobody_is_told_of_says_why_and_stands_below_those_that_call() -> None:
+    world = World()
+    why: dict[int, dict[str, object]] = {
+        42: {"quiet": ("dependency",), "root": "gateway"},
+        40: {"quiet": ("silence",)},
+    }
+    world.alerts = [replace(row, **why.get(row.id, {})) for row in world.alerts]  # type: ignore[arg-type]
+    async with console(world=world, size=(120, 30)) as driver:
+        await driver.press("3")
+        driver.sees("● firing ⊘", "⊘ behind gateway", "⊘ silenced", "⊘ 2 quiet")
+        assert [row.id for row in driver.app.room.table.rows.shown] == [41, 38, 39, 37, 42, 40]
+        await driver.press("G", "enter")
+        driver.sees("⊘ nobody is told: silenced")
+        await driver.press("escape", "/", *"quiet:silence", "enter")
+        driver.sees_not("behind gateway")
 
 
 async def test_an_alert_tells_what_matters_first_and_nothing_of_it_is_cut_off() -> None:
@@ -192,6 +214,13 @@ async def test_each_section_has_keys_of_its_own_and_no_others() -> None:
         driver.sees("R replay")
 
 
+def test_who_took_care_of_an_alert_is_bound_to_nothing_once_it_is_over() -> None:
+    ends = next(each for each in COLUMNS if each.title == "ACK ENDS")
+    row = replace(alert_rows()[0], state="acknowledged", acked_by="ann", acked_until=None)
+    assert ends.cell(row, Moment(NOW), 9) == (("never", "muted"),)
+    assert ends.cell(replace(row, state="resolved"), Moment(NOW), 9) == ()
+
+
 async def test_a_silence_is_filled_in_from_the_labels_of_the_alert_and_says_what_it_matches() -> None:
     async with console() as driver:
         await driver.press("3", "s")
@@ -205,6 +234,23 @@ async def test_a_silence_is_filled_in_from_the_labels_of_the_alert_and_says_what
         assert driver.world.done == [("add_silences", wish)]
         await driver.press("u")
         assert driver.world.done[-1] == ("expire_silences", (10,))
+
+
+def test_a_silence_like_an_alert_about_no_service_matches_the_next_one_of_its_kind() -> None:
+    row = replace(alert_rows()[0], rule="dead runs", service="", service_id=None)
+    labels = {"job": "nightly backup", "since": "2031-03-01T12:00:00+00:00"}
+    assert matchers_of(replace(alert_detail(row), labels=labels)) == 'job="nightly backup" rule="dead runs"'
+
+
+def test_a_silence_like_the_alert_about_one_disk_leaves_the_other_disks_of_that_machine_alone() -> None:
+    labels = {"service": "db", "kind": "host", "group": "data", "metric": "disk_used_percent{mount=/var/lib}"}
+    row = replace(alert_rows()[0], service="db", rule="disks")
+    written = matchers_of(replace(alert_detail(row), labels=labels))
+    assert written == 'service="db" metric="disk_used_percent{mount=/var/lib}" rule="disks"'
+    wanted = parse_all(split(written))
+    assert match(wanted, subject_labels(labels, "disks", Severity.WARNING))
+    other = {**labels, "metric": "disk_used_percent{mount=/}"}
+    assert not match(wanted, subject_labels(other, "disks", Severity.WARNING))
 
 
 async def test_s_why_and_enter_are_enough_for_a_silence() -> None:
@@ -341,6 +387,25 @@ async def test_one_dead_letter_is_replayed_after_it_was_asked() -> None:
         assert driver.world.done == [("replay", (str(UUID(int=6)),))]
 
 
+async def test_the_page_of_a_message_says_what_was_sent_and_sends_it_again() -> None:
+    async with console() as driver:
+        await driver.press(*TO_DELIVERIES, "e", "enter")
+        driver.sees("WHAT WAS SENT", "for ann", "CRITICAL mail relay is failing", "runbook: [b]x[/b]")
+        driver.sees("… 1 234 more characters are not shown", "WHAT BECAME OF IT")
+        await driver.press("R", "enter")
+        assert driver.world.done == [("replay", (str(UUID(int=6)),))]
+
+
+async def test_a_dead_letter_is_discarded_after_it_was_asked() -> None:
+    async with console() as driver:
+        await driver.press(*TO_DELIVERIES, "D")
+        driver.sees("this message is delivered, no dead letter")
+        await driver.press("e", "D")
+        driver.sees("Discard 1 dead letter", "to pager: mail relay is failing")
+        await driver.press("enter")
+        assert driver.world.done == [("discard_letters", (str(UUID(int=6)),))]
+
+
 async def test_every_dead_letter_that_is_shown_is_replayed_at_once_and_counted() -> None:
     async with console() as driver:
         await driver.press(*TO_DELIVERIES, "/", *"state:dead", "enter", "A")
@@ -371,6 +436,15 @@ async def test_who_is_on_call_which_chains_run_and_what_is_held_are_one_section(
             "● on call", "operations", "primary", "in 20h", "deputy", "✘ nobody", "▲ escalates", "step 2 of 3"
         )
         driver.sees("⊘ paused", "◌ held", "on chat")
+
+
+async def test_until_when_somebody_is_on_call_can_be_read_on_a_narrow_screen() -> None:
+    world = World()
+    until = NOW + timedelta(hours=14, minutes=45)
+    world.duty = [DutyRow("rota", "operations of the whole shop", "primary", until, "deputy")]
+    async with console(world, size=(80, 24)) as driver:
+        await driver.press("3", "shift+tab", "shift+tab")
+        driver.sees("in 14h 45m", "deputy")
 
 
 async def test_rules_say_what_they_fire_for_and_what_they_would_have_done() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from console_driver import console
-from console_pty import started, terminal
+from console_pty import PATIENCE_S, started, terminal
 from console_world import World, health_rows
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,11 +77,11 @@ async def test_the_menu_lists_what_there_is_and_says_what_was_copied(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     async with console(size=(160, 30)) as driver:
         await driver.press("3", "y")
-        driver.sees("Copy", "watchfloor alerts ack 42", "enter copy")
+        driver.sees("Copy", "WHAT ITS TEXT", "watchfloor alerts ack 42", "enter copy")
         await driver.type("comm")
         await driver.press("enter")
         path = tmp_path / "watchfloor" / "copied.txt"
-        driver.sees(f"there is no terminal: command, 24 characters written to {path}")
+        driver.sees(f"written to {path} (there is no terminal): command, 24 characters")
         assert path.read_text() == "watchfloor alerts ack 42"
 
 
@@ -132,7 +132,7 @@ def test_the_terminal_gets_the_sequence_and_nothing_else_of_it(environ: dict[str
         assert output.count(expected.encode()) == 1
         assert output.count(b"52;c;") == expected.count("52;c;")
         found.type(b"\x03")
-        found.process.wait(10)
+        found.process.wait(PATIENCE_S)
 
 
 def test_what_is_too_big_goes_to_a_file_and_the_path_is_said(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_what_is_too_big_goes_to_a_file_and_the_path_is_said(tmp_path: Path) -> 
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert json.loads(path.read_text())["id"] == 1
         found.type(b"\x03")
-        found.process.wait(10)
+        found.process.wait(PATIENCE_S)
 
 
 async def test_tmux_as_it_comes_takes_what_is_copied_into_its_buffer(tmp_path: Path) -> None:

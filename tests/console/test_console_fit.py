@@ -17,11 +17,13 @@ from textual.screen import Screen
 from watchfloor.console.screens.beside import BesideRoom
 from watchfloor.console.screens.board import BoardRoom
 from watchfloor.console.screens.channel import ChannelText
+from watchfloor.console.screens.charts import ChartRoom
 from watchfloor.console.screens.commands import Picker
 from watchfloor.console.screens.detail import DetailRoom
 from watchfloor.console.screens.dialogs import Dialog
 from watchfloor.console.screens.draft import DraftRoom
 from watchfloor.console.screens.listing import Listing
+from watchfloor.console.screens.live_preview import LivePreview
 from watchfloor.console.screens.paged import PagedRoom
 from watchfloor.console.screens.room import Room
 from watchfloor.console.screens.sectioned import SectionedRoom
@@ -53,7 +55,8 @@ TOUR: dict[str, tuple[str, ...]] = {
     "a form": ("2", "+"),
     "a field": ("2", "+", "enter"),
     "several lines": ("2", "+", "j", "j", "enter"),
-    "an entry of a form": ("2", "+", "/", "s", "c", "h", "e", "d", "u", "l", "e", "s", "enter", "enter"),
+    "an entry of a form": ("2", "+", "/", *"field:then", "enter", "enter"),
+    "a schedule": ("2", "+", "/", "s", "c", "h", "e", "d", "u", "l", "e", "s", "enter", "enter"),
     "alerts": ("3",),
     "alerts that are over": ("3", "tab"),
     "rules": ("3", "tab", "tab"),
@@ -63,6 +66,7 @@ TOUR: dict[str, tuple[str, ...]] = {
     "testing a rule": ("3", "tab", "tab", "R"),
     "silences": ("3", "tab", "tab", "tab"),
     "deliveries": ("3", "tab", "tab", "tab", "tab"),
+    "a delivery": ("3", "tab", "tab", "tab", "tab", "enter"),
     "on call": ("3", "shift+tab", "shift+tab"),
     "analytics of alerts": ("3", "shift+tab"),
     "hours of the week": ("3", "shift+tab", "enter"),
@@ -89,8 +93,10 @@ TOUR: dict[str, tuple[str, ...]] = {
     "help": ("?",),
     "commands": (":",),
     "a filter": ("/", "s", "h", "o"),
-    "nodes in health": ("1", "tab"),
-    "components in health": ("1", "tab", "tab"),
+    "databases": ("1", "tab"),
+    "nodes in health": ("1", "tab", "tab"),
+    "a node": ("1", "tab", "tab", "enter"),
+    "components in health": ("1", "tab", "tab", "tab"),
     "maintenance": ("1", "Y"),
     "testing a service": ("1", "i", "x"),
     "columns": ("1", "c"),
@@ -130,7 +136,20 @@ async def tour(driver: Driver, stops: Iterable[str] = TOUR) -> AsyncIterator[str
 
 
 BASES = frozenset(
-    {Dialog, Picker, Room, Listing, BoardRoom, BesideRoom, PagedRoom, SectionedRoom, DraftRoom, DetailRoom}
+    {
+        Dialog,
+        Picker,
+        Room,
+        Listing,
+        BoardRoom,
+        BesideRoom,
+        PagedRoom,
+        SectionedRoom,
+        DraftRoom,
+        DetailRoom,
+        LivePreview,
+        ChartRoom,
+    }
     | {ChannelText, EndDialog}
 )
 """Screens that are only there to be derived from."""
@@ -214,8 +233,9 @@ def is_readable(driver: Driver, themes: Sequence[Theme], where: str) -> None:
             assert found >= 4.5, f"{where} in {theme.name}: {text!r} is {front} on {back}: {found:.1f}"
 
 
+@pytest.mark.parametrize("sizes", [SIZES[:2], SIZES[2:], ODD_SIZES], ids=["small", "large", "odd"])
 async def test_every_screen_fits_and_every_word_on_it_is_readable_at_every_size_in_every_theme(
-    tmp_path: Path,
+    tmp_path: Path, sizes: list[tuple[int, int]]
 ) -> None:
     themes = dyed(tmp_path)
     coloured = [theme for theme in map(themes.get, THEMES) if not theme.ansi]
@@ -226,7 +246,7 @@ async def test_every_screen_fits_and_every_word_on_it_is_readable_at_every_size_
             met |= {type(screen) for screen in driver.app.screen_stack}
             if isinstance(room := driver.app.room, SectionedRoom):
                 sections.add((type(room), room.part.name))
-            for size in (*SIZES, *ODD_SIZES, SIZES[0]):
+            for size in (*sizes, SIZES[0]):
                 at = f"{where} at {size[0]}x{size[1]}"
                 await driver.resize(size)
                 fits(driver, size, at)
@@ -271,7 +291,7 @@ async def test_a_theme_changes_colours_and_nothing_else(size: tuple[int, int]) -
 
 async def test_a_terminal_of_40_by_10_still_shows_room_state_name_and_keys() -> None:
     async with console(size=(40, 10)) as driver:
-        driver.sees("1 Health 2 3 4 5", "✘ failing shop checkout", "enter open", "? help", "▲ 2")
+        driver.sees("1 Health 2 3 4 5", "✘ failing shop checkout", "enter see why", "? help", "▲ 2")
         await driver.press("3", "a", "enter")
         driver.sees("✓ acknowledged #42 for 4 h")
 

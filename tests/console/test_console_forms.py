@@ -277,6 +277,52 @@ async def test_leaving_with_changes_asks_and_says_how_many() -> None:
         assert not isinstance(driver.app.screen, FormRoom)
 
 
+@pytest.mark.parametrize("keys", [("2",), ("minus",), ("left_square_bracket",)])
+async def test_no_way_to_another_screen_of_the_room_drops_what_was_filled_in(keys: tuple[str, ...]) -> None:
+    async with console() as driver:
+        await driver.press("2", "enter", "escape")
+        await open_form(driver)
+        await fill(driver, "contact", "robin")
+        await driver.press(*keys)
+        assert isinstance(driver.app.screen, ConfirmDialog)
+        await driver.press("escape")
+        driver.sees("contact robin")
+        await driver.press(*keys, "enter")
+        assert not isinstance(driver.app.screen, FormRoom | ConfirmDialog)
+
+
+@pytest.mark.parametrize("keys", [("1", "q"), ("1", "ctrl+c"), ("ctrl+q",)])
+async def test_quitting_from_anywhere_asks_about_what_was_filled_in(keys: tuple[str, ...]) -> None:
+    async with console() as driver:
+        await open_form(driver)
+        await fill(driver, "contact", "robin")
+        await driver.press(*keys)
+        driver.sees("1 field that you filled in would be lost")
+        await driver.press("escape")
+        assert not driver.app.left_because
+        await driver.press(keys[-1], "enter")
+        assert driver.app.left_because == "quit"
+
+
+async def test_a_command_that_leads_to_a_list_asks_first_and_leaves_the_form_as_it_is() -> None:
+    async with console() as driver:
+        room = await open_form(driver)
+        await fill(driver, "contact", "robin")
+        await driver.press(":")
+        await driver.type("dead-letters nightly")
+        await driver.press("enter")
+        assert isinstance(driver.app.screen, ConfirmDialog)
+        await driver.press("escape")
+        assert (driver.app.screen, room.filter_text) == (room, "")
+
+
+async def test_a_form_that_nobody_changed_is_left_by_the_key_of_its_room() -> None:
+    async with console() as driver:
+        await open_form(driver)
+        await driver.press("2")
+        assert not isinstance(driver.app.screen, FormRoom | ConfirmDialog)
+
+
 async def test_leaving_without_changes_asks_nothing() -> None:
     async with console() as driver:
         await open_form(driver)

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 from console_driver import console
-from console_world import health_rows
+from console_world import NOW, health_rows
 
+from watchfloor.console.format import Moment
 from watchfloor.console.line import plain
 from watchfloor.console.screens.service import ServiceRoom
-from watchfloor.console.views.group import tallies
+from watchfloor.console.views.group import group_lines, tallies
 from watchfloor.domain.grouping import By, groups
 
 
@@ -131,8 +132,8 @@ async def test_how_it_is_grouped_is_kept() -> None:
 
 async def test_nodes_with_their_share_and_components_stand_beside_the_services() -> None:
     async with console() as driver:
-        await driver.press("tab")
-        driver.sees("● running floor-01 24 100 %", "2.31 ms", "✘ lost floor-02", "1 / 2 nodes")
+        await driver.press("tab", "tab")
+        driver.sees("● running floor-01 24 1 3", "2.31 ms", "✘ lost floor-02", "1 / 2 nodes")
         await driver.press("enter")
         driver.sees("Health › Nodes › floor-01")
         await driver.press("escape", "tab")
@@ -157,5 +158,12 @@ async def test_groups_fit_every_screen(size: tuple[int, int]) -> None:
     async with console(size=size) as driver:
         await driver.press("V", "Z")
         driver.sees("62 of 100")
-        await driver.press("Z", "G", "tab", "tab")
+        await driver.press("Z", "G", "tab", "tab", "tab")
         assert all(len(line) <= size[0] for line in driver.lines())
+
+
+def test_a_group_in_which_nothing_counts_has_no_score() -> None:
+    (group,) = groups([replace(health_rows()[0], paused=True)], By.KIND)
+    text = "\n".join(plain(line) for line in group_lines(group, Moment(NOW), 80))
+    assert "\nno score\n" in text
+    assert "health score no" not in text

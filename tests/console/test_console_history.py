@@ -11,12 +11,13 @@ from console_driver import console
 from console_world import NOW
 
 from watchfloor.console.draw.chart import chart
-from watchfloor.console.format import Moment
+from watchfloor.console.format import NOTHING, Moment
 from watchfloor.console.line import plain as line_text
 from watchfloor.console.views.charts import phase_lines
-from watchfloor.console.views.service import _beside, _certificates, _objectives
-from watchfloor.domain.boards import CertificateRow, ObjectiveRow, ServiceDetail
-from watchfloor.domain.history import Course, Figures, History, Sample
+from watchfloor.console.views.service import _beside, _certificates, _objectives, _uptime
+from watchfloor.domain.boards import CertificateRow, ObjectiveRow, ResultPoint, ServiceDetail
+from watchfloor.domain.history import Course, Figures, Grain, History, Sample
+from watchfloor.domain.outcome import Status
 from watchfloor.domain.spans import SpanState, uptime_of
 
 MOMENT = Moment(NOW, None, False)
@@ -83,7 +84,15 @@ def test_time_that_is_in_no_ratio_is_told_beside_it() -> None:
     assert "down 1h" in text
     assert "planned 2h" in text
     assert "unknown 17h" in text
-    assert "unreachable" not in text
+    assert "out of reach" not in text
+
+
+def test_a_service_that_was_never_in_a_ratio_says_where_its_time_is() -> None:
+    hour = 3_600_000_000
+    spent = uptime_of({SpanState.PLANNED: 2 * hour, SpanState.UNREACHABLE: hour}, 3 * hour)
+    text = shown(_uptime(detail(spent={"30d": spent}), MOMENT, 80))
+    assert "planned 2h" in text
+    assert "out of reach 1h" in text
 
 
 def test_the_band_stands_between_the_mean_and_the_95th_percentile_and_nowhere_else() -> None:
@@ -97,6 +106,27 @@ def test_the_band_stands_between_the_mean_and_the_95th_percentile_and_nowhere_el
     assert changed == [1, 2, 3, 4], "between 50 and 90 of 100 in ten rows"
 
 
+@pytest.mark.parametrize("cells", [36, 78, 158])
+def test_where_only_averages_are_kept_there_are_only_averages_and_that_is_said(cells: int) -> None:
+    end = NOW
+    rolled = Course((Sample(end, 0.02),), Figures(None, 0.02, None, None))
+    full = Course((Sample(end, 0.02),), Figures(0.01, 0.02, 0.03, 0.04))
+
+    def shown(*courses: Course) -> list[str]:
+        phases = dict(zip(("connect", "tls"), courses, strict=False))
+        history = History(end - timedelta(days=30), end, Course(), phases, {}, Grain.HOUR)
+        return [line_text(line) for line in phase_lines(history, [], cells)]
+
+    heading, heads, *rows = [line for line in shown(rolled, rolled) if line.strip()]
+    assert heads.split() == ["avg"]
+    assert [row.split()[0] for row in rows] == ["connect", "tls"]
+    assert all(row.endswith("20.0 ms") and NOTHING not in row.split() for row in rows)
+    assert cells < 60 or heading.endswith("only averages, by the hour")
+    text = "\n".join(shown(full, full))
+    assert "only averages" not in text
+    assert cells < 60 or "min" in text
+
+
 def test_a_phase_that_no_check_has_gets_no_line() -> None:
     def course(seconds: float) -> Course:
         return Course((Sample(NOW - DAY, seconds),), Figures(seconds, seconds, seconds, seconds))
@@ -106,6 +136,18 @@ def test_a_phase_that_no_check_has_gets_no_line() -> None:
     assert "connect" in text
     assert "tls" not in text
     assert phase_lines(replace(history, phases={"tls": course(0.0)}), [], 80) == []
+
+
+def test_a_phase_that_was_not_reached_is_told_without_a_time() -> None:
+    history = History(NOW - DAY, NOW, Course(), {}, {})
+    point = ResultPoint(NOW, Status.OK, 0.3, (None, 0.1, None, 0.2, None), "", 0.0)
+    _, heading, *lines = [line_text(line) for line in phase_lines(history, [point], 80)]
+    assert "in all 300 ms" in heading
+    assert [line.split()[0] + " " + line.split()[-1] for line in lines if "ms" not in line] == [
+        "dns —",
+        "tls —",
+        "transfer —",
+    ]
 
 
 async def test_the_export_menu_writes_what_the_charts_show_and_says_where(

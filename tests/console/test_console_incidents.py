@@ -35,6 +35,28 @@ async def test_a_service_lists_its_incidents_and_opens_the_chosen_one() -> None:
         driver.sees_not("Traceback")
 
 
+async def test_on_a_small_screen_the_list_tells_when_each_incident_began() -> None:
+    async with console(size=(80, 24)) as driver:
+        await driver.press("enter", "I")
+        driver.sees(
+            "INCIDENT", "LASTED", "CAUSE", "#12 failing 13:59 open 3m 00s", "#4 degraded 18 Aug 11:02"
+        )
+        driver.sees_not("ACTION", "WHAT IT DOES")
+
+
+@pytest.mark.parametrize("keys", [("enter", "I", "enter", "E"), ("enter", "E", "enter")])
+async def test_at_80_columns_the_whole_name_of_a_written_file_is_said(
+    keys: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with console(size=(80, 24)) as driver:
+        await driver.press(*keys)
+        await driver.until(lambda: "written to ~" in driver.text())
+        (made,) = (tmp_path / ".local" / "state" / "watchfloor").iterdir()
+        driver.sees(f"written to ~/.local/state/watchfloor/{made.name}")
+
+
 async def test_a_service_that_never_failed_says_that_it_has_no_incident() -> None:
     async with console() as driver:
         await driver.press("/")
@@ -89,6 +111,6 @@ async def test_the_post_mortem_is_written_and_said_where(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     async with console(size=(100, 24)) as driver:
         await driver.press(*keys)
-        await driver.until(lambda: "the post-mortem is in" in driver.text())
+        await driver.until(lambda: "written to" in driver.text())
     (made,) = (tmp_path / "watchfloor").glob("incident-*.md")
     assert made.read_text() == "# Incident 12\n"

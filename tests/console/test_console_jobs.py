@@ -44,7 +44,7 @@ async def test_jobs_show_next_fire_streak_duration_and_what_is_usual() -> None:
             "✘ dead sync catalogue",
             "○ paused old importer",
         )
-        driver.sees("▶ running rebuild index on request", "✘ 1 ▶ 1 ○ 1")
+        driver.sees("▶ running rebuild index on request", "✘ 1 dead ▶ 1 ○ 1")
 
 
 async def test_wide_screens_show_owner_and_queue_and_the_job_beside_the_list() -> None:

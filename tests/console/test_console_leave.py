@@ -11,7 +11,7 @@ import termios
 from time import monotonic
 
 import pytest
-from console_pty import Terminal, started, terminal
+from console_pty import PATIENCE_S, Terminal, started, terminal
 
 from watchfloor.console.terminal import refusal
 
@@ -150,7 +150,7 @@ def test_a_console_without_a_terminal_is_refused_with_what_to_do_instead() -> No
 @pytest.mark.parametrize("term", ["dumb", ""])
 def test_a_terminal_that_cannot_draw_is_refused(term: str) -> None:
     with terminal(environ={"TERM": term}) as seen:
-        seen.process.wait(10)
+        seen.process.wait(PATIENCE_S)
         seen.until(lambda output: b"cannot draw on this terminal" in output)
         assert seen.process.returncode == 1
         assert b"\x1b[?1049h" not in seen.output

@@ -22,7 +22,7 @@ async def test_a_mistake_in_the_filter_is_said_on_its_line_and_the_rest_still_fi
     async with console(size=(160, 30)) as driver:
         await driver.press("/")
         await driver.type("wiki stat:ok")
-        driver.sees("▲ no field stat here, but component, environment, group, is, kind,")
+        driver.sees("▲ no field stat here, but address, component, environment, group, is, kind,")
         await driver.press("enter")
         driver.sees("/wiki stat:ok", "1 / 1 of 24 services")
 

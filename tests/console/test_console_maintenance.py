@@ -66,6 +66,16 @@ async def test_a_weekly_window_is_planned_in_a_form_with_a_preview_across_the_ch
         assert driver.world.done[-1] == ("delete_thing", "window", "nights")
 
 
+async def test_at_80_columns_the_form_says_that_a_window_would_be_open_at_once() -> None:
+    async with console(size=(80, 24)) as driver:
+        await driver.press("Y", "+")
+        await fill(driver, "name", "a move of the whole room")
+        await fill(driver, "services", "*", lines=True)
+        await fill(driver, "start", "2026-01-01 00:00")
+        await fill(driver, "end", "2027-01-01 00:00")
+        driver.sees("4 fields not saved", "open at once")
+
+
 async def test_what_could_never_open_is_said_in_the_form() -> None:
     async with console(size=(120, 40)) as driver:
         await driver.press("Y", "+")

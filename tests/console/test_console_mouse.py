@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from console_driver import Driver, console
-from console_pty import Terminal, started, terminal
+from console_pty import PATIENCE_S, Terminal, started, terminal
 from console_world import World
 
 from watchfloor.console.action import Context, Scope
@@ -25,7 +25,7 @@ async def click(driver: Driver, words: str, times: int = 1) -> None:
 
 
 async def test_rows_tabs_and_hints_are_clicked_and_the_wheel_scrolls():
-    async with console(size=(100, 24)) as driver:
+    async with console(size=(120, 24)) as driver:
         await click(driver, "mail relay")
         assert "mail relay" in driver.cursor
         await click(driver, "mail relay", times=2)
@@ -82,7 +82,7 @@ def test_every_hint_of_the_footer_is_found_where_it_is_drawn(cells: int) -> None
 
 def leave(found: Terminal) -> None:
     found.type(b"\x03")
-    found.process.wait(10)
+    found.process.wait(PATIENCE_S)
 
 
 def test_the_mouse_is_asked_for_without_its_motion_and_a_click_arrives() -> None:

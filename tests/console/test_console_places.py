@@ -66,6 +66,21 @@ async def test_what_a_screen_looked_like_is_there_again_in_the_next_run():
         assert driver.cursor == row
 
 
+async def test_four_keys_acknowledge_the_gravest_wherever_the_room_was_left():
+    world = World()
+    async with console(world, keep_s=0.001) as driver:
+        await driver.press("3", "G", "/", *"shop", "enter", "j")
+        assert "#42" not in driver.cursor
+    async with console(world, keep_s=0.001) as driver:
+        driver.sees("#41")
+        assert "#42" in driver.cursor
+        await driver.press("tab", "tab", "tab", "tab")
+    async with console(world, keep_s=0.001) as driver:
+        driver.sees("delivered")
+        await driver.press("3", "a", "enter")
+        assert world.done[-1][:2] == ("acknowledge", (42,))
+
+
 async def test_what_is_pending_is_written_when_the_console_is_left():
     world = World()
     async with console(world) as driver:
@@ -112,4 +127,4 @@ async def test_what_was_kept_and_is_gone_or_makes_no_sense_does_no_harm(kept: ob
     world = World(preferences={PREFERENCE: kept})
     async with console(world) as driver:
         await driver.press("escape", "1")
-        driver.sees("24 ✘ 2 failing")
+        driver.sees("✘ 2 failing")

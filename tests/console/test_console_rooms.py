@@ -6,12 +6,15 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
+from typing import Any
 
 import pytest
 from console_driver import console
 from console_world import NOW, World, health_rows, log_rows
 from textual import events
 
+from watchfloor.console.line import width
+from watchfloor.console.screens.sectioned import SectionedRoom
 from watchfloor.domain.outcome import Status
 
 
@@ -477,6 +480,15 @@ async def test_an_empty_world_says_what_to_do() -> None:
         driver.sees("No engine ever ran on this database.")
 
 
+async def test_what_an_empty_section_says_fits_into_80_columns() -> None:
+    async with console(size=(80, 24)) as driver:
+        for key in "1235":
+            await driver.press(key)
+            room = driver.app.screen
+            assert isinstance(room, SectionedRoom)
+            assert {part.empty for part in room.parts if width(((part.empty, "muted"),)) > 76} == set()
+
+
 @pytest.mark.parametrize("key", ["a", "r", "x", "P"])
 async def test_a_read_only_console_says_so_and_does_nothing(key: str) -> None:
     async with console(read_only=True) as driver:
@@ -509,6 +521,31 @@ async def test_an_operation_without_an_answer_is_given_up_and_says_what_that_mea
         driver.operator.check_now = lambda service_id: asyncio.Event().wait()  # type: ignore[assignment]
         await driver.press("x")
         driver.sees("look whether it was done")
+
+
+async def test_what_is_done_to_many_is_waited_for_longer_and_so_is_its_undo(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("watchfloor.console.doings.ANSWER_S", 0.01)
+    monkeypatch.setattr("watchfloor.console.doings.EACH_S", 60.0)
+    async with console() as driver:
+        acknowledge, unacknowledge = driver.operator.acknowledge, driver.operator.unacknowledge
+
+        async def slowly(*given: Any, **more: Any) -> Any:
+            await asyncio.sleep(0.05)
+            return await acknowledge(*given, **more)
+
+        async def slowly_back(*given: Any) -> Any:
+            await asyncio.sleep(0.05)
+            return await unacknowledge(*given)
+
+        driver.operator.acknowledge = slowly  # type: ignore[method-assign]
+        driver.operator.unacknowledge = slowly_back  # type: ignore[method-assign]
+        await driver.press("3", "A", "enter")
+        driver.sees("acknowledged")
+        driver.sees_not("no answer within")
+        await driver.press("u")
+        driver.sees("took back these acknowledgements")
 
 
 async def test_the_board_goes_on_under_a_dialog() -> None:

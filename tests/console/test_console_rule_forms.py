@@ -56,13 +56,23 @@ async def test_a_rule_that_is_half_written_says_quietly_why_it_cannot_be_tried(w
         assert [each["fire"] for each in world_of_rules.previewed if "fire" in each] == [9000, 900]
 
 
-async def test_another_name_or_receiver_is_no_reason_to_look_again(world_of_rules: World) -> None:
+async def test_another_name_or_severity_is_no_reason_to_look_again(world_of_rules: World) -> None:
     async with console(world_of_rules) as driver:
         await open_form(driver, "slow queries")
         looked = len(world_of_rules.previewed)
         await fill(driver, "name", "slower queries")
         await choose(driver, "severity", "critical")
         assert len(world_of_rules.previewed) == looked == 1
+
+
+async def test_other_channels_may_be_none_so_it_looks_again(world_of_rules: World) -> None:
+    async with console(world_of_rules) as driver:
+        await open_form(driver, "slow queries")
+        await go_to(driver, "channels")
+        await driver.press("enter")
+        await driver.type("ops-pager")
+        await driver.press("ctrl+s")
+        await driver.until(lambda: len(world_of_rules.previewed) == 2)
 
 
 async def test_an_answer_that_comes_too_late_is_dropped(world_of_rules: World) -> None:

@@ -60,9 +60,9 @@ async def test_the_lock_is_shown_on_terminals_without_a_status_bar() -> None:
         await driver.press("L")
         driver.app._end_notice()
         await driver.idle()
-        driver.sees("locked enter open")
+        driver.sees("locked enter see why")
     async with console(size=(40, 10), read_only=True) as driver:
-        driver.sees("read-only enter open")
+        driver.sees("read-only enter see why")
 
 
 async def test_a_read_only_console_hides_what_changes_and_help_says_why() -> None:

@@ -152,7 +152,7 @@ async def test_what_has_mistakes_and_what_is_no_service_is_not_tested() -> None:
         await driver.press("+", "x")
         driver.sees("test now: there are mistakes: correct them first")
         await driver.press("escape", "escape", "2", "+", "x")
-        driver.sees("test now: only a service can be tested")
+        driver.sees("next fires: nothing fires by itself")
         assert driver.world.done == []
 
 

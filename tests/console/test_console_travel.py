@@ -88,7 +88,7 @@ async def test_steps_go_by_minutes_and_hours_and_end_in_the_present():
         await driver.press(",", ",", "(", "{")
         driver.sees("10:48:00 UTC", "No service was watched then.")
         await driver.press("}", ")", ".")
-        driver.sees("11:59:00 UTC", "Components 23 ✘ 1 failing")
+        driver.sees("11:59:00 UTC", "✘ 1 failing", "23 services")
         await driver.press("}", "}", "}")
         driver.sees("● 17")
         driver.sees_not("you look at the past")

@@ -25,6 +25,15 @@ async def test_the_detail_says_why_in_words_before_anything_else() -> None:
         assert next(n for n, line in enumerate(lines) if "WHY IT IS" in line) < 8
 
 
+async def test_the_keys_at_the_bottom_of_a_small_screen_lead_to_why_and_to_the_incident() -> None:
+    async with console() as driver:
+        assert driver.lines()[-1].startswith(" enter see why  a acknowledge ")
+        await driver.press("enter")
+        assert " I incident " in driver.lines()[-1]
+        await driver.press("escape", "/", *"wiki", "enter")
+        assert driver.lines()[-1].startswith(" enter open ")
+
+
 async def test_the_tree_marks_the_root_cause_and_folds_ten_thousand() -> None:
     async with console(size=(80, 120)) as driver:
         await driver.press("enter")

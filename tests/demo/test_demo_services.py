@@ -19,7 +19,7 @@ from watchfloor.domain.outcome import Outcome, Status
 
 SEED = 7
 DSN = {"WATCHFLOOR_DEMO_DSN": "postgresql://nobody@127.0.0.1:1/demo"}
-OWN = {"this-host", "watchfloor-database", "stock-sync"}
+OWN = {"this-host", "watchfloor-database", "database-size", "unsettled-runs", "stock-sync"}
 """What no server of the world stands behind."""
 
 
@@ -58,8 +58,8 @@ async def check(service: ServiceConfig) -> Outcome:
     return outcome
 
 
-async def test_a_team_of_nineteen_services_in_four_groups(watched: Mapping[str, ServiceConfig]) -> None:
-    assert len(watched) == 19
+async def test_a_team_of_twenty_one_services_in_four_groups(watched: Mapping[str, ServiceConfig]) -> None:
+    assert len(watched) == 21
     assert {service.group for service in watched.values()} == {"shop", "accounts", "back office", "platform"}
     assert {service.kind for service in watched.values()} == {
         "http",
@@ -67,6 +67,7 @@ async def test_a_team_of_nineteen_services_in_four_groups(watched: Mapping[str, 
         "tls",
         "host",
         "postgres",
+        "query",
         "heartbeat",
     }
     assert set(STORIES) <= set(watched)

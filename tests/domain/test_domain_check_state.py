@@ -119,7 +119,7 @@ class TestTable:
 class TestUnknown:
     def test_it_is_shown_but_changes_nothing_confirmed(self):
         step = run([OK, UNKNOWN])[-1]
-        assert step == Step(CheckState(UNKNOWN, OK, since=at(0), last_started=at(1)))
+        assert step == Step(CheckState(UNKNOWN, OK, since=at(0), last_started=at(1), unknown_since=at(1)))
 
     def test_any_number_of_it_opens_no_outage(self):
         assert {step.change for step in run([OK] + [UNKNOWN] * 50)} == {None}
@@ -137,7 +137,12 @@ class TestUnknown:
 
     def test_it_leaves_a_service_never_seen_pending(self):
         step = run([UNKNOWN] * 5)[-1]
-        assert step.state == CheckState(UNKNOWN, last_started=at(4))
+        assert step.state == CheckState(UNKNOWN, last_started=at(4), unknown_since=at(0))
+
+    def test_any_finding_ends_the_time_in_which_there_was_none(self):
+        steps = run([UNKNOWN, UNKNOWN, OK, UNKNOWN, FAILING, UNKNOWN, UNKNOWN])
+        begins = [step.state.unknown_since for step in steps]
+        assert begins == [at(0), at(0), None, at(3), None, at(5), at(5)]
 
     def test_it_counts_as_a_problem_where_the_policy_says_so(self):
         policy = Policy(max_attempts=2, unknown_counts=True)
@@ -257,9 +262,16 @@ class Whole:
             first_bad=soft[0].started if soft else problem,
             last_started=self.taken[-1].started,
             first_ok=ok[0].started if ok else None,
+            unknown_since=self.blind_since(),
         )
         last_counts = bool(seen) and seen[-1] is self.taken[-1]
         return state, change if last_counts else None
+
+    def blind_since(self) -> datetime | None:
+        since = None
+        for result in self.taken:
+            since = (since or result.started) if result.status is UNKNOWN else None
+        return since
 
 
 def tail(results: list[Result], bad: bool) -> list[Result]:

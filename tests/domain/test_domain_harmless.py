@@ -38,6 +38,7 @@ def test_what_is_harmless_stays_as_it_is() -> None:
     outcome = Outcome(
         Status.DEGRADED, "200 OK, 2.1 s", 2.1, {"dns": 0.1, "connect": 0.2}, {"cpu": 1.5},
         {"status": 200, "headers": {"server": "nginx"}, "deep": [{"a": [1, None, True]}]},
+        Status.OK, ((Status.DEGRADED, 0.1),),
     )  # fmt: skip
     assert harmless(outcome, "http") == outcome
 
@@ -147,3 +148,17 @@ def test_nothing_at_all_gets_through_unsafe(
     assert set(made.phases) <= set(PHASES)
     assert not {"\x00", "\n", "\x1b"} & set(made.summary)
     assert made.summary.encode().decode() == made.summary
+
+
+@pytest.mark.parametrize(
+    ("told", "slow", "wanted"),
+    [
+        (Status.FAILING, ((Status.FAILING, 1),), (Status.FAILING, ((Status.FAILING, 1.0),))),
+        ("failing", None, (Status.OK, ())),
+        (2, 5, (Status.OK, ())),
+        (None, (None, (1, 1.0), (Status.OK,), (Status.FAILING, math.nan)), (Status.OK, ())),
+    ],
+)
+def test_what_the_guards_go_by_is_what_they_expect(told: Any, slow: Any, wanted: object) -> None:
+    found = harmless(Outcome(Status.FAILING, "x", told=told, slow=slow), "odd")
+    assert (found.told, found.slow) == wanted

@@ -135,6 +135,22 @@ def test_critical_is_a_value_beyond_the_one_that_fires() -> None:
     assert not threshold().is_critical(1e9)
 
 
+def test_what_was_critical_stays_so_by_the_distance_between_fire_and_clear() -> None:
+    falls = threshold(fire=(90.0,), clear=(85.0,), critical=(95.0,))
+    assert [falls.is_critical(value, was=True) for value in (90.1, 90.0, None)] == [True, False, False]
+    rises = threshold(operator=Operator.LTE, fire=(20.0,), clear=(25.0,), critical=(10.0,))
+    assert [rises.is_critical(value, was=True) for value in (15.0, 15.1)] == [True, False]
+    inside = threshold(operator=Operator.BETWEEN, fire=(4.0, 6.0), clear=(3.0, 6.5), critical=(4.75, 5.25))
+    assert [inside.is_critical(value, was=True) for value in (3.75, 3.5, 5.75, 6.0)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    plain = threshold(clear=(90.0,), critical=(95.0,))
+    assert not plain.is_critical(95.0, was=True)
+
+
 def naive(values: list[float | None], wait: int, keep: int, no_data: NoData) -> list[bool]:
     """The same, counted in steps: how many known steps in a row it was true, how long ago it was last true."""
     fires, row, quiet, found = False, 0, 0, []

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from watchfloor.domain.matchers import (
     LONGEST,
     BadMatcher,
+    Matcher,
     match,
     match_everything,
     parse,
     parse_all,
+    split,
     subject_labels,
 )
 from watchfloor.domain.muting import Inhibition, Silence, Sources, silencing
@@ -149,3 +151,11 @@ def test_no_alert_keeps_itself_quiet_and_no_two_each_other() -> None:
     assert not sources(all_, a1=critical, a2=critical).inhibit(1, critical)
     assert sources(all_, a1=critical, a2={"severity": "emergency"}).inhibit(1, critical)
     assert sources(all_, a1=critical).inhibit(2, {"severity": "warning"})
+
+
+@pytest.mark.parametrize(
+    "value", ["shop", 'say "hi"', 'a" b', "it's", "'", "a=' b", ' "a', "C:\\", "{mount=/a b}", ""]
+)
+def test_matchers_on_one_line_are_read_back_as_they_are_written(value: str) -> None:
+    written = [Matcher("service", "=", value), Matcher("rule", "!=", value)]
+    assert list(parse_all(split(" ".join(map(str, written))))) == written

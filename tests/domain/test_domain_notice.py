@@ -73,6 +73,24 @@ def test_the_first_words_fit_on_a_lock_screen() -> None:
     }
 
 
+def test_people_are_told_times_as_their_clocks_show_them_and_programs_in_utc() -> None:
+    late = datetime(2031, 3, 29, 23, 50, tzinfo=UTC)  # an hour before clocks go forward in Berlin
+    alert, (_, fired) = raise_alert(Severity.CRITICAL, late)
+    over, (resolved,) = condition_false(alert, late + timedelta(minutes=90))
+    words = About(42, "u", "shop is failing", "refused", {})
+    first = facts(read(compose(fired, alert, words), "Europe/Berlin"))
+    assert (first["span"], first["at_local"]) == ("since 00:50 CET", "2031-03-30 00:50:00 CET")
+    assert (first["at"], first["since"]) == ("2031-03-29T23:50:00Z", "2031-03-29T23:50:00Z")
+    assert facts(read(compose(resolved, over, words), "Europe/Berlin"))["span"] == "00:50-03:20 CEST (1h30m)"
+    assert facts(read(compose(fired, alert, words), "Asia/Dubai"))["span"] == "since 03:50 +04"
+
+
+def test_where_a_machine_does_not_know_the_zone_times_are_told_in_utc() -> None:
+    alert, (_, fired) = raise_alert(Severity.CRITICAL, NOW)
+    payload = compose(fired, alert, About(42, "u", "shop is failing", "refused", {}))
+    assert facts(read(payload, "Mars/Olympus"))["span"] == "since 07:02 UTC"
+
+
 def test_hostile_words_are_harmless() -> None:
     alert, events = raise_alert(Severity.INFO, NOW)
     title, summary = "\x1b[31mred\r\nBcc: x\u202e", "a\x00b\x07" + "c" * 90_000

@@ -56,7 +56,7 @@ def test_everything_that_is_known_stands_in_it() -> None:
 def test_one_that_goes_on_says_so_and_what_is_empty_has_no_heading() -> None:
     text = markdown(replace(REPORT, closed_at=None, dependants=(), runs=(), logs=()), at(60))
     assert "- Ended: still open" in text
-    assert "- Lasted: 1h" in text
+    assert "- Lasted: 1h so far" in text
     assert "## Log" not in text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from math import isfinite, sin
 from random import Random
 
@@ -11,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchfloor.domain.conditions import Condition, condition_from
+from watchfloor.domain.durations import parse_duration
+from watchfloor.domain.forecast import time_to_threshold
 from watchfloor.domain.judging import NoData, Operator, Threshold
 from watchfloor.domain.objectives import BURN_WINDOWS, DAY_S, Burn, Objective, burning_policies
 from watchfloor.domain.questions import KINDS
@@ -24,6 +27,7 @@ from watchfloor.domain.questions.logs import Logs
 from watchfloor.domain.questions.metric import Metric
 from watchfloor.domain.questions.question import Question
 from watchfloor.domain.questions.rate import PERS, Rate
+from watchfloor.domain.questions.unknown import Unknown
 from watchfloor.domain.severity import Severity
 
 QUESTIONS: tuple[Question, ...] = (
@@ -36,6 +40,7 @@ QUESTIONS: tuple[Question, ...] = (
     BurnRate(("1h", "6h"), ("web",)),
     Forecast("disk", 5.0, rising=False),
     Anomaly("latency", 900.0, 4.0),
+    Unknown(),
 )
 
 
@@ -165,6 +170,32 @@ def test_a_forecast_of_a_line_is_when_it_arrives(level: float, per_hour: float) 
     assert Forecast("disk", 0.0, rising=False).value(points, 0.0) is None
 
 
+def test_a_forecast_says_between_when_and_when_it_holds_four_times_in_five() -> None:
+    chance = Random(3)
+    points = [(60.0 * n, 80 + n / 20 + chance.gauss(0, 0.5)) for n in range(-120, 1)]
+    value, interval = Forecast("disk", 100.0).foretold(points, 0.0)
+    crossing = time_to_threshold(points, 100.0)
+    assert value is not None
+    assert crossing is not None
+    found = re.fullmatch(r"four times in five between (\S+) and (\S+)", interval)
+    assert found is not None, interval
+    earliest, latest = (parse_duration(each) for each in found.groups())
+    assert earliest < value < latest
+    assert earliest == pytest.approx(crossing.earliest, abs=30)
+    assert latest == pytest.approx(crossing.latest, abs=30)
+    assert Forecast("disk", 100.0).foretold([(0.0, 100.0)], 0.0) == (0.0, "")
+    assert Forecast("disk", 100.0).foretold([], 0.0) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(14.0, "10s"), (3_594.0, "59m50s"), (18_042.0, "5h1m"), (100_000.0, "1d4h"), (0.0, "0s")],
+)
+def test_a_forecast_is_told_no_more_exactly_than_it_is_known(seconds: float, words: str) -> None:
+    said = Forecast("disk", 100.0).says(seconds)
+    assert said == ("disk has reached 100" if seconds <= 0 else f"disk reaches 100 in about {words}")
+
+
 def test_a_forecast_abstains_where_nothing_leads_there() -> None:
     chance = Random(7)
     noise = [(60.0 * n, 50 + chance.gauss(0, 5)) for n in range(-120, 1)]
@@ -205,3 +236,18 @@ def test_absence_counts_from_when_something_is_known_at_the_earliest() -> None:
     assert Absence().value([10.0], 100.0, 40.0) == 60.0
     assert Absence().value([50.0], 100.0, 40.0) == 50.0
     assert Absence().value([], 10.0, 40.0) == 0.0
+
+
+def test_a_rule_that_is_not_about_services_says_what_it_is_about() -> None:
+    assert Jobs(Measure.FAILURES).scope == "every job"
+    assert Jobs(Measure.FAILURES, ("backup-*", "report")).scope == "job backup-* or report"
+    assert Logs(60.0).scope == "records of the log"
+    assert Logs(60.0, sources=("web*",), nodes=("a", "b")).scope == "records of web*, node a or b"
+    assert Metric("load").scope == ""
+
+
+def test_great_values_are_told_in_full() -> None:
+    free = Threshold(Operator.LT, (10_737_418_240.0,), (10_737_418_240.0,))
+    assert Metric("free").words(free).split("below ")[1].split() == ["10", "737", "418", "240"]
+    assert "e+" not in Metric("free").says(1_795_833_092.4)
+    assert Metric("load").says(0.25) == "load is 0.25"

@@ -64,6 +64,7 @@ def test_whatever_is_written_is_read_or_refused_by_name(setting, text):
     [
         ("alerts.reopen_window", "90s", 90.0),
         ("alerts.ack_note_required", "Yes", True),
+        ("alerts.time_zone", " Europe/Berlin ", "Europe/Berlin"),
         ("alerts.ack_note_required", "off", False),
         ("retention.logs", " 7 ", 7),
         ("retention.logs", "7d", 7),
@@ -86,6 +87,11 @@ def test_reads(key, text, value):
         ("thresholds.cpu.warning", "101%", "found 101.0, allowed is a percentage from 0% to 100%"),
         ("alerts.ack_expiry", "5", "found '5', allowed is a duration from 1m to 30d"),
         ("alerts.ack_expiry", "1s", "found '1s', allowed is a duration from 1m to 30d"),
+        (
+            "alerts.time_zone",
+            "Mars/Base",
+            "found 'Mars/Base', allowed is a time zone such as Europe/Berlin, or UTC",
+        ),
         ("alerts.ack_note_required", "maybe", "found 'maybe', allowed is yes or no"),
     ],
 )

@@ -68,7 +68,46 @@ def test_what_was_tried_names_every_node_that_looked() -> None:
         "42 checks since then, 41 of them not ok: 40 by eu (40 not ok), 2 by us (1 not ok)"
     ]
     found = replace(FAILING, looks=(Looks("eu", 1000, 1000),), cut=True)
-    assert says(found, "tried") == ["at least 1 000 checks since then, all of them not ok, by eu"]
+    assert says(found, "tried") == [
+        "more than 1 000 checks since then; of the latest 1 000 all of them not ok, by eu"
+    ]
+
+
+def test_a_single_check_is_told_as_one() -> None:
+    assert says(replace(FAILING, max_attempts=1), "since")[1:] == [
+        "confirmed at once: one check that is not ok is enough"
+    ]
+    assert says(replace(FAILING, looks=(Looks("eu", 1, 1),)), "tried") == [
+        "1 check since then, not ok, by eu"
+    ]
+
+
+def test_who_defined_a_service_that_never_was_ok_is_named() -> None:
+    version = Version(BEGAN - timedelta(seconds=5), {"every": "1m"}, "kim", first=True)
+    assert says(replace(FAILING, versions=(version,)), "changed") == ["it was first defined by kim"]
+    old = replace(version, began=BEGAN - timedelta(days=9))
+    assert says(replace(FAILING, versions=(old,)), "changed")[0].startswith("nothing that is known of")
+
+
+def test_what_is_no_longer_kept_is_not_counted_and_that_is_said() -> None:
+    kept = BEGAN + timedelta(minutes=5)
+    found = replace(FAILING, looks=(Looks("eu", 40, 40), Looks("", 7, 6)), kept_since=kept)
+    assert says(found, "tried") == [
+        "47 checks that are still kept, 46 of them not ok: 40 by eu (40 not ok), "
+        "7 by nodes that are not kept (6 not ok)",
+        "earlier ones are no longer kept: the count begins",
+    ]
+    (at,) = [each.at for each in explain(found) if each.words.startswith("earlier")]
+    assert at == kept
+    assert says(replace(found, looks=()), "tried") == [
+        "its checks of that time are no longer kept: the oldest that are come from"
+    ]
+
+
+def test_since_when_checks_find_nothing_out_is_told() -> None:
+    blind = replace(FAILING, state="ok", latest="unknown", began=None, blind_since=BEGAN)
+    assert says(blind, "since") == ["no check has found anything out"]
+    assert says(replace(blind, latest="ok"), "since") == []
 
 
 def test_where_several_nodes_decide_each_has_its_word() -> None:

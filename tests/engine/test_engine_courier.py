@@ -293,6 +293,23 @@ async def test_a_courier_that_dies_after_sending_leaves_a_message_that_is_sent_a
     assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
 
 
+async def test_words_are_made_in_the_time_zone_that_is_set_for_messages(
+    node: Node, database: Database, alerts: list[StoredAlert]
+) -> None:
+    got: list[bytes] = []
+
+    async def deliver(_: Settings, message: Message) -> None:
+        got.append(message.payload)
+
+    kinds = MemoryKinds(Kind("odd", Odd, deliver, lambda _, draft: draft.time_zone.encode()))
+    node.settings = {**node.settings, "alerts.time_zone": "Europe/Berlin"}
+    await channels(database, ops=ChannelDefinition("ops", "odd", {}, True, ""))
+    await put(database, (alerts[0], 1, "ops"))
+    async with at_work(node, kinds):
+        await until(lambda: all_are(database, "delivered"))
+    assert got == [b"Europe/Berlin"]
+
+
 async def test_a_hint_is_followed_at_once(
     node: Node, database: Database, alerts: list[StoredAlert], monkeypatch: pytest.MonkeyPatch
 ) -> None:

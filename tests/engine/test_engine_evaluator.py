@@ -14,6 +14,7 @@ from watchfloor.domain.conditions import Condition
 from watchfloor.domain.judging import Operator, Threshold
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.domain.questions.metric import Metric
+from watchfloor.domain.questions.unknown import ANY, Unknown
 from watchfloor.engine import evaluator
 from watchfloor.store.database import Database
 
@@ -61,6 +62,35 @@ async def test_a_measured_value_fires_is_told_and_is_resolved_across_a_restart(
         stage.finds["host"] = measured(80.0)
         await until(lambda: _is(database, ["resolved"]))
         await until(lambda: len(stage.sent) == 2)
+
+
+async def test_a_check_that_finds_nothing_out_is_told_with_what_it_says_until_one_finds_something(
+    database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluator, "EVERY_S", 0.1)
+    condition = Condition(Unknown(), replace(ANY, for_s=0.3), every_s=0.1)
+    blind = RuleConfig(
+        "blind", (), (), frozenset(), frozenset(), frozenset(), 0.3, None, ("ops",), True, 1, condition=condition
+    )  # fmt: skip
+    config = configuration(service("raid"), service("shop"), rules=[blind], channels=[channel()])
+    stage = Stage(finds={"raid": Outcome(Status.UNKNOWN, "cannot start check_raid: permission denied")})
+    async with running(plan(dsn, stage, config)):
+        await until(lambda: _is(database, ["firing"]))
+        await until(lambda: len(stage.sent) == 1)
+    said = "SELECT title, summary, service_id IS NOT NULL FROM alerts"
+    ((title, summary, named),) = await rows(database, said)
+    assert (title, named) == ("raid: its checks find nothing out", True)
+    assert summary.endswith("; the last one said: cannot start check_raid: permission denied")
+    async with running(plan(dsn, stage, config)):
+        before = stage.count("raid")
+        await until(lambda: stage.count("raid") > before + 3)
+        assert await states(database) == ["firing"]
+        stage.finds["raid"] = Outcome(Status.FAILING, "a disk is gone")
+        await until(lambda: _is_resolved(database, title))
+
+
+async def _is_resolved(database: Database, title: str) -> bool:
+    return await column(database, "SELECT state FROM alerts WHERE title = %(t)s", t=title) == ["resolved"]
 
 
 async def _is(database: Database, wanted: list[str]) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +20,7 @@ from support.waiting import until
 from watchfloor.channels import slack, webhook
 from watchfloor.config.kinds import Kind
 from watchfloor.config.model import NodeConfig
+from watchfloor.domain.channel_boards import Replayed
 from watchfloor.domain.circuit import THRESHOLD
 from watchfloor.domain.notice import TEST
 from watchfloor.domain.settings import SETTINGS
@@ -26,7 +28,7 @@ from watchfloor.engine import courier as module
 from watchfloor.engine.node import Node
 from watchfloor.engine.registration import NameLock, register
 from watchfloor.operations.actor import Actor, Refused
-from watchfloor.operations.deliveries import replay, try_channel
+from watchfloor.operations.deliveries import discard, replay, try_channel
 from watchfloor.store import channels as store
 from watchfloor.store import outbox
 from watchfloor.store.alerts import StoredAlert
@@ -161,7 +163,7 @@ async def test_one_dead_letter_is_told_and_can_be_replayed_with_the_same_id_and_
             broken.answers = [status(204)]
             (letter,) = await _dead_letters(database)
             assert (letter.channel, letter.last_error) == ("broken", "the receiver answered 400")
-            assert await replay(database, ANN, [UUID(letter.id)]) == 1
+            assert await replay(database, ANN, [UUID(letter.id)]) == Replayed(1)
             await courier.wake()
             await until(lambda: all_are(database, "delivered"))
     first, second = broken.got
@@ -184,9 +186,51 @@ async def test_dead_letters_of_a_channel_are_replayed_from_a_moment_on(
     for hours in (5, 1):
         await put(database, (alerts[hours], 1, "broken"), at=moment - timedelta(hours=hours))
     await rows(database, "UPDATE outbox SET state = 'dead'")
-    assert await replay(database, ANN, channel="broken", since=moment - timedelta(hours=2)) == 1
-    assert await replay(database, ANN, channel="broken") == 1
+    assert await replay(database, ANN, channel="broken", since=moment - timedelta(hours=2)) == Replayed(1)
+    assert await replay(database, ANN, channel="broken") == Replayed(1)
     assert await one(database, "SELECT count(*) FROM audit WHERE action = 'replay'") == 2
+
+
+async def test_a_dead_letter_that_was_overtaken_is_not_sent_after_what_came_later(
+    database: Database, alerts: list[StoredAlert]
+) -> None:
+    first, second = alerts[0], alerts[1]
+    await put(database, (first, 1, "ops"), (first, 2, "ops"), (first, 1, "other"), (first, 2, "other"))
+    await put(database, (second, 1, "ops"), (second, 2, "ops"), (second, 3, "ops"))
+    became = "UPDATE outbox SET state = %(state)s, delivered_at = %(at)s WHERE {}"
+    moment = datetime(2031, 3, 1, 12, tzinfo=UTC)
+    await rows(database, became.format("seq = 1 OR alert_id = %(id)s"), state="dead", at=None, id=second.id)
+    await rows(
+        database,
+        became.format("seq = 2 AND channel = 'ops' AND alert_id = %(id)s"),
+        state="delivered",
+        at=moment,
+        id=first.id,
+    )
+    overtaken = await one(
+        database, "SELECT id FROM outbox WHERE channel = 'ops' AND seq = 1 AND alert_id = 1"
+    )
+    late = f"a later message about alert #{first.id} (alert.firing) was delivered at 2031-03-01 12:00:00 UTC"
+    with pytest.raises(Refused, match=re.escape(late)):
+        await replay(database, ANN, [overtaken])
+    done = await replay(database, ANN, channel="ops")
+    assert (done.queued, done.left_out, late in done.why) == (3, 1, True)
+    assert await replay(database, ANN, channel="other") == Replayed(1), (
+        "what follows it waits: it is not late"
+    )
+    await rows(database, "UPDATE outbox SET state = 'leased' WHERE seq = 3")
+    await rows(database, "UPDATE outbox SET state = 'dead' WHERE seq = 2 AND alert_id = %(id)s", id=second.id)
+    with pytest.raises(Refused, match="is on its way now"):
+        await replay(
+            database, ANN, [await one(database, "SELECT id FROM outbox WHERE state = 'dead' AND seq = 2")]
+        )
+    assert await discard(database, ANN, [overtaken]) == 1
+    said = await one(
+        database, "SELECT state || ': ' || last_error FROM outbox WHERE id = %(id)s", id=overtaken
+    )
+    assert said.startswith("cancelled: discarded by ann")
+    with pytest.raises(Refused, match="no such dead letter"):
+        await discard(database, ANN, [overtaken])
 
 
 async def test_what_is_sent_is_made_once_whatever_becomes_of_the_settings(

@@ -11,11 +11,12 @@ import psycopg
 import pytest
 
 from support.desks import StateDesk
-from support.engines import OK, finding
+from support.engines import FAILING, OK, finding
 from support.make import definition, make_rules
 from support.sql import column, one, rows
 from support.waiting import until
 from watchfloor.config.model import NodeConfig
+from watchfloor.domain.outcome import Outcome
 from watchfloor.domain.settings import SETTINGS
 from watchfloor.engine import sentry as sentry_module
 from watchfloor.engine import stalls as stalls_module
@@ -142,6 +143,50 @@ async def test_what_began_before_the_link_was_seen_to_be_back_is_not_believed(
     assert not await sentry.cut_off(steady_ns())
 
 
+async def test_what_began_during_the_look_that_found_the_link_again_is_not_believed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link may have come back at any moment of that look, and what began before that was lost."""
+    monkeypatch.setattr(sentry_module, "SPACING_S", 0.0)
+    sentry = Sentry(a_node(database), ("127.0.0.1:1", "127.0.0.1:2"))
+    asked, answered, answers = asyncio.Event(), asyncio.Event(), False
+
+    async def any_answers() -> bool:
+        asked.set()
+        await answered.wait()
+        return answers
+
+    monkeypatch.setattr(sentry, "_any_answers", any_answers)
+    answered.set()
+    assert await sentry.cut_off(steady_ns())
+    asked.clear()
+    answered.clear()
+    answers = True
+    looking = asyncio.create_task(sentry.look(steady_ns()))
+    await asked.wait()
+    began = steady_ns()
+    answered.set()
+    await looking
+    assert await sentry.cut_off(began)
+    assert not await sentry.cut_off(steady_ns())
+
+
+async def test_sentinels_that_answer_at_the_second_attempt_only_say_that_something_was_lost(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentry_module, "SPACING_S", 0.0)
+    monkeypatch.setattr(sentry_module, "AGAIN_S", 0.0)
+    sentry = Sentry(a_node(database), ("127.0.0.1:1", "127.0.0.1:2"))
+
+    async def any_answers() -> bool:
+        return True
+
+    monkeypatch.setattr(sentry, "_any_answers", any_answers)
+    assert await sentry.cut_off(steady_ns())
+    monkeypatch.setattr(sentry_module, "AGAIN_S", 60.0)
+    assert not await sentry.cut_off(steady_ns())
+
+
 async def test_without_sentinels_nothing_is_asked(database: Database) -> None:
     assert not await Sentry(a_node(database), ()).cut_off(0)
 
@@ -160,15 +205,32 @@ async def nobody_was_down(desk: StateDesk) -> None:
     assert await column(desk.database, down) == []
 
 
-@pytest.mark.parametrize("jump", [3600.0, -3600.0])
-async def test_a_clock_that_jumps_by_an_hour_takes_nobody_down(desk: StateDesk, jump: float) -> None:
+async def is_found_down(desk: StateDesk, second: float) -> None:
+    """The control: three failures in a row are an alert all the same."""
+    for number in range(3):
+        await desk.results(second + 30 * number, failing=["shop"])
+    assert (await desk.reasons("shop"))[0] == "firing"
+
+
+@pytest.mark.parametrize("jump", [3600.5, -3600.5])  # no two checks begin at the same moment
+async def test_a_clock_that_jumps_by_an_hour_takes_nobody_down_and_hides_nobody(
+    desk: StateDesk, jump: float
+) -> None:
+    """Two failures of the three that confirm one, the clock jumping between them and after them."""
+    await desk.watch(definition("shop", max_attempts=3))
+    desk.node.settings["flapping.start"] = 100.0  # type: ignore[index]  # that it flaps is true, and another matter
     second = 0.0
     for number in range(TIMES * 2):
-        for _ in range(3):
-            second += 30
-            await desk.results(second, ok=["shop"])
-        second += jump if number % 2 == 0 else -jump
+        by = jump if number % 2 == 0 else -jump
+        await desk.results(second + 30, ok=["shop"])
+        await desk.results(second + 60, failing=["shop"])
+        second += by if number % 3 else 0.0
+        await desk.results(second + 90, failing=["shop"])
+        second += 0.0 if number % 3 else by
+        await desk.results(second + 120, ok=["shop"])
+        second += 120
     await nobody_was_down(desk)
+    await is_found_down(desk, second + 30)
 
 
 async def test_what_a_clock_in_the_future_booked_does_not_keep_later_results_out(desk: StateDesk) -> None:
@@ -180,9 +242,12 @@ async def test_what_a_clock_in_the_future_booked_does_not_keep_later_results_out
     assert await one(desk.database, latest, at=desk.began) == 60
 
 
-async def test_a_database_that_goes_away_takes_nobody_down(
+async def test_a_database_that_goes_away_takes_nobody_down_and_hides_nobody(
     desk: StateDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A result that is stored at the third attempt only is still one: two failures are not three."""
+    await desk.watch(definition("shop", max_attempts=3))
+    desk.node.settings["flapping.start"] = 100.0  # type: ignore[index]  # that it flaps is true, and another matter
     copy, away = results.copy_results, False
 
     async def refused(connection: Connection, found: list[results.ResultRow]) -> None:
@@ -190,17 +255,23 @@ async def test_a_database_that_goes_away_takes_nobody_down(
             raise psycopg.OperationalError("gone")
         await copy(connection, found)
 
-    monkeypatch.setattr(results, "copy_results", refused)
-    for number in range(TIMES):
+    async def found_while_away(second: float, outcome: Outcome) -> None:
+        nonlocal away
         away = True
-        moment = desk.at(60 * number)
-        desk.queue.put_nowait(finding(desk.services["shop"].id, moment, OK))
-        with pytest.raises(psycopg.OperationalError):
-            await desk.recorder.flush()
+        desk.queue.put_nowait(finding(desk.services["shop"].id, desk.at(second), outcome))
+        for _ in range(2):
+            with pytest.raises(psycopg.OperationalError):
+                await desk.recorder.flush()
         away = False
         await desk.recorder.flush()
-    assert await one(desk.database, "SELECT count(*) FROM check_results") == TIMES
+
+    monkeypatch.setattr(results, "copy_results", refused)
+    for number in range(TIMES):
+        for after, outcome in enumerate((FAILING, FAILING, OK)):
+            await found_while_away(90 * number + 30 * after, outcome)
+    assert await one(desk.database, "SELECT count(*) FROM check_results") == 3 * TIMES
     await nobody_was_down(desk)
+    await is_found_down(desk, 90 * TIMES)
 
 
 async def test_a_jump_of_the_clock_is_in_the_audit(database: Database) -> None:

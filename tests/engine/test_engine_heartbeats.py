@@ -14,6 +14,7 @@ from watchfloor.config.kinds import Kind
 from watchfloor.config.model import ServiceConfig
 from watchfloor.domain.heartbeats import KEPT, Signal
 from watchfloor.domain.outcome import Status
+from watchfloor.engine import heartbeats as engine
 from watchfloor.engine.engine import Plan
 from watchfloor.operations import heartbeats as operations
 from watchfloor.operations.actor import Actor, Refused
@@ -27,6 +28,13 @@ pytestmark = pytest.mark.usefixtures("brisk")
 
 OPERATOR = Actor("operator")
 SUCCESS = Said()
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine that hesitates is not allowed for here: moments are compared exactly."""
+    monkeypatch.setattr(heartbeats, "HESITATION", timedelta(seconds=20))
+    monkeypatch.setattr(engine, "GAP", timedelta(seconds=20))
 
 
 def heartbeat_service(name: str = "backup", **settings: Any) -> ServiceConfig:

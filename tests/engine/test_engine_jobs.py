@@ -173,7 +173,9 @@ async def test_a_newer_run_takes_the_place_of_the_one_before(database: Database,
         dsn, labour, [job("slow", schedule(**EVERY_SECOND), overlap="cancel_previous", slots=1)]
     ):
         await until(lambda: len(labour.attempts["slow"]) >= 3)
-        assert (await states(database, "slow"))[:2] == ["cancelled", "cancelled"]
+        # One that had not begun when the next came is skipped: on a slow machine there are such runs too.
+        ended = [state for state in await states(database, "slow") if state != "skipped"]
+    assert ended[:2] == ["cancelled", "cancelled"]
 
 
 async def test_fires_missed_while_no_engine_was_there_are_counted_and_one_is_made_up_for(

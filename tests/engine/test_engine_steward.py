@@ -252,6 +252,11 @@ async def test_an_applied_change_is_audited(house: House) -> None:
 async def test_a_reload_prepares_only_what_changed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     from watchfloor.engine import share as module
 
+    async def checked() -> bool:
+        known = "SELECT count(*) FROM service_state WHERE last_started IS NOT NULL"
+        return bool(await one(house.database, known) == 2)
+
+    await until(checked)  # it has its share by then
     prepared: list[str] = []
     watch_of = module.watch_of
 

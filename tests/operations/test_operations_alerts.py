@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -126,6 +127,26 @@ async def test_a_thousand_alerts_are_acknowledged_in_one_transaction(database: D
     ids = [each.id for each in await make_alerts(database, *made.values())]
     assert len(await alerts.acknowledge(database, KIM, ids, "all of it", HOUR)) == 1000
     assert await one(database, "SELECT count(DISTINCT xmin::text) FROM alerts") == 1
+
+
+async def test_of_very_many_alerts_it_is_said_how_many_were_done_when_the_rest_fails(
+    database: Database, firing: list[StoredAlert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "AT_ONCE", 1)
+    ids = [each.id for each in firing]
+    assert await alerts.acknowledge(database, KIM, [*ids[:2], 99_999], "", HOUR) == ids[:2]
+    assert await alerts.unacknowledge(database, KIM, ids) == ids[:2]
+    work, turns = alerts.carry_out, iter([True, True, False])
+
+    async def breaks(*given: Any) -> bool:
+        if not next(turns):
+            raise OSError("the server closed the connection")
+        return await work(*given)
+
+    monkeypatch.setattr(alerts, "carry_out", breaks)
+    with pytest.raises(Refused, match=r"2 of 3 were done, then: OSError: the server closed the connection"):
+        await alerts.acknowledge(database, KIM, ids, "", HOUR)
+    assert await states(database) == ["acknowledged", "acknowledged", "firing"]
 
 
 async def test_a_pause_is_done_once_and_can_be_lifted(database: Database) -> None:

@@ -44,13 +44,14 @@ class Watch(Floor):
     """A floor with people who are called."""
 
     async def define(
-        self, *people: dict[str, Any], steps: Any = STEPS, groups: Any = (), **keys: Any
+        self, *people: dict[str, Any], steps: Any = STEPS, groups: Any = (), before: Any = (), **keys: Any
     ) -> None:
+        chains = [*before, {"name": "page", "steps": steps, **keys}]
         spec = {
             "people": [PersonKeys.model_validate(each).spec() for each in people or (PRIMARY, DEPUTY)],
             "groups": [ContactGroupKeys.model_validate(each).spec() for each in groups],
             "rotas": [RotaKeys.model_validate(ROTA).spec()],
-            "escalations": [EscalationKeys.model_validate({"name": "page", "steps": steps, **keys}).spec()],
+            "escalations": [EscalationKeys.model_validate(each).spec() for each in chains],
         }
         async with self.database.transaction() as connection:
             await apply_oncall(connection, spec)
@@ -230,7 +231,23 @@ async def test_a_step_for_graver_alerts_is_taken_where_the_alert_got_worse_befor
     await floor.fire("a", severity=Severity.WARNING)
     await floor.change(lambda alert: change_severity(alert, Severity.CRITICAL, floor.at), "a")
     await floor.step(300)
-    assert await floor.channels() == ["chat", "siren"]
+    assert await floor.channels() == ["chat", "chat", "siren"]  # it begins again: chat knew of a warning
+
+
+async def test_an_alert_that_gets_worse_gets_the_chain_for_it_and_reaches_those_who_are_told_from_then_on(
+    floor: Watch,
+) -> None:
+    tickets = {"name": "tickets", "match": ["severity=warning"], "steps": [{"tell": [{"channel": "board"}]}]}
+    await floor.define(match=["severity=~critical|emergency"], before=[tickets])
+    await floor.fire("a", severity=Severity.WARNING)
+    assert await floor.channels() == ["board"]
+    await floor.step(3600)
+    for severity in (Severity.CRITICAL, Severity.WARNING, Severity.CRITICAL):
+        await floor.change(lambda alert, to=severity: change_severity(alert, to, floor.at), "a")
+    assert await floor.channels() == ["board", "p-chat", "p-page"]  # once, however often it is that bad
+    assert await floor.step(300) == 1
+    await floor.change(lambda alert: change_severity(alert, Severity.EMERGENCY, floor.at), "a")
+    assert (await floor.channels())[3:] == ["d-page", "p-chat", "p-page"]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +289,8 @@ async def test_quiet_hours_hold_what_can_wait_and_let_it_go_when_it_gets_worse(f
     assert held == [("p-chat", "primary", True)]
     assert await floor.deliver() == []
     await floor.change(lambda alert: change_severity(alert, Severity.CRITICAL, floor.at), "a")
-    assert [each["data"]["title"] for each in await floor.deliver()] == ["a is failing"]
+    said = [each["data"] for each in await floor.deliver()]
+    assert [each["severity"] for each in said] == ["critical"] * 2  # on p-page as well, which is for that
 
 
 async def test_what_is_over_before_the_quiet_hours_end_is_told_once_however_often_it_came_back(

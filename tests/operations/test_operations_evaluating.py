@@ -11,8 +11,10 @@ import pytest
 
 from support.make import at, definition, make_rules, make_services, rule, state_row
 from support.sql import column, one, rows
+from watchfloor.channels.words import Speaking, spoken
 from watchfloor.domain.conditions import Condition
 from watchfloor.domain.judging import NoData, Operator, Threshold
+from watchfloor.domain.notice import read
 from watchfloor.domain.questions.metric import Metric
 from watchfloor.domain.settings import SETTINGS
 from watchfloor.operations import evaluating
@@ -205,6 +207,22 @@ async def test_a_value_that_is_critical_raises_the_severity_and_never_lowers_tha
     assert await column(house.database, severities) == [2, 3]
 
 
+async def test_a_value_that_wavers_about_critical_or_is_missing_does_not_raise_the_severity_again(
+    house: House,
+) -> None:
+    await make_rules(house.database, metric_rule(for_s=0, critical=(98.0,), severity=1))
+    for moment, cpu in enumerate((99.0, 97.0, 99.0)):
+        await house.found(10 * moment, cpu=cpu)
+    await house.found(3600)  # what was measured is too old, and such a rule keeps what it knew
+    await house.found(3610, cpu=88.5)
+    changed = "SELECT count(*) FROM alert_events WHERE kind = 'severity_changed'"
+    assert await column(house.database, "SELECT severity FROM alerts") == [2]
+    assert await one(house.database, changed) == 0
+    await house.found(3620, cpu=88)  # as far below critical as clear is below fire
+    assert await column(house.database, "SELECT severity FROM alerts") == [1]
+    assert await one(house.database, changed) == 1
+
+
 async def test_a_rule_that_cannot_be_evaluated_says_so_once_and_stops_no_other(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,6 +298,8 @@ async def test_the_end_of_keep_firing_for_survives_without_a_row_for_every_look(
         await house.found(seconds, cpu=cpu)
         states += await house.states()
     assert states == ["firing", "firing", "firing", "firing", "resolved"]
+    ((ended, noticed),) = await rows(house.database, "SELECT ended_at, resolved_at FROM alerts")
+    assert (ended, noticed) == (at(10), at(40))
 
 
 async def test_what_is_kept_of_evaluations_is_bounded(house: House) -> None:
@@ -318,6 +338,28 @@ async def test_the_limit_is_a_setting_where_the_rule_has_none(house: House) -> N
     await house.measure(at(0), "host-1", cpu=95)
     await evaluate_due(house.database, {**SETTINGS_NOW, "alerts.rule_limit": 1}, at(0))
     assert await column(house.database, "SELECT title FROM alerts") == ["rule busy fires for too many"]
+
+
+async def test_people_are_told_where_to_read_what_to_do_by_the_rule_or_else_by_the_service(
+    database: Database,
+) -> None:
+    own, general = "https://wiki.example/cpu", "https://wiki.example/host-1"
+    services = await make_services(database, definition("host-1", runbook=general), "host-2")
+    house = House(database, services)
+    await make_rules(
+        database,
+        metric_rule(for_s=0, selector={"services": ["host-1"]}),
+        metric_rule("hot", for_s=0, labels={"runbook": own}),
+    )
+    await house.measure(at(0), "host-2", cpu=95)
+    await house.found(0, cpu=95)
+    notices = [read(bytes(payload)) for payload in await column(database, "SELECT payload FROM outbox")]
+    bodies = [spoken(Speaking(), notice).body for notice in notices]
+    assert sorted(line for body in bodies for line in body.splitlines() if "runbook" in line) == [
+        f"runbook: {own}",
+        f"runbook: {own}",
+        f"runbook: {general}",
+    ]
 
 
 async def test_alerts_carry_the_labels_of_their_rule(house: House) -> None:

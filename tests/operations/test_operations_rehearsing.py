@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,12 +16,14 @@ from watchfloor.domain.outcome import Status
 from watchfloor.domain.questions.metric import Metric
 from watchfloor.domain.questions.question import Question
 from watchfloor.domain.questions.rate import Rate
+from watchfloor.domain.rule_boards import UNHEARD
 from watchfloor.domain.rules import Rule
 from watchfloor.domain.settings import SETTINGS
 from watchfloor.domain.severity import Severity
 from watchfloor.operations.evaluating import evaluate_due
 from watchfloor.operations.rehearsing import SERVICES, rehearse
 from watchfloor.store.database import Database
+from watchfloor.store.policy import apply_routing
 from watchfloor.store.results import save_facts
 from watchfloor.store.rules import RuleDefinition
 
@@ -28,7 +31,7 @@ NOW = {setting.key: setting.default for setting in SETTINGS}
 
 
 def asking(asks: Question, threshold: Threshold, every_s: float = 10.0) -> EvaluatedRule:
-    plain = Rule(0, "tried", frozenset(), services=("host*",))
+    plain = Rule(0, "tried", frozenset(), services=("host*",), channels=("ops",))
     return EvaluatedRule(plain, Condition(asks, threshold, every_s))
 
 
@@ -143,12 +146,27 @@ async def test_a_rehearsal_ends_after_it_begins(database: Database) -> None:
         await rehearse(database, Rule(0, "tried", frozenset()), at(0), at(0))
 
 
+async def test_a_rule_of_which_nobody_would_ever_hear_says_so_before_it_is_needed(database: Database) -> None:
+    await make_services(database, "host-1")
+    asked = asking(Metric("cpu"), Threshold(Operator.GT, (90.0,), (90.0,)))
+    mute = replace(asked, rule=replace(asked.rule, channels=()))
+    on_states = Rule(0, "tried", frozenset({Status.FAILING}))
+    for tried in (mute, on_states):
+        assert f"It tells {UNHEARD}." in (await rehearse(database, tried, at(0), at(60))).notes
+    async with database.transaction() as connection:
+        await apply_routing(connection, [{"match": ["service=x"], "channels": ["ops"]}], [])
+    for tried in (mute, on_states):
+        assert f"It tells {UNHEARD}." not in (await rehearse(database, tried, at(0), at(60))).notes
+
+
 async def test_a_rule_that_finds_nothing_says_why(database: Database) -> None:
     host = (await make_services(database, "host-1"))["host-1"]
     await make_days(database)
     await measure(database, host.id, "cpu_percent", [(at(0), 10.0)])
     high = Threshold(Operator.GT, (90.0,), (90.0,))
-    nothing = EvaluatedRule(Rule(0, "tried", frozenset(), services=("x*",)), Condition(Metric("cpu"), high))
+    nothing = EvaluatedRule(
+        Rule(0, "tried", frozenset(), services=("x*",), channels=("ops",)), Condition(Metric("cpu"), high)
+    )
     for tried, words in (
         (nothing, "It selects no service."),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -178,6 +180,11 @@ async def test_more_records_than_can_be_looked_through_are_an_error_that_says_wh
     ((title, summary, state, _),) = await alerts_of(database)
     assert (title, state) == ("rule tried cannot be evaluated", "firing")
     assert summary.startswith("more than 2 records to look through: narrow them by level")
+    monkeypatch.setattr(logs, "MOST_WORK", 5)
+    with pytest.raises(
+        TooMuch, match="the pattern 'line' takes too much work on these records: write smaller"
+    ):
+        await rehearsed(database, asking(Logs(60.0, pattern="line"), above(0)), at(0), at(60))
     monkeypatch.setattr(logs, "MOST_PAST", 2)
     with pytest.raises(TooMuch, match="more than 2 records"):
         await rehearsed(database, asking(Logs(60.0), above(0)), at(0), at(60))
@@ -220,6 +227,24 @@ async def test_a_job_that_has_not_succeeded_and_one_that_runs_too_long(database:
         )
     await evaluate_due(database, DEFAULTS, at(3_700))
     assert [row[2] for row in await alerts_of(database)] == ["resolved", "resolved"]
+
+
+async def test_slow_statements_of_postgresql_are_told_of_out_of_the_box(database: Database) -> None:
+    (rule,) = [each for each in DEFAULT_RULES if each.name == "slow queries in PostgreSQL"]
+    assert (rule.kinds, rule.severity) == (("postgres",), None)
+    await make_days(database)
+    orders = (await make_services(database, "orders"))["orders"]
+    of_values = replace(TRIED, severity=None)
+    await make_rules(database, stored(EvaluatedRule(of_values, rule.condition)))
+    found = []
+    for n, slow in enumerate([9.0, 10.0, 50.0, 0.0]):
+        await measure(database, orders.id, "slow_queries_per_minute", [(at(60 * n), slow)])
+        async with database.transaction() as connection:
+            await save_facts(connection, [(orders.id, at(60 * n), {}, {"slow_queries_per_minute": slow})])
+        await evaluate_due(database, DEFAULTS, at(60 * n + 1))
+        found.append([(state, severity) for _, _, state, severity in await alerts_of(database)])
+    warning, critical = int(Severity.WARNING), int(Severity.CRITICAL)
+    assert found == [[], [("firing", warning)], [("firing", critical)], [("resolved", critical)]]
 
 
 async def test_a_run_that_died_reaches_the_owner_of_its_job_and_nobody_else(database: Database) -> None:
@@ -411,6 +436,8 @@ async def test_a_disk_that_will_be_full(database: Database) -> None:
     assert at(7_200) < fired < at(14_400)
     assert ended is not None
     assert at(14_400) <= ended <= at(16_800)
+    ((_, summary, _, _),) = await alerts_of(database)
+    assert re.search(r"reaches 100 in about \S+; four times in five between \S+ and \S+$", summary), summary
 
 
 async def test_a_metric_that_is_not_what_it_is_at_this_hour(database: Database) -> None:

@@ -9,9 +9,11 @@ import pytest
 from support.floor import HOUR, Floor
 from support.make import make_rules, now
 from support.sql import column, one, rows
+from watchfloor.domain.severity import Severity
 from watchfloor.domain.silences import Wish
-from watchfloor.operations import silences
+from watchfloor.operations import settings, silences
 from watchfloor.operations.actor import Actor, Refused
+from watchfloor.store import alert_rooms
 from watchfloor.store.database import Database
 
 ANN = Actor("ann")
@@ -24,6 +26,7 @@ async def floor(database: Database) -> Floor:
 
 
 async def test_an_alert_that_is_silenced_is_not_told_and_what_comes_after_says_by_whom(floor: Floor) -> None:
+    await settings.change(floor.database, ANN, "alerts.time_zone", "Asia/Kolkata")
     await silences.add(floor.database, ANN, Wish(["service=~a|b"], "deploy", HOUR))
     floor.at = await now(floor.database)
     await floor.fire("a", "b", "c")
@@ -35,7 +38,7 @@ async def test_an_alert_that_is_silenced_is_not_told_and_what_comes_after_says_b
     (said,) = await floor.deliver()
     assert said["data"]["title"] == "a is failing"
     assert said["data"]["note"].startswith("was silenced by ann until ")
-    assert said["data"]["note"].endswith(": deploy")
+    assert said["data"]["note"].endswith(" IST: deploy")
 
 
 async def test_a_silence_holds_for_what_is_open_already_and_its_end_repeats_nothing(floor: Floor) -> None:
@@ -47,6 +50,26 @@ async def test_a_silence_holds_for_what_is_open_already_and_its_end_repeats_noth
     await silences.expire(floor.database, ANN, [made])
     assert await column(floor.database, "SELECT suppressed FROM alerts") == [[]]
     assert await floor.deliver() == []
+
+
+async def test_alerts_that_nobody_is_told_of_stand_last_and_say_who_wants_that(floor: Floor) -> None:
+    await floor.fire("a", severity=Severity.WARNING)
+    await floor.fire("b", severity=Severity.CRITICAL)
+    (quiet,) = await floor.ids("b")
+    wish = Wish(["service=b"], "known", HOUR, until_resolved=True)
+    made = await silences.add(floor.database, ANN, wish)
+    async with floor.database.transaction() as connection:
+        shown = [(row.title, row.quiet) for row in await alert_rooms.active(connection)]
+        detail = await alert_rooms.detail(connection, quiet)
+    assert shown == [("a is failing", ()), ("b is failing", ("silence",))]
+    assert detail is not None
+    (by,) = detail.story.silences
+    assert (by.id, by.author, by.until_resolved, by.comment) == (made, "ann", True, "known")
+    await silences.expire(floor.database, ANN, [made])
+    async with floor.database.transaction() as connection:
+        detail = await alert_rooms.detail(connection, quiet)
+    assert detail is not None
+    assert (detail.row.quiet, detail.story.silences) == ((), ())
 
 
 async def test_a_silence_until_resolved_ends_with_what_it_silenced(floor: Floor) -> None:

@@ -282,7 +282,7 @@ async def test_the_history_of_deliveries_is_searched_and_paged_by_key(floor: Flo
     assert len(seen) == len(set(seen)) == 8
     assert [row.title for row in await found(state="dead")] == ["s3 is failing"]
     assert [row.title for row in await found(text="ANSWERED 400")] == ["s3 is failing"]
-    assert [row.title for row in await found(kind="alerts.firing")] == ["1 alerts"]
+    assert [row.title for row in await found(kind="alerts.firing")] == ["1 alert"]
     (group,) = await found(alert_id=(await floor.ids("a"))[0])
     assert (group.kind, group.reason) == ("alerts.firing", "first")
     assert await found(channel="nobody") == await found(since=floor.at + HOUR) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -154,11 +155,14 @@ def test_the_planner_shows_what_is_open_then_what_comes_then_what_is_over() -> N
 def test_previews_tell_what_clocks_do() -> None:
     berlin = Spec("weekly", "Europe/Berlin", 4 * 3600.0, "0 1 * * sun")
     lines = preview(berlin, datetime(2026, 3, 22, 12, tzinfo=UTC), 2)
-    assert lines[0] == "Sun 29 Mar 2026 01:00 to 06:00 (+01:00), 4h; clocks go forward by 1h inside it"
-    assert lines[1] == "Sun 5 Apr 2026 01:00 to 05:00 (+02:00), 4h"
+    assert lines[0] == "opens Sun 29 Mar 2026 01:00 to 06:00 (+01:00), 4h; clocks go forward by 1h inside it"
+    assert lines[1] == "opens Sun 5 Apr 2026 01:00 to 05:00 (+02:00), 4h"
     back = preview(berlin, datetime(2026, 10, 24, 12, tzinfo=UTC), 1)
-    assert back[:1] == ["Sun 25 Oct 2026 01:00 to 04:00 (+02:00), 4h; clocks go back by 1h inside it"]
+    assert back[:1] == ["opens Sun 25 Oct 2026 01:00 to 04:00 (+02:00), 4h; clocks go back by 1h inside it"]
     skipped = Spec("weekly", "Europe/Berlin", 3600.0, "30 2 * * sun")
     opening = next(openings(skipped, datetime(2026, 3, 28, 12, tzinfo=UTC)))
     assert clocks(skipped, *opening) == "opens at 03:00: 02:30 does not exist that day"
+    flexible = replace(skipped, flexible_s=1800.0)
+    failed = datetime(2026, 11, 29, 1, 45, tzinfo=UTC)
+    assert clocks(flexible, failed, failed + timedelta(minutes=30)) == "", "a failure opened it, not the time"
     assert spec_from(skipped.stored()) == skipped

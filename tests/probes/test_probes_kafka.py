@@ -112,7 +112,7 @@ def test_signing_in_comes_first_and_a_refusal_is_told(check: Probing) -> None:
     assert outcome.status is Status.OK, outcome.summary
     assert asked[1][4:] == b"\0watch\0of-the-probe"
     outcome = check({17: takes, 36: b"\0\x3a\0\x0dno, not today\0\0\0\0"}, **login)
-    assert outcome.summary == "Kafka refuses the sign-in: no, not today"
+    assert outcome.summary.endswith(": Kafka refuses the sign-in: no, not today; check the credentials")
     only = bytes(SaslHandShakeResponse_v1(33, ["SCRAM-SHA-256", "GSSAPI"]).encode())
     assert "does not take PLAIN sign-ins, only SCRAM-SHA-256, GSSAPI" in check({17: only}, **login).summary
 

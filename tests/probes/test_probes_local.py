@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -61,7 +62,21 @@ class TestFile:
                 Status.DEGRADED,
                 "2d old: the oldest is",
             ),
-            ("*.tar", {}, Status.FAILING, "is not there"),
+            ("*.tar", {}, Status.FAILING, "0 files, 0 bytes: no file matches"),
+            ("*.tar", {"exists": "any", "age": {"failing": "1h"}}, Status.OK, "0 files"),
+            ("*.tar", {"exists": "no"}, Status.OK, "is not there"),
+            ("*.tar", {"min_count": 0}, Status.OK, "0 files"),
+            ("*.dump", {"exists": "any", "age": {"failing": "1h"}}, Status.FAILING, "too old (limit 1h)"),
+            ("none", {"exists": "any"}, Status.OK, "is not there, as it may be"),
+            ("a.dump", {"exists": "any", "min_size": 200}, Status.FAILING, "expected 200 bytes"),
+            ("*.dump", {"min_count": 2, "max_count": 2}, Status.OK, "2 files"),
+            (
+                "*.dump",
+                {"min_count": 3},
+                Status.FAILING,
+                "2 files, 150 bytes, 1h old: there must be at least 3 files",
+            ),
+            ("*.dump", {"max_count": 1}, Status.FAILING, "2 files, at most 1 may be there"),
             ("", {"count": {"failing": 2}}, Status.FAILING, "2 files (limit 2)"),
             ("", {"recursive": True, "size": {"degraded": 160}}, Status.DEGRADED, "160 bytes (limit 160)"),
             ("*.dump", {"recursive": True}, Status.OK, "3 files, 160 bytes, 0s old"),
@@ -74,10 +89,84 @@ class TestFile:
         assert outcome.status is status, outcome.summary
         assert words in outcome.summary
 
-    def test_an_empty_directory_has_no_fresh_file(self, check: Probing, tmp_path: Path) -> None:
-        assert check(tmp_path).status is Status.OK
-        outcome = check(tmp_path, age={"failing": "1h"})
-        assert (outcome.status, "there is no file in it" in outcome.summary) == (Status.FAILING, True)
+    @pytest.mark.parametrize(
+        ("settings", "status"),
+        [
+            ({}, Status.FAILING),
+            ({"exists": True}, Status.FAILING),
+            ({"age": {"degraded": "1h"}}, Status.FAILING),
+            ({"exists": "yes", "age_of": "oldest"}, Status.FAILING),
+            ({"min_count": 0}, Status.OK),
+            ({"exists": "any", "age": {"failing": "1h"}}, Status.OK),
+            ({"exists": "no"}, Status.OK),
+            # Queues, which may be empty.
+            ({"age_of": "oldest", "age": {"failing": "1h"}}, Status.OK),
+            ({"count": {"failing": 100}}, Status.OK),
+        ],
+    )
+    def test_an_empty_directory_is_what_the_settings_make_of_it(
+        self, check: Probing, tmp_path: Path, settings: dict[str, Any], status: Status
+    ) -> None:
+        outcome = check(tmp_path, **settings)
+        assert outcome.status is status, outcome.summary
+        assert ("there is no file in it" in outcome.summary) is (status is Status.FAILING)
+
+    def test_a_file_from_the_future_is_not_fresh_for_ever(self, check: Probing, tmp_path: Path) -> None:
+        def dated(name: str, ahead: float) -> None:
+            (tmp_path / name).write_bytes(b"x")
+            os.utime(tmp_path / name, (time.time() + ahead,) * 2)
+
+        dated("soon", 30)  # a clock that is a little ahead
+        limits = {"failing": "1d"}
+        assert check(tmp_path, age=limits).summary.endswith("1 file, 1 bytes, 0s old")
+        (tmp_path / "soon").unlink()
+        dated("later", 3 * 3600 + 60)
+        outcome = check(tmp_path, age=limits)
+        assert outcome.status is Status.DEGRADED
+        assert (
+            "the newest is dated 3h in the future and does not count as fresh; set the clocks"
+            in outcome.summary
+        )
+        assert "newest_age_seconds" not in outcome.metrics
+        assert check(tmp_path).status is Status.OK  # nobody asks how old it is …
+        assert "dated 3h in the future" in check(tmp_path).summary  # … but is told
+        dated("old", -2 * 86400)
+        outcome = check(tmp_path, age=limits)
+        assert outcome.status is Status.FAILING
+        assert "2d old: the newest is too old (limit 1d); the newest is dated 3h" in outcome.summary
+
+    @pytest.mark.parametrize(
+        ("settings", "words"),
+        [
+            ({"exists": False, "min_size": 1, "age": {"failing": "1d"}}, "leave out age, min_size"),
+            ({"exists": "no", "count": {"failing": 3}}, "leave out count"),
+            ({"min_count": 3, "max_count": 2}, "max_count is 2, but there must be 3"),
+            ({"max_count": 0}, "max_count is 0, but there must be 1"),
+            ({"min_count": 5, "count": {"failing": 5}}, "count.failing is reached from 5 on"),
+            ({"path": "/var/crash/*.core", "count": {"degraded": 1}}, "write exists: any"),
+            ({"min_size": 100, "size": {"failing": 100}}, "size.failing is reached from 100 on"),
+            ({"size": {"degraded": 0}}, "size.degraded is reached from 0 on"),
+            ({"exists": "any", "min_count": 1}, "exists: any allows for none"),
+            ({"path": "/a/*", "exists": "yes", "min_count": 0}, "write exists: any"),
+            ({"exists": "maybe"}, "'yes', 'no' or 'any'"),
+        ],
+    )
+    def test_what_could_never_hold_is_refused(self, settings: dict[str, Any], words: str) -> None:
+        with pytest.raises(ValidationError, match=re.escape(words)):
+            file.Settings(**{"path": "/var/spool", **settings})
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"exists": "any", "max_count": 0},
+            {"count": {"failing": 1}},  # a queue that must be empty
+            {"min_count": 3, "max_count": 3, "count": {"degraded": 4}},
+            {"path": "/a/*.core", "exists": "any", "count": {"failing": 1}},
+            {"min_size": 100, "size": {"failing": 101}},
+        ],
+    )
+    def test_what_could_hold_is_not_refused(self, settings: dict[str, Any]) -> None:
+        file.Settings(**{"path": "/var/spool", **settings})
 
     def test_a_directory_that_cannot_be_listed_is_unknown(self, check: Probing) -> None:
         outcome = check("/no/such/folder/*.dump")

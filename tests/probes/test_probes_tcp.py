@@ -45,7 +45,7 @@ def test_a_port_that_accepts_is_ok(check: Probing, servers: Servers) -> None:
     outcome = check(port)
     assert outcome.status is Status.OK
     assert outcome.summary.startswith(f"127.0.0.1:{port} accepts connections in ")
-    assert set(outcome.phases) == {"dns", "connect"}
+    assert set(outcome.phases) == {"connect"}
     assert outcome.latency == pytest.approx(sum(outcome.phases.values()))
 
 
@@ -60,7 +60,7 @@ def test_what_is_expected_may_come_in_pieces(check: Probing, servers: Servers) -
 
     outcome = check(servers.start(in_pieces), send="PING\r\n", expect="+PONG")
     assert outcome.status is Status.OK
-    assert set(outcome.phases) == {"dns", "connect", "first_byte", "transfer"}
+    assert set(outcome.phases) == {"connect", "first_byte", "transfer"}
     assert str(outcome.facts["banner"]).startswith("noise +PO+PONG")
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 from probe_certificates import Authority
@@ -45,7 +47,7 @@ def test_a_good_certificate_is_ok_and_told_in_full(inspect: Inspect, authority: 
     outcome = inspect(authority.server("127.0.0.1", "shop.example.com", days=90.5))
     assert outcome.status is Status.OK
     assert outcome.summary == "certificate expires in 90 days"
-    assert set(outcome.phases) == {"dns", "connect", "tls"}
+    assert set(outcome.phases) == {"connect", "tls"}
     assert outcome.metrics == {"certificate_days_left": pytest.approx(90.5, abs=0.01)}
     facts = facts_of(outcome)
     assert facts["subject"] == "CN=test server"
@@ -100,6 +102,84 @@ def test_a_certificate_that_is_not_trusted_is_told_all_the_same(
     assert facts["subject"] == "CN=test server"
     assert facts["chain"]
     assert outcome.latency is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("expired", "; renew it, and have the server load the new one"),
+        ("expired intermediate", "; have the server send another chain: CN=Test Intermediate ended 20"),
+        ("not yet valid", "; check the clocks of the server and of this node: it holds from 20"),
+        ("self-signed", "; set ca_file to its PEM file, or have an authority sign it"),
+        ("other authority", "; set ca_file to the PEM file of CN=Other, which is not known here"),
+        (
+            "missing intermediate",
+            "; have the server send its whole chain, or set ca_file: CN=Test Intermediate is",
+        ),
+        (
+            "same name",
+            "; set ca_file to the PEM file of its CN=Test Authority: the one known here has another key",
+        ),
+        ("no such name", "; correct the address, or set server_name: it is for a.test, b.test"),
+        ("many names", "; correct the address, or set server_name: it is for n0.test, n1.test, "),
+        ("one level too deep", "set server_name: it is for *.shop.test"),
+        ("not of the parent", "set server_name: it is for *.shop.test"),
+        ("weak", "; issue it anew with RSA of 2048 bits or EC of 256: its key is too weak"),
+    ],
+)
+def test_whoever_is_paged_is_told_what_to_do_about_it(
+    inspect: Inspect, authority: Authority, tmp_path: Path, kind: str, words: str
+) -> None:
+    settings: dict[str, Any] = {}
+    here = "127.0.0.1"
+    match kind:
+        case "expired":
+            context = authority.server(here, days=-2, began_days_ago=90)
+        case "expired intermediate":
+            context = authority.intermediate(days=-1).server(here)
+        case "not yet valid":
+            context = authority.server(here, began_days_ago=-2)
+        case "self-signed":
+            context = authority.server(here, self_signed=True)
+        case "other authority" | "same name":
+            (tmp_path / "other").mkdir()
+            name = "Other" if kind == "other authority" else "Test Authority"
+            context = Authority(tmp_path / "other", name).server(here)
+        case "missing intermediate":
+            context = authority.intermediate().server(here, sends_chain=False)
+        case "no such name":
+            context = authority.server("a.test", "b.test")
+        case "many names":
+            context = authority.server(*(f"n{n}.test" for n in range(1000)))
+        case "weak":
+            context = authority.server(here, key=rsa.generate_private_key(65537, 1024))
+        case _:
+            settings["server_name"] = "a.b.shop.test" if kind == "one level too deep" else "shop.test"
+            context = authority.server("*.shop.test")
+    outcome = inspect(context, **settings)
+    assert outcome.status is Status.FAILING
+    assert outcome.summary.startswith("certificate not trusted: ")
+    assert words in outcome.summary
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (lambda: rsa.generate_private_key(65537, 2048), "RSA 2048"),
+        (lambda: ec.generate_private_key(ec.SECP384R1()), "EC secp384r1"),
+        (ed25519.Ed25519PrivateKey.generate, "Ed25519"),
+    ],
+)
+def test_every_kind_of_key_and_a_chain_that_is_sent_whole_are_trusted(
+    inspect: Inspect, authority: Authority, key: Callable[[], Any], words: str
+) -> None:
+    outcome = inspect(authority.intermediate().server("*.shop.test", key=key()), server_name="till.shop.test")
+    assert outcome.status is Status.OK, outcome.summary
+    assert facts_of(outcome)["key"] == words
+    assert [link["subject"] for link in facts_of(outcome)["chain"]] == [
+        "CN=test server",
+        "CN=Test Intermediate",
+    ]
 
 
 def test_without_verification_an_expired_certificate_still_fails(

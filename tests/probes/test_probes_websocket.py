@@ -116,7 +116,9 @@ def test_an_upgrade_that_is_not_ours_is_refused(check: Probing, servers: Servers
     answer = b"HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: bm90IG91cnM=\r\n\r\n"
     assert "accepts an upgrade that was not ours" in check(servers.answering(answer)).summary
     plain = servers.answering(b"HTTP/1.1 200 OK\r\n\r\n")
-    assert check(plain).summary == "the server does not upgrade to WebSocket: HTTP/1.1 200 OK"
+    assert check(plain).summary == (
+        f"127.0.0.1:{plain}: the server does not upgrade to WebSocket: HTTP/1.1 200 OK; check the address"
+    )
 
 
 @pytest.mark.parametrize("url", ["http://a/", "a", "ws://", "ws://u:p@a/"])

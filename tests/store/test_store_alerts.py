@@ -182,10 +182,10 @@ async def test_the_list_begins_with_what_matters_most(database: Database) -> Non
     async with database.transaction() as connection:
         active = await alert_rooms.active(connection)
         ended = await alert_rooms.resolved(connection)
-        limited = await alert_rooms.active(connection, limit=2)
+        limited = await alert_rooms.active(connection, limit=4)
     assert [row.id for row in active] == [e.id, d.id, c.id, b.id, a.id]
     assert [row.id for row in ended] == [f.id]
-    assert limited == active[:2]
+    assert limited == active[1:], "what ann takes care of hides nothing that calls for somebody"
     assert (active[2].service, active[2].rule, active[0].acked_by) == ("c", "service is not ok", "ann")
 
 

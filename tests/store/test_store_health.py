@@ -177,7 +177,9 @@ async def test_the_detail_of_a_service_holds_its_past(database: Database) -> Non
         await results.copy_results(
             connection,
             [
-                results.ResultRow(service_id, moment, 1, 2, 2_500_000, 1000, [1, 2, 3, 4, 5], "refused", 9),
+                results.ResultRow(
+                    service_id, moment, 1, 2, 2_500_000, 1000, [1, None, 3, 0, None], "refused", 9
+                ),
                 results.ResultRow(service_id, moment + timedelta(minutes=1), 1, 0, 1000, 0, None, None, 9),
             ],
         )
@@ -191,7 +193,7 @@ async def test_the_detail_of_a_service_holds_its_past(database: Database) -> Non
         (Status.OK, 0.001, ""),
         (Status.FAILING, 2.5, "refused"),
     ]
-    assert detail.results[1].phases == (1e-6, 2e-6, 3e-6, 4e-6, 5e-6)
+    assert detail.results[1].phases == (1e-6, None, 3e-6, None, None)
     assert [(row.service, row.worst, row.cause, row.closed_at) for row in detail.incidents] == [
         ("shop", Status.FAILING, "refused", None)
     ]

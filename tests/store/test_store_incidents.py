@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from support.make import definition, make_days, make_services, now, state_row
-from support.sql import column
+from support.engines import configuration
+from support.jobs import job
+from support.make import definition, make_alerts, make_days, make_rules, make_services, now, state_row
+from support.sql import column, rows
 from watchfloor.domain.check_state import CheckState
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.post_mortem import HEAD, NAMED, NOTE, TAIL
+from watchfloor.engine import definitions
 from watchfloor.operations import incidents as operations
 from watchfloor.operations.actor import Actor
 from watchfloor.store import incidents, past, results
 from watchfloor.store.database import Database
+from watchfloor.store.jobs import apply_jobs
 from watchfloor.store.results import IncidentChange
 
 
@@ -83,4 +87,53 @@ async def test_a_note_changes_nothing_of_how_a_service_stood(database: Database)
     assert detail is not None
     assert [(each.id, each.worst, each.closed_at) for each in detail.incidents] == [
         (number, Status.FAILING, None)
+    ]
+
+
+async def test_runs_that_began_at_the_same_moment_stay_where_they_are(database: Database) -> None:
+    moment = await now(database)
+    async with database.transaction() as connection:
+        await apply_jobs(connection, definitions.jobs(configuration(jobs=[job("nightly")])), moment)
+    made = await column(
+        database,
+        "INSERT INTO runs (uuid, job_id, fire_key, origin, state, scheduled_for, available_at, started_at, "
+        "finished_at, priority, capped) SELECT gen_random_uuid(), j.id, 'm' || n, 'manual', 'succeeded', now(), now(), "
+        "now(), now(), 5, false FROM jobs j CROSS JOIN generate_series(1, 5) n RETURNING id",
+    )
+    for number in (made[0], made[2]):  # as any change of a row does, this moves it
+        await rows(database, "UPDATE runs SET error = 'x' WHERE id = %(id)s RETURNING 1", id=number)
+    async with database.transaction() as connection:
+        found = await incidents.runs_about(
+            connection, moment - timedelta(hours=1), moment + timedelta(hours=1)
+        )
+    assert [run.id for run in found] == sorted(made)
+
+
+async def test_what_keeps_an_alert_quiet_is_named_in_the_timeline(database: Database) -> None:
+    made = await make_services(database, definition("shop"))
+    moment = await now(database)
+    await make_days(database, moment)
+    await make_rules(database)
+    number = await fail(database, made["shop"].id, moment)
+    (alert,) = await make_alerts(database, made["shop"])
+    await column(
+        database,
+        "UPDATE alerts SET incident_id = %(id)s WHERE id = %(alert)s RETURNING id",
+        id=number,
+        alert=alert.id,
+    )
+    await column(
+        database,
+        "INSERT INTO alert_events (alert_id, seq, at, kind, actor, note, data, title) "
+        "SELECT %(alert)s, 70 + n, now(), 'suppression_changed', 'watchfloor', '', d, 'shop is failing' FROM "
+        """unnest('{"{\\"reasons\\": [\\"maintenance\\"]}", "{\\"reasons\\": []}"}'::jsonb[]) """
+        "WITH ORDINALITY AS x (d, n) RETURNING seq",
+        alert=alert.id,
+    )
+    async with database.transaction() as connection:
+        report = await incidents.report(connection, number, moment)
+    assert report is not None
+    assert [line.text for line in report.timeline][-2:] == [
+        f"#{alert.id} shop is failing: nobody is told: in maintenance",
+        f"#{alert.id} shop is failing: nothing keeps it quiet any more",
     ]

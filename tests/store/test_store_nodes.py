@@ -79,7 +79,8 @@ async def test_a_node_that_went_silent_is_gone_when_its_lease_ends(database: Dat
 
 async def beat(database: Database, entry: Entry, state: str = "running") -> datetime | None:
     async with database.transaction() as connection:
-        return await nodes.beat(connection, entry, state, {"services": 3.0})
+        beaten = await nodes.beat(connection, entry, state, {"services": 3.0})
+        return None if beaten is None else beaten.at
 
 
 async def test_a_beat_tells_state_figures_and_the_time(database: Database) -> None:

@@ -19,8 +19,8 @@ from watchfloor.domain.boards import AlertRow, HealthRow
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.domain.settings import SETTINGS
 from watchfloor.engine import recorder
+from watchfloor.engine.finding import Finding
 from watchfloor.engine.node import Node, steady_ns
-from watchfloor.engine.prober import Finding
 from watchfloor.engine.recorder import Recorder
 from watchfloor.operations import alerts as acts
 from watchfloor.operations.actor import Actor, Refused

@@ -76,7 +76,7 @@ async def test_results_are_stored_with_every_detail(database: Database, service_
                     1,
                     status=2,
                     latency_us=None,
-                    phases=[1, 2, 3, 4, 5],
+                    phases=[1, 2, None, 4, 5],
                     summary="tab\there, \\N, größer",
                 ),
             ],
@@ -87,7 +87,7 @@ async def test_results_are_stored_with_every_detail(database: Database, service_
     )
     assert found == [
         (0, 1500, 20, None, None),
-        (2, None, 20, [1, 2, 3, 4, 5], "tab\there, \\N, größer"),
+        (2, None, 20, [1, 2, None, 4, 5], "tab\there, \\N, größer"),
     ]
 
 

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from support.make import definition, make_alerts, make_days, make_rules, make_services, now, state_row
+import pytest
+
+from support.make import (
+    EPOCH,
+    at,
+    definition,
+    make_alerts,
+    make_days,
+    make_rules,
+    make_services,
+    now,
+    state_row,
+)
 from watchfloor.domain.check_state import CheckState
 from watchfloor.domain.outcome import Status
+from watchfloor.domain.why import Looks
 from watchfloor.operations import settings
 from watchfloor.operations.actor import Actor
-from watchfloor.store import audit, health, past, results
+from watchfloor.store import audit, health, looks, partitions, past, results
 from watchfloor.store.database import Database
+from watchfloor.store.packing import pack
 from watchfloor.store.results import IncidentChange, ResultRow
-from watchfloor.store.services import set_paused
+from watchfloor.store.services import Definition, apply_definitions, set_paused
 from watchfloor.store.tree import service_tree
 from watchfloor.store.why import reasons
+
+HOUR, DAY = 3_600, 86_400
 
 
 async def fail(database: Database, service_id: int, moment: datetime, *, opened: bool = True) -> None:
@@ -71,17 +87,32 @@ async def test_a_failure_is_explained_from_results_incidents_versions_and_alerts
     assert topics["told"] == ["nobody: no message of alert #1 was made"]
 
 
+async def edit(database: Database, changed: Definition, line: audit.Line) -> None:
+    """Change a service and say who did it, as whoever changes one does: in one transaction."""
+    async with database.transaction() as connection:
+        await apply_definitions(connection, [changed])
+        await audit.record(connection, [line])
+
+
 async def test_who_changed_it_before_is_named_with_what_changed(database: Database) -> None:
     made = await make_services(database, definition("shop", every_ms=30_000))
-    await make_services(database, definition("shop", every_ms=10_000))
+    await edit(database, definition("shop", every_ms=10_000), audit.Line("kim", "change", "service", "shop"))
     moment = await now(database)
     await make_days(database, moment)
-    async with database.transaction() as connection:
-        line = audit.Line("kim", "change", "service", "shop")
-        await audit.record(connection, [line])
     await fail(database, made["shop"].id, moment)
     topics = await said(database, made["shop"].id)
     assert "its definition was changed by kim: every 30s → 10s" in topics["changed"]
+
+
+async def test_who_made_it_just_before_is_named(database: Database) -> None:
+    made = await make_services(database, definition("shop"))
+    moment = await now(database)
+    await make_days(database, moment)
+    async with database.transaction() as connection:
+        await audit.record(connection, [audit.Line("kim", "add", "service", "shop")])
+    await fail(database, made["shop"].id, moment)
+    topics = await said(database, made["shop"].id)
+    assert "it was first defined by kim" in topics["changed"]
 
 
 async def test_settings_are_named_with_who_changed_them_from_what_to_what(database: Database) -> None:
@@ -97,12 +128,10 @@ async def test_settings_are_named_with_who_changed_them_from_what_to_what(databa
 
 async def test_a_definition_that_was_edited_says_which_values_changed(database: Database) -> None:
     made = await make_services(database, definition("shop"))
-    await make_services(database, definition("shop", settings={"url": "http://b"}))
+    line = audit.Line("kim", "change", "service", "shop", {"url": "http://a"}, {"url": "http://b"})
+    await edit(database, definition("shop", settings={"url": "http://b"}), line)
     moment = await now(database)
     await make_days(database, moment)
-    async with database.transaction() as connection:
-        line = audit.Line("kim", "change", "service", "shop", {"url": "http://a"}, {"url": "http://b"})
-        await audit.record(connection, [line])
     await fail(database, made["shop"].id, moment)
     topics = await said(database, made["shop"].id)
     assert "its definition was changed by kim: url http://a → http://b" in topics["changed"]
@@ -159,6 +188,71 @@ async def test_the_past_is_explained_by_what_was_known_then(database: Database) 
     assert "told" not in topics
 
 
+async def test_checks_are_counted_as_far_as_they_are_kept_in_full_or_packed(database: Database) -> None:
+    """Failing for four days, checked every hour: of two days there are results, before that packed ones, or nothing."""
+    shop = (await make_services(database, definition("shop", every_ms=3_600_000)))["shop"].id
+    for day in range(-4, 1):
+        await make_days(database, at(day * DAY))
+    hours = range(-96, 0)
+    async with database.transaction() as connection:
+        await connection.execute("UPDATE service_versions SET began = '2031-01-01'")
+        await results.copy_results(
+            connection,
+            [
+                ResultRow(shop, at(n * HOUR), 1, 1 if n % 3 else 2, None, 0, None, "refused", 1_000)
+                for n in hours
+            ],
+        )
+
+    async def looked(since: float) -> looks.Looked:
+        async with database.transaction() as connection:
+            return await looks.looks_since(connection, shop, at(since * HOUR), at(0))
+
+    def total(found: looks.Looked) -> tuple[int, int]:
+        return sum(each.checks for each in found.looks), sum(each.bad for each in found.looks)
+
+    assert await looked(-96) == looks.Looked([Looks("", 96, 96)])
+    async with database.transaction() as connection:
+        for day in (EPOCH.replace(hour=0) - timedelta(days=n) for n in range(4)):
+            await pack(connection, [shop], day)  # the days before today as far as those were four days ago
+    await drop_days(database, before=EPOCH - timedelta(days=2))
+    assert total(await looked(-40)) == (40, 40)
+    found = await looked(-90)
+    assert (total(found), found.cut, found.kept_since) == ((90, 90), False, None)
+    async with database.transaction() as connection:
+        await connection.execute("DELETE FROM check_packed WHERE ts < %s", (at(-84 * HOUR),))
+    found = await looked(-96)
+    assert (total(found), found.kept_since) == ((84, 84), at(-84 * HOUR))
+    async with database.transaction() as connection:
+        await connection.execute("DELETE FROM check_packed")
+    found = await looked(-96)
+    assert (total(found), found.kept_since) == ((60, 60), at(-60 * HOUR))
+
+
+async def test_more_checks_than_are_counted_are_said_to_be_more(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "COUNTED", 5)
+    shop = (await make_services(database, "shop"))["shop"].id
+    await make_days(database)
+    async with database.transaction() as connection:
+        rows = [ResultRow(shop, at(n), 1, int(n > 0), None, 0, None, "", 1_000) for n in range(6)]
+        await results.copy_results(connection, rows)
+        assert await looks.looks_since(connection, shop, at(0), at(9)) == looks.Looked(
+            [Looks("", 5, 5)], True
+        )
+        assert await looks.looks_since(connection, shop, at(1), at(9)) == looks.Looked(
+            [Looks("", 5, 5)], False
+        )
+
+
+async def drop_days(database: Database, before: datetime) -> None:
+    """Drop the partitions of results that end by ``before``, as retention does."""
+    async with database.transaction() as connection:
+        for leaf in await partitions.expired_partitions(connection, "check_results", before.date()):
+            await connection.execute(f"DROP TABLE {leaf}")
+
+
 async def test_the_root_cause_and_what_it_needs_are_told(database: Database) -> None:
     made = await make_services(database, definition("router"), definition("shop", depends_on=("router",)))
     moment = await now(database)
@@ -188,7 +282,7 @@ async def test_the_word_of_every_node_is_told_where_several_decide(database: Dat
             await connection.execute(
                 "WITH n AS (INSERT INTO nodes (name, machine, pid, version, environment, tags, state, started_at, "
                 "beat_at, lease_until) VALUES (%s, '', 1, '', '', '{}', 'stopped', now(), now(), now()) RETURNING id) "
-                "INSERT INTO service_votes SELECT %s, id, now(), %s, 'refused' FROM n",
+                "INSERT INTO service_votes SELECT %s, id, now(), %s, 'refused', now() FROM n",
                 (name, made["shop"].id, status),
             )
     topics = await said(database, made["shop"].id)

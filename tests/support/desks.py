@@ -13,8 +13,8 @@ from support.sql import rows
 from watchfloor.domain.outcome import Outcome
 from watchfloor.domain.settings import SETTINGS
 from watchfloor.domain.slots import next_slot, phase
+from watchfloor.engine.finding import Finding
 from watchfloor.engine.node import Clock, Node
-from watchfloor.engine.prober import Finding
 from watchfloor.engine.recorder import Recorder
 from watchfloor.engine.warden import Warden, graph_of
 from watchfloor.store.database import Database

@@ -54,9 +54,9 @@ from watchfloor.engine import (
     warden,
 )
 from watchfloor.engine.engine import Engine, Plan, Progress
+from watchfloor.engine.finding import Finding
 from watchfloor.engine.intake import LogBuffer
 from watchfloor.engine.node import Node
-from watchfloor.engine.prober import Finding
 from watchfloor.store import pulse
 from watchfloor.store.pulse import Pulse
 from watchfloor.store.services import Service

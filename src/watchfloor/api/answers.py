@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
@@ -10,12 +13,15 @@ from urllib.parse import parse_qs, urlsplit
 from watchfloor.api.metrics import families
 from watchfloor.api.openmetrics import CONTENT_TYPE, render
 from watchfloor.api.request import Refusal, Request
+from watchfloor.api.strangers import Strangers
 from watchfloor.domain.heartbeats import Signal
 from watchfloor.operations.actor import Refused
 from watchfloor.operations.heartbeats import Said, ping_by_token
 from watchfloor.store.database import Database, fetch_value
 from watchfloor.store.exposition import figures
+from watchfloor.store.heartbeats import hashed, token_digests
 
+DIGESTS_S = 1.0
 PLAIN = "text/plain; charset=utf-8"
 
 _PING = re.compile(r"/ping/([0-9A-Za-z_-]{1,100})(?:/(start|fail|log|[0-9]{1,3}))?", re.ASCII)
@@ -40,6 +46,10 @@ class Answers:
         """``not_ready`` says why the engine of this node does not work; empty when it does."""
         self._database = database
         self._not_ready = not_ready
+        self._strangers = Strangers()
+        self._digests: frozenset[bytes] = frozenset()
+        self._digests_at = -math.inf
+        self._reading = asyncio.Lock()
 
     async def answer(self, request: Request, peer: str) -> Answer:
         """The answer. Raises `Refusal`, and what a database raises that is away."""
@@ -85,13 +95,25 @@ class Answers:
             said = Said(Signal.SUCCESS if what is None else Signal(what), None, run_id, text)
         else:
             said = Said(exit_status=int(what), run_id=run_id, body=text)
+        if self._strangers.too_often(peer) and not await self._is_known(token):
+            return Answer(429, "too many wrong tokens from this address\n")
         try:
             known = await ping_by_token(self._database, token, said, f"http {peer}")
         except Refused as refused:
             raise Refusal(400, str(refused)) from None
         if not known:
+            self._strangers.wrong(peer)
             raise Refusal(404, "there is nothing here")
         return Answer(200, "OK\n")
+
+    async def _is_known(self, token: str) -> bool:
+        """Whether there is this token, as of a second ago."""
+        async with self._reading:
+            if time.monotonic() - self._digests_at > DIGESTS_S:
+                async with self._database.connection() as connection:
+                    self._digests = await token_digests(connection)
+                self._digests_at = time.monotonic()
+        return hashed(token) in self._digests
 
 
 def _not_allowed(methods: tuple[str, ...]) -> Answer:

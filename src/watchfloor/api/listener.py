@@ -14,6 +14,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from watchfloor.api.answers import Answer, Answers
+from watchfloor.api.guests import Displaced, Guest, Guests
 from watchfloor.api.request import Refusal, Request, read_request
 from watchfloor.store.database import Database
 from watchfloor.store.errors import explain, is_away
@@ -29,10 +30,13 @@ ANSWER_S = 10.0
 LINGER_S = 0.5
 """How long a client is listened to that has its answer."""
 
-AT_ONCE = 100
-"""So many clients are answered at once, and as many more are told that there are too many."""
+AT_ONCE = 200
+"""So many clients are held at once. Of one more the oldest goes that is not being answered just now, of the address
+that has most; where all are being answered, so many more are told that there are too many."""
 
+GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 RETRY_AFTER_S = 5
+_LATER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 CONNECTIONS = 2
 START_S = 10.0
 
@@ -45,7 +49,7 @@ class Listener:
         self._dsn = dsn
         self._host, self._port = host, port
         self._not_ready = not_ready
-        self._open = 0  # being answered
+        self._guests = Guests()
         self._turned_away = 0  # being told that there are too many
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
@@ -97,10 +101,12 @@ class Listener:
         self, answers: Answers, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         try:
-            if self._open < AT_ONCE:
+            if self._guests.room(AT_ONCE):
                 await self._converse(answers, reader, writer)
             elif self._turned_away < AT_ONCE:
                 await self._turn_away(reader, writer)
+        except Displaced:
+            writer.write(_head(Answer(503, ""), 0))
         except (OSError, TimeoutError) as error:  # it left, or does not read what it asked for
             log.debug("a client was not told to the end: %s", type(error).__name__)
         except Exception as error:
@@ -120,24 +126,22 @@ class Listener:
     async def _converse(
         self, answers: Answers, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self._open += 1
-        try:
-            await self._reply(answers, reader, writer)
+        async with self._guests.guest(_peer(writer)) as guest:
+            await self._reply(answers, reader, writer, guest)
             await _linger(reader)
-        finally:
-            self._open -= 1
 
     async def _reply(
-        self, answers: Answers, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, answers: Answers, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, guest: Guest
     ) -> None:
         method = ""
         try:
             async with asyncio.timeout(REQUEST_S):
-                request = await read_request(reader)
+                request = await read_request(reader, lambda: writer.write(GO_ON))
             if request is None:
                 return
             method = request.method
-            answer = await _answer(answers, request, _peer(writer))
+            with guest.served():
+                answer = await _answer(answers, request, guest.address)
         except Refusal as refusal:
             answer = Answer(refusal.status, f"{refusal}\n")
         except TimeoutError:
@@ -178,17 +182,22 @@ async def _linger(reader: asyncio.StreamReader) -> None:
 async def _write(writer: asyncio.StreamWriter, answer: Answer, *, head: bool) -> None:
     """Send an answer and wait until the system has it all; not for ever."""
     body = answer.text.encode()
+    writer.write(_head(answer, len(body)) + (b"" if head else body))
+    async with asyncio.timeout(ANSWER_S):
+        await writer.drain()
+        writer.write_eof()
+
+
+def _head(answer: Answer, length: int) -> bytes:
+    """The status and the headers of an answer with a body of this length."""
     lines = [
         f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
         f"Content-Type: {answer.content_type}",
-        f"Content-Length: {len(body)}",
+        f"Content-Length: {length}",
         "Connection: close",
         "Cache-Control: no-store",
         "X-Content-Type-Options: nosniff",
     ]
     lines += [f"Allow: {answer.allow}"] if answer.allow else []
-    lines += [f"Retry-After: {RETRY_AFTER_S}"] if answer.status == HTTPStatus.SERVICE_UNAVAILABLE else []
-    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + (b"" if head else body))
-    async with asyncio.timeout(ANSWER_S):
-        await writer.drain()
-        writer.write_eof()
+    lines += [f"Retry-After: {RETRY_AFTER_S}"] if answer.status in _LATER else []
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")

@@ -27,6 +27,9 @@ from watchfloor.domain.notice import facts
 
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 FOR_GOOD = frozenset({65, 78})
+FOR_PEOPLE = frozenset({"mark", "span", "at_local", "since_local"})
+"""What is told only in the words, not among the fields for programs."""
+
 SAID_BYTES = 4096
 OPEN_FILES = 256
 FILE_BYTES = 16 * 2**20
@@ -54,7 +57,7 @@ class Settings(Speaking):
 def render(settings: Settings, draft: Draft) -> bytes:
     """What the command reads: title, body and the notice as one JSON object."""
     said = speak(settings, draft)
-    values = {key: value for key, value in facts(said.notice).items() if key not in ("mark", "span")}
+    values = {key: value for key, value in facts(said.notice).items() if key not in FOR_PEOPLE}
     return as_json({**values, "title": said.title, "body": said.body, "message_id": draft.id})
 
 

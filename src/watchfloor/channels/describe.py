@@ -26,7 +26,8 @@ times in a row is spared: one message at a time is tried, the others wait, and t
 | `watchfloor channels` | how every channel does, with figures of the last seven days |
 | `watchfloor channels test NAME` | sends a test message through the engine and says what became of it |
 | `watchfloor channels dead` | lists messages that were given up |
-| `watchfloor channels replay ID...`, `--channel NAME` | sends them again |
+| `watchfloor channels replay ID...`, `--channel NAME` | sends them again, but for those that come too late |
+| `watchfloor channels discard ID...` | takes them off the list |
 | `watchfloor channels off NAME`, `on NAME` | switches a channel off, and on again |
 
 A channel that an operator switched off, here or with `P` in the console under Settings, stays off through restarts and
@@ -39,6 +40,9 @@ through reloads of the file, until the file itself says something else about `en
 
 `i` in the console shows how messages of every kind read on a channel, of a sample or of any open alert, and what is
 wrong with its templates, by line.
+
+Words tell times in the zone of the setting `alerts.time_zone`, UTC at first, or in that of the key `time_zone` of their
+channel; the fields that programs read are in UTC.
 
 *Secret* settings are never written in the file where they give something away: write `${NAME}` or `${file:/path}`.
 

@@ -10,12 +10,14 @@ class Draft:
     """What a message is made from, once.
 
     ``thread`` is the id of the first message about the same alert on the same channel, ``payload`` the neutral bytes
-    of the outbox (`watchfloor.domain.notice.read`).
+    of the outbox (`watchfloor.domain.notice.read`). ``time_zone`` is the one in which people are told of times where
+    the channel has none of its own.
     """
 
     id: str
     thread: str
     payload: bytes
+    time_zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)

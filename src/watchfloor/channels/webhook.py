@@ -101,7 +101,7 @@ def render(settings: Settings, draft: Draft) -> bytes:
     if settings.payload is None:
         return draft.payload
     try:
-        made = compiled(settings.payload).render(facts(read(draft.payload)))
+        made = compiled(settings.payload).render(facts(read(draft.payload, draft.time_zone)))
         json.loads(made)
     except (TemplateFailure, ValueError, RecursionError) as failure:
         log.warning("a payload template failed, the usual body takes its place: %s", one_line(str(failure)))

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from watchfloor.channels.message import Draft
 from watchfloor.config.base import Settings
+from watchfloor.config.fields import ZoneName
 from watchfloor.config.template import TemplateFailure, TemplateText, compiled
 from watchfloor.domain.notice import Notice, facts, read
 from watchfloor.domain.text import clean, one_line
@@ -37,6 +38,9 @@ by {{ actor }}
 {% endif %}
 {% if labels.group and not alerts %}
 group: {{ labels.group }}
+{% endif %}
+{% if labels.runbook and state == "firing" and not alerts %}
+runbook: {{ labels.runbook }}
 {% endif %}
 {% if id %}
 alert #{{ id }}
@@ -70,6 +74,9 @@ class Speaking(Settings):
     templates: Templates = Field(
         Templates(), description="Other words, by type of message, each with title and body."
     )
+    time_zone: ZoneName | None = Field(
+        None, description="The zone of the times it tells; the setting alerts.time_zone if left out."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ class Spoken:
 
 def speak(settings: Speaking, draft: Draft) -> Spoken:
     """Put a message into words."""
-    return spoken(settings, read(draft.payload))
+    return spoken(settings, read(draft.payload, settings.time_zone or draft.time_zone))
 
 
 def spoken(settings: Speaking, notice: Notice) -> Spoken:

@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from watchfloor.cli.options import Options
+from watchfloor.cli.said import Json, options_of
 
 if TYPE_CHECKING:
     from watchfloor.cli.desk import Desk
 
 alerts_app = typer.Typer(invoke_without_command=True, help="Alerts: list them, or act on them.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="The numbers of alerts, as in #42.")]
-
-
-def _options(context: typer.Context) -> Options:
-    options: Options = context.find_root().obj
-    return options
 
 
 @alerts_app.callback()
@@ -35,7 +29,7 @@ def alerts(
         return
     from watchfloor.cli import plain
 
-    rows, status = plain.ask(_options(context), plain.alerts(resolved))
+    rows, status = plain.ask(options_of(context), plain.alerts(resolved))
     plain.show_json(rows) if json else plain.show_alerts(rows, status.at)
 
 
@@ -46,7 +40,7 @@ def show(
     """Print one alert with its history."""
     from watchfloor.cli import plain
 
-    detail = plain.ask(_options(context), lambda desk: desk.alert(alert))
+    detail = plain.ask(options_of(context), lambda desk: desk.alert(alert))
     if detail is None:
         _fail(f"there is no alert #{alert}")
     plain.show_json(detail) if json else plain.show_alert(detail)
@@ -88,6 +82,27 @@ def resolve(
 
 
 @alerts_app.command()
+def note(
+    context: typer.Context,
+    ids: Ids,
+    note: Annotated[str, typer.Option("--note", help="What those who come after you should know.")],
+) -> None:
+    """Write something into the history of alerts, open or not; nobody is told."""
+    _act(context, ids, lambda desk, alert_id: desk.add_note([alert_id], note), "noted in the history of")
+
+
+@alerts_app.command(name="hand-over")
+def hand_over(
+    context: typer.Context,
+    ids: Ids,
+    to: Annotated[str, typer.Option("--to", help="The name of a person, as in the config file.")],
+    note: Annotated[str, typer.Option("--note", help="What they should know.")] = "",
+) -> None:
+    """Make open alerts the matter of somebody else, who is told and has yet to take charge."""
+    _act(context, ids, lambda desk, alert_id: desk.hand_over([alert_id], to, note), f"handed over to {to}:")
+
+
+@alerts_app.command()
 def stats(
     context: typer.Context,
     over: Annotated[str, typer.Option(help="How far to look back, as in 7d.")] = "7d",
@@ -97,7 +112,7 @@ def stats(
     """Print how many alerts fired, how soon they were acknowledged and resolved, and the noisiest; hours are UTC."""
     from watchfloor.cli import alert_stats, plain
 
-    found = plain.ask(_options(context), alert_stats.stats(over, top))
+    found = plain.ask(options_of(context), alert_stats.stats(over, top))
     plain.show_json(alert_stats.as_json(found)) if json else alert_stats.show_stats(found)
 
 
@@ -107,7 +122,7 @@ def _act(
     """Do something to each alert; names those it was done to and fails if there are others."""
     from watchfloor.cli import plain
 
-    done, refusals = plain.ask(_options(context), plain.one_by_one(ids, act))
+    done, refusals = plain.ask(options_of(context), plain.one_by_one(ids, act))
     if done:
         print(did, ", ".join(f"#{alert_id}" for alert_id in done))
     for refusal in refusals:

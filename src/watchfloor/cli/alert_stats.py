@@ -10,7 +10,7 @@ from typing import Any
 from watchfloor.cli.desk import Desk
 from watchfloor.cli.plain import show_table
 from watchfloor.domain.alert_stats import AlertCounts, AlertStats
-from watchfloor.domain.durations import compact_duration, parse_duration
+from watchfloor.domain.durations import parse_duration, whole_duration
 from watchfloor.domain.shape import plain
 from watchfloor.operations.actor import Refused
 
@@ -72,4 +72,4 @@ def _show(what: str, counts: Sequence[AlertCounts]) -> None:
 
 
 def _time(seconds: float | None) -> str:
-    return "-" if seconds is None else compact_duration(seconds)
+    return "-" if seconds is None else whole_duration(seconds)

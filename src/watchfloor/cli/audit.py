@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from watchfloor.domain.boards import AuditRow
 from watchfloor.domain.shape import plain
 from watchfloor.domain.text import one_line
+from watchfloor.store.audit import AuditRow
 
 LONGEST = 120
 

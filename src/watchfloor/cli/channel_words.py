@@ -23,10 +23,11 @@ LASTED = timedelta(minutes=7)
 """So long an alert lasts of which it is shown how its end reads."""
 
 
-def notices(alert: AlertDetail | None, now: datetime) -> list[tuple[str, Notice]]:
+def notices(alert: AlertDetail | None, now: datetime, time_zone: str = "UTC") -> list[tuple[str, Notice]]:
     """A notice of every kind, of an alert if one is given, each with what people call it."""
     made = []
-    for sample in samples():
+    for usual in samples():
+        sample = replace(usual, time_zone=time_zone)
         notice = sample if alert is None or _is_of_many(sample) else _of(alert, sample, now)
         made.append((_called(notice), notice))
         if notice.type == "alert.firing":
@@ -65,9 +66,14 @@ def how_it_reads(kind: str, settings: Mapping[str, Any], said: Sequence[tuple[st
     """How these notices read on a channel of a kind with these settings, as they are stored."""
     known = channel_kinds().get(kind)
     speaks = known is not None and issubclass(known.settings, Speaking)
-    return [
-        _spoken(name, settings, notice) if speaks else _body(name, settings, notice) for name, notice in said
-    ]
+    reads = _spoken if speaks else _body
+    return [reads(name, settings, _there(notice, settings)) for name, notice in said]
+
+
+def _there(notice: Notice, settings: Mapping[str, Any]) -> Notice:
+    """The notice as it is told in the time zone of a channel that has its own."""
+    own = settings.get("time_zone")
+    return replace(notice, time_zone=str(own)) if own else notice
 
 
 def _spoken(name: str, settings: Mapping[str, Any], notice: Notice) -> SaidRow:

@@ -39,15 +39,30 @@ def replay(ids: Sequence[str], channel: str | None) -> Callable[[Desk], Awaitabl
     """The request to send dead letters again. Raises `Refused` for what is no id."""
     if not ids and channel is None:
         raise Refused("Name dead letters (`watchfloor channels dead` lists them) or --channel.")
-    try:
-        known = [UUID(each) for each in ids]
-    except ValueError:
-        raise Refused("That is no id of a dead letter; `watchfloor channels dead` lists them.") from None
+    known = _ids(ids)
 
     async def request(desk: Desk) -> str:
-        return f"{count(await desk.replay(known, channel), 'message')} queued again"
+        done = await desk.replay(known, channel)
+        return f"{count(done.queued, 'message')} queued again" + (f"\n{done.why}" if done.why else "")
 
     return request
+
+
+def discard(ids: Sequence[str]) -> Callable[[Desk], Awaitable[str]]:
+    """The request to take dead letters off the list. Raises `Refused` for what is no id."""
+    known = _ids(ids)
+
+    async def request(desk: Desk) -> str:
+        return f"{count(await desk.discard_letters(known), 'dead letter')} discarded"
+
+    return request
+
+
+def _ids(ids: Sequence[str]) -> list[UUID]:
+    try:
+        return [UUID(each) for each in ids]
+    except ValueError:
+        raise Refused("That is no id of a dead letter; `watchfloor channels dead` lists them.") from None
 
 
 def switch(channel: str, on: bool) -> Callable[[Desk], Awaitable[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -26,7 +26,6 @@ from watchfloor.domain.alert_stats import AlertStats, alert_stats
 from watchfloor.domain.boards import (
     AlertDetail,
     AlertRow,
-    AuditRow,
     CertificateRow,
     ComponentRow,
     ConfigFileRow,
@@ -41,15 +40,32 @@ from watchfloor.domain.boards import (
     TaskRunRow,
     UptimeRow,
 )
-from watchfloor.domain.channel_boards import ChannelRow, DeadLetterRow, SaidRow
+from watchfloor.domain.channel_boards import ChannelRow, DeadLetterRow, Replayed, SaidRow
+from watchfloor.domain.databases import DatabaseRow, databases
 from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import History
+from watchfloor.domain.node import NodeCourse
 from watchfloor.domain.text import one_line
+from watchfloor.domain.zones import zone_or_utc
 from watchfloor.operations.actor import Actor, Refused
-from watchfloor.store import alert_rooms, audit, channels, health, logs, nodes, past, pulse, settings, tasks
+from watchfloor.store import (
+    alert_rooms,
+    audit,
+    channels,
+    health,
+    logs,
+    node_minutes,
+    nodes,
+    past,
+    pulse,
+    settings,
+    tasks,
+)
 from watchfloor.store.alert_stats import fired_alerts
+from watchfloor.store.audit import AuditRow
 from watchfloor.store.certificates import current_certificates
 from watchfloor.store.database import Database
+from watchfloor.store.databases import Week, database_week, known_databases
 from watchfloor.store.history import history
 from watchfloor.store.logs import LogFilter
 from watchfloor.store.objectives import burns, objective_row
@@ -57,6 +73,8 @@ from watchfloor.store.rules import load_channels
 from watchfloor.store.uptime import uptime_rows
 
 UPTIME_EVERY = timedelta(seconds=10)
+WEEK_EVERY = timedelta(seconds=60)
+"""How the checks of a week fared is counted so often: it moves slowly."""
 OVERLAP = timedelta(seconds=1.5)
 """Rows are stamped before they are visible, so this much is read again; a batch that took longer to commit is seen
 when the whole board is next read, at the latest after `UPTIME_EVERY`."""
@@ -85,6 +103,8 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
         self._rows: dict[int, HealthRow] = {}
         self._uptime: dict[int, float | None] = {}
         self._uptime_at: datetime | None = None
+        self._week: Week = {}
+        self._week_at: datetime | None = None
         self._read_at: datetime | None = None
         self._mark: tuple[object, ...] = ()
 
@@ -117,6 +137,15 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
         self._board_read()
         return list(self._rows.values())
 
+    async def databases(self) -> Sequence[DatabaseRow]:
+        """Every watched database, by name."""
+        rows = await self.health()
+        async with (await self._connect()).connection() as connection:
+            now = await health.clock(connection)
+            if self._week_at is None or now - self._week_at > WEEK_EVERY:
+                self._week, self._week_at = await database_week(connection, now), now
+            return databases(rows, await known_databases(connection, self._week))
+
     async def service(self, service_id: int) -> ServiceDetail | None:
         """One service; None when it is gone."""
         async with (await self._connect()).connection() as connection:
@@ -146,13 +175,14 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
             return await alert_rooms.written_notes(connection, self._actor.name, alert_ids)
 
     async def alert_stats(self, over: timedelta) -> AlertStats:
-        """Statistics of the alerts that fired in the last ``over``; days and hours are UTC."""
+        """Statistics of the alerts that fired in the last ``over``; days and hours are those of messages."""
         async with (await self._connect()).connection() as connection:
-            end = (await health.clock(connection)).astimezone(UTC)
-            found = await fired_alerts(connection, end - over, end)
-        return alert_stats(
-            [replace(alert, fired_at=alert.fired_at.astimezone(UTC)) for alert in found], end - over, end
-        )
+            there = zone_or_utc(await settings.time_zone(connection))
+            end = await health.clock(connection)
+            start = end - over
+            found = await fired_alerts(connection, start, end)
+        fired = [replace(alert, fired_at=alert.fired_at.astimezone(there)) for alert in found]
+        return alert_stats(fired, start.astimezone(there), end.astimezone(there))
 
     async def history(self, service_id: int, start: datetime, end: datetime) -> History:
         """What was measured of a service from `start` to `end`."""
@@ -214,7 +244,8 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
             alert = (
                 None if alert_id is None else await alert_rooms.detail(connection, alert_id, self._actor.name)
             )
-        return how_it_reads(channel.kind, channel.settings, notices(alert, now))
+            time_zone = await settings.time_zone(connection)
+        return how_it_reads(channel.kind, channel.settings, notices(alert, now, time_zone))
 
     async def set_channel_enabled(self, name: str, enabled: bool) -> int | None:
         """Switch a channel on or off; what it is told after all, None: it was so. Raises `Refused`."""
@@ -269,6 +300,12 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
         """Engines that run or ran."""
         async with (await self._connect()).connection() as connection:
             return await nodes.nodes(connection)
+
+    async def node_course(self, node_id: int, length: timedelta) -> NodeCourse:
+        """How the figures of a node went within the `length` until now."""
+        async with (await self._connect()).connection() as connection:
+            now = await health.clock(connection)
+            return await node_minutes.node_course(connection, node_id, now - length, now)
 
     async def components(self) -> Sequence[ComponentRow]:
         """The loops inside the nodes."""
@@ -332,11 +369,17 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
 
         return await deliveries.try_channel(await self._connect(), self._actor, name)
 
-    async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> int:
-        """Queue dead letters again, by id or all of a channel; returns how many. Raises `Refused`."""
+    async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> Replayed:
+        """Queue dead letters again, by id or all of a channel. Raises `Refused`."""
         from watchfloor.operations import deliveries
 
         return await deliveries.replay(await self._connect(), self._actor, ids, channel)
+
+    async def discard_letters(self, ids: Sequence[UUID]) -> int:
+        """Take dead letters off the list; returns how many. Raises `Refused`."""
+        from watchfloor.operations import deliveries
+
+        return await deliveries.discard(await self._connect(), self._actor, ids)
 
     async def change_setting(self, key: str, value: object) -> None:
         """Change a product setting. Raises `Refused`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from watchfloor.cli.rule_editor import RuleEditor
 from watchfloor.config.base import Settings
 from watchfloor.config.form_fields import fields_of
 from watchfloor.config.forms import Form, FormField, Shape, in_order
-from watchfloor.config.jobs import JobKeys
+from watchfloor.config.jobs import JobKeys, ScheduleKeys
 from watchfloor.config.kinds import payload_kinds, probe_kinds
 from watchfloor.config.maintenance import MaintenanceKeys
+from watchfloor.config.problems import ConfigError
 from watchfloor.config.schema import ServiceKeys
+from watchfloor.config.settings import build_settings
 from watchfloor.config.typed import judge_job, judge_service, judge_window
 from watchfloor.domain.planner import preview, written
 from watchfloor.domain.sharing import shortfall
@@ -97,6 +100,15 @@ class JobEditor:
             wrong = await job_edits.wrong_links(connection, judged.made)
             left = await job_edits.left_behind(connection, was) if was not in ("", judged.made.name) else ""
         return (*judged.problems, *wrong), (*((f"{was} is {left}",) if left else ()), *judged.notes)
+
+    def specs(self, schedules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Schedules as they would be stored; those that have mistakes are left out."""
+        found = []
+        for each in schedules:
+            with suppress(ConfigError):
+                rules = self.judge_of
+                found.append(build_settings(ScheduleKeys, each, rules.environ, rules.base_dir).spec())
+        return found
 
     async def save(
         self, database: Database, actor: Actor, values: Mapping[str, Any], was: str, version: int
@@ -184,7 +196,7 @@ class WindowEditor:
         async with database.connection() as connection:
             now = await clock(connection)
         spec = spec_from(judged.made.spec)
-        opens = [f"opens {words}" for words in preview(spec, now, PREVIEWED)]
+        opens = preview(spec, now, PREVIEWED)
         if spec.kind == "triggered":
             opens = [f"opens whenever {judged.made.opens_with} does"]
         return judged.problems, opens or ["it does not open any more"]

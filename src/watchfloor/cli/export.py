@@ -14,6 +14,7 @@ from watchfloor.domain.export import GRAINS, KINDS, Wanted
 from watchfloor.domain.text import one_line
 from watchfloor.domain.words import count
 from watchfloor.operations.actor import Refused
+from watchfloor.store.export import services
 
 
 def stretch(last: str, since: str, until: str, now: datetime) -> tuple[datetime, datetime]:
@@ -34,6 +35,14 @@ def stretch(last: str, since: str, until: str, now: datetime) -> tuple[datetime,
     if start >= end:
         raise Refused(f"the stretch of time ends before it begins: {start.isoformat()} to {end.isoformat()}")
     return start, end
+
+
+def _nobody(service: str, group: str) -> str:
+    """Why nothing was exported: nothing has these names."""
+    asked = [
+        f"{what} {one_line(name, 40)}" for what, name in (("service", service), ("group", group)) if name
+    ]
+    return f"there is no {' of '.join(asked)}; * stands for any letters, as in shop*"
 
 
 def _moment(option: str, text: str) -> datetime:
@@ -66,6 +75,8 @@ def request(
         start, end = stretch(*span, await desk.now())
         wanted = Wanted(kind, start, end, *selection, grain)
         database = await desk.database()
+        if any(selection) and not await services(database, wanted):
+            raise Refused(_nobody(*selection))
         if output is None:
             rows = await write(database, wanted, format_, sys.stdout.buffer)
             sys.stdout.buffer.flush()

@@ -6,20 +6,14 @@ from typing import Annotated
 
 import typer
 
-from watchfloor.cli.options import Options
+from watchfloor.cli.said import Json, options_of
 
 heartbeats_app = typer.Typer(
     invoke_without_command=True, help="Heartbeats: list them, their pings; make a token for one."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Heartbeat = Annotated[str, typer.Argument(metavar="NAME", help="The heartbeat.")]
 RunId = Annotated[str | None, typer.Option("--run-id", help="Which run: ties an end to its start.")]
-
-
-def _options(context: typer.Context) -> Options:
-    options: Options = context.find_root().obj
-    return options
 
 
 @heartbeats_app.callback()
@@ -30,7 +24,7 @@ def heartbeats(context: typer.Context, json: Json = False) -> None:
     from watchfloor.cli import heartbeats as show
     from watchfloor.cli import plain
 
-    rows, status = plain.ask(_options(context), show.heartbeats)
+    rows, status = plain.ask(options_of(context), show.heartbeats)
     plain.show_json(rows) if json else show.show_heartbeats(rows, status.at)
 
 
@@ -40,7 +34,7 @@ def pings(context: typer.Context, name: Heartbeat, json: Json = False) -> None:
     from watchfloor.cli import heartbeats as show
     from watchfloor.cli import plain
 
-    rows = plain.ask(_options(context), lambda desk: desk.pings(name))
+    rows = plain.ask(options_of(context), lambda desk: desk.pings(name))
     plain.show_json(rows) if json else show.show_pings(rows)
 
 
@@ -55,7 +49,7 @@ def token(
 
     if not new:
         raise typer.BadParameter("a token is only stored as its digest: make a new one with --new")
-    print(plain.ask(_options(context), lambda desk: desk.new_token(name)))
+    print(plain.ask(options_of(context), lambda desk: desk.new_token(name)))
 
 
 def ping(
@@ -69,11 +63,10 @@ def ping(
     message: Annotated[str | None, typer.Option(help="What to keep with it; - reads it from stdin.")] = None,
 ) -> None:
     """Tell a heartbeat that a run succeeded, or began, failed, or ended with an exit status."""
-    from watchfloor.cli import heartbeats as show
-    from watchfloor.cli import plain
+    from watchfloor.cli import pinging
 
-    words = show.said(start, fail, log, exit_status, run_id, message)
-    plain.ask(_options(context), show.pinging(name, words))
+    words = pinging.said(start, fail, log, exit_status, run_id, message)
+    pinging.send(options_of(context), name, words)
 
 
 def wrap(
@@ -85,4 +78,4 @@ def wrap(
     """Run a command and tell a heartbeat how it went: duration, exit status, the end of its output."""
     from watchfloor.cli.wrap import wrap as run
 
-    raise typer.Exit(run(_options(context), name, command, run_id))
+    raise typer.Exit(run(options_of(context), name, command, run_id))

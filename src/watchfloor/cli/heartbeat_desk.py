@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.store import heartbeats as store
 from watchfloor.store.database import Database
 from watchfloor.store.heartbeats import BeatRow, PingRow
 
-if TYPE_CHECKING:
-    from watchfloor.operations.heartbeats import Said
-
 
 class HeartbeatDesk:
-    """Reads heartbeats and sends pings for one actor."""
+    """Reads heartbeats and makes their tokens for one actor."""
 
     _connect: Callable[[], Awaitable[Database]]
     _actor: Actor
@@ -35,12 +30,6 @@ class HeartbeatDesk:
             if name not in found:
                 raise Refused(heartbeats.no_such(name, list(found)))
             return await store.pings(connection, found[name])
-
-    async def ping(self, name: str, said: Said) -> timedelta | None:
-        """Ping a heartbeat; how long the run took that this ends, if it is known. Raises `Refused`."""
-        from watchfloor.operations import heartbeats
-
-        return await heartbeats.ping(await self._connect(), self._actor, name, said)
 
     async def new_token(self, name: str) -> str:
         """Make a token for a heartbeat and return it, this once. Raises `Refused`."""

@@ -1,11 +1,10 @@
-"""Heartbeats as plain text, and from what is written on a command line to a ping."""
+"""Heartbeats as plain text."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from watchfloor.cli.desk import Desk
@@ -14,37 +13,10 @@ from watchfloor.config.problems import ConfigError
 from watchfloor.config.settings import build_settings
 from watchfloor.domain.boards import StatusLine
 from watchfloor.domain.durations import compact_duration
-from watchfloor.domain.heartbeats import Signal, down_at, due_at, word
+from watchfloor.domain.heartbeats import down_at, due_at, word
 from watchfloor.domain.text import one_line
-from watchfloor.operations.actor import Refused
-from watchfloor.operations.heartbeats import BODY_LIMIT, Said
 from watchfloor.probes.heartbeat import Settings
 from watchfloor.store.heartbeats import BeatRow, PingRow
-
-
-def said(
-    start: bool, fail: bool, log: bool, exit_status: int | None, run_id: str | None, message: str | None
-) -> Said:
-    """The ping that is meant. Raises `Refused` where it is two at once."""
-    if sum((start, fail, log, exit_status is not None)) > 1:
-        raise Refused("Say one of --start, --fail, --log and --exit.")
-    signal = Signal.START if start else Signal.FAIL if fail else Signal.LOG if log else Signal.SUCCESS
-    return Said(signal, exit_status, run_id, _body(message)).checked()
-
-
-def _body(message: str | None) -> str:
-    """What was written, or comes in where it is ``-``; only the end of it is kept."""
-    if message != "-":
-        return message or ""
-    tail = b""
-    while chunk := sys.stdin.buffer.read(65_536):
-        tail = (tail + chunk)[-BODY_LIMIT * 4 :]
-    return tail.decode(errors="replace")
-
-
-def pinging(name: str, words: Said) -> Callable[[Desk], Awaitable[timedelta | None]]:
-    """The request to ping."""
-    return lambda desk: desk.ping(name, words)
 
 
 async def heartbeats(desk: Desk) -> tuple[Sequence[BeatRow], StatusLine]:

@@ -7,19 +7,13 @@ from typing import Annotated
 
 import typer
 
-from watchfloor.cli.options import Options
+from watchfloor.cli.said import Json, options_of
 
 incidents_app = typer.Typer(
     invoke_without_command=True, help="Incidents: list them, show one, leave a note, export a post-mortem."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Number = Annotated[int, typer.Argument(metavar="ID", help="The number of an incident, as in #3.")]
-
-
-def _options(context: typer.Context) -> Options:
-    options: Options = context.find_root().obj
-    return options
 
 
 @incidents_app.callback()
@@ -34,7 +28,7 @@ def incidents(
     from watchfloor.cli import incidents as show
     from watchfloor.cli import plain
 
-    rows, status = plain.ask(_options(context), show.incidents(only_open))
+    rows, status = plain.ask(options_of(context), show.incidents(only_open))
     plain.show_json(rows) if json else show.show_incidents(rows, status.at)
 
 
@@ -44,7 +38,7 @@ def show(context: typer.Context, incident: Number, json: Json = False) -> None:
     from watchfloor.cli import incidents as commands
     from watchfloor.cli import plain
 
-    report, status = plain.ask(_options(context), commands.one(incident))
+    report, status = plain.ask(options_of(context), commands.one(incident))
     plain.show_json(report) if json else commands.write(report, status.at, None)
 
 
@@ -58,7 +52,7 @@ def note(
     """Leave a note in the timeline of an incident."""
     from watchfloor.cli import plain
 
-    plain.ask(_options(context), lambda desk: desk.note_incident(incident, text))
+    plain.ask(options_of(context), lambda desk: desk.note_incident(incident, text))
     plain.show_json({"incident": incident, "note": text}) if json else print(f"noted on #{incident}")
 
 
@@ -73,5 +67,5 @@ def export(
     from watchfloor.cli import incidents as commands
     from watchfloor.cli import plain
 
-    report, status = plain.ask(_options(context), commands.one(incident))
+    report, status = plain.ask(options_of(context), commands.one(incident))
     plain.show_json(report) if json else commands.write(report, status.at, output)

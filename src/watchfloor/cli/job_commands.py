@@ -6,21 +6,15 @@ from typing import Annotated
 
 import typer
 
-from watchfloor.cli.options import Options
+from watchfloor.cli.said import Json, options_of
 
 jobs_app = typer.Typer(invoke_without_command=True, help="Jobs: list them, or act on them.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a job.")]
 
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-
-
-def _options(context: typer.Context) -> Options:
-    options: Options = context.find_root().obj
-    return options
 
 
 @jobs_app.callback()
@@ -31,7 +25,7 @@ def jobs(context: typer.Context, json: Json = False) -> None:
     from watchfloor.cli import jobs as show
     from watchfloor.cli import plain
 
-    rows, status = plain.ask(_options(context), show.jobs)
+    rows, status = plain.ask(options_of(context), show.jobs)
     plain.show_json(rows) if json else show.show_jobs(rows, status.at)
 
 
@@ -45,7 +39,7 @@ def next_(
     """Print the next fires of a job, with their offsets from UTC and days on which clocks change."""
     from watchfloor.cli import job_requests, plain
 
-    plain.ask(_options(context), job_requests.next_fires(name, count, json))
+    plain.ask(options_of(context), job_requests.next_fires(name, count, json))
 
 
 @jobs_app.command()
@@ -71,7 +65,7 @@ def run(
     from watchfloor.cli import jobs as show
 
     request = show.run(name, wait, job_requests.parameters(set_ or ()), job_requests.run_key(key), json)
-    raise typer.Exit(plain.ask(_options(context), request))
+    raise typer.Exit(plain.ask(options_of(context), request))
 
 
 @jobs_app.command()
@@ -79,7 +73,7 @@ def show(context: typer.Context, name: Name, json: Json = False) -> None:
     """Print a job as it was written, whose it is, when it runs next, and how it fared within the last day."""
     from watchfloor.cli import job_requests, plain
 
-    plain.ask(_options(context), job_requests.show_job(name, json))
+    plain.ask(options_of(context), job_requests.show_job(name, json))
 
 
 @jobs_app.command()
@@ -95,7 +89,7 @@ def save(
     """Add jobs that the console owns, written as under jobs: in the config file."""
     from watchfloor.cli import job_requests, plain
 
-    raise typer.Exit(plain.ask(_options(context), job_requests.save(file, change, dry_run, json)))
+    raise typer.Exit(plain.ask(options_of(context), job_requests.save(file, change, dry_run, json)))
 
 
 @jobs_app.command()
@@ -108,7 +102,7 @@ def copy(
     """Add a job like another one; the copy is the console's own, and paused."""
     from watchfloor.cli import job_requests, plain
 
-    added = plain.ask(_options(context), job_requests.copy(name, new))
+    added = plain.ask(options_of(context), job_requests.copy(name, new))
     plain.say(f"{added} is added, paused", {"added": added, "paused": True}, json)
 
 
@@ -117,9 +111,9 @@ def delete(context: typer.Context, name: Name, yes: Yes = False, json: Json = Fa
     """Delete a job that the console owns; its history stays."""
     from watchfloor.cli import entries, plain
 
-    left = plain.ask(_options(context), lambda desk: desk.left_behind(name))
+    left = plain.ask(options_of(context), lambda desk: desk.left_behind(name))
     entries.sure(f"delete {name}" + (f", {left}" if left else ""), yes)
-    plain.ask(_options(context), lambda desk: desk.delete_thing("job", name))
+    plain.ask(options_of(context), lambda desk: desk.delete_thing("job", name))
     said = f"{name} is deleted" + (f", {left}" if left else "")
     plain.say(said, {"deleted": name, "left_behind": left}, json)
 
@@ -141,7 +135,8 @@ def backfill(
     from watchfloor.cli import job_requests, plain
 
     plain.ask(
-        _options(context), job_requests.backfill(name, since, until, again, rate, dry_run=dry_run, json=json)
+        options_of(context),
+        job_requests.backfill(name, since, until, again, rate, dry_run=dry_run, json=json),
     )
 
 
@@ -160,7 +155,7 @@ def import_crontab(
     from watchfloor.cli import crontab, plain
 
     raise typer.Exit(
-        plain.ask(_options(context), crontab.import_crontab(file, system, time_zone, dry_run, json))
+        plain.ask(options_of(context), crontab.import_crontab(file, system, time_zone, dry_run, json))
     )
 
 
@@ -173,7 +168,7 @@ def export(
     """Print jobs as they stand in a config file; secrets are in it as references only."""
     from watchfloor.cli import job_requests, plain
 
-    plain.ask(_options(context), job_requests.export(names or [], json))
+    plain.ask(options_of(context), job_requests.export(names or [], json))
 
 
 @jobs_app.command()
@@ -181,7 +176,7 @@ def pause(context: typer.Context, name: Name, json: Json = False) -> None:
     """Let the schedules of a job rest; runs that wait go on."""
     from watchfloor.cli import plain
 
-    done = plain.ask(_options(context), lambda desk: desk.set_job_paused(name, True))
+    done = plain.ask(options_of(context), lambda desk: desk.set_job_paused(name, True))
     word = "paused" if done else "was paused already"
     plain.say(f"{name}: {word}", {"job": name, "paused": True, "changed": done}, json)
 
@@ -191,7 +186,7 @@ def resume(context: typer.Context, name: Name, json: Json = False) -> None:
     """Let the schedules of a job go on from now; what was due meanwhile is not made up for."""
     from watchfloor.cli import plain
 
-    done = plain.ask(_options(context), lambda desk: desk.set_job_paused(name, False))
+    done = plain.ask(options_of(context), lambda desk: desk.set_job_paused(name, False))
     word = "resumed" if done else "was not paused"
     plain.say(f"{name}: {word}", {"job": name, "paused": False, "changed": done}, json)
 
@@ -205,7 +200,7 @@ def calendar(
     """Print what fires soon, with overlaps and days on which clocks change."""
     from watchfloor.cli import job_requests, plain
 
-    plain.ask(_options(context), job_requests.calendar(days, json))
+    plain.ask(options_of(context), job_requests.calendar(days, json))
 
 
 @jobs_app.command()
@@ -219,7 +214,7 @@ def queues(
     from watchfloor.cli import job_requests, plain
 
     request = job_requests.queue_course(name, since, json) if name else job_requests.queues(json)
-    plain.ask(_options(context), request)
+    plain.ask(options_of(context), request)
 
 
 @jobs_app.command()
@@ -227,4 +222,4 @@ def nodes(context: typer.Context, json: Json = False) -> None:
     """Print which nodes carry jobs out, with running and queued counts."""
     from watchfloor.cli import job_requests, plain
 
-    plain.ask(_options(context), job_requests.workers(json))
+    plain.ask(options_of(context), job_requests.workers(json))

@@ -10,8 +10,8 @@ from uuid import UUID
 from watchfloor.cli.form_desk import FormDesk
 from watchfloor.domain.backfill import Again
 from watchfloor.domain.calendar import CalendarFire
+from watchfloor.domain.coming import Coming
 from watchfloor.domain.job_boards import (
-    Coming,
     JobDay,
     JobRow,
     QueuePoint,
@@ -60,6 +60,15 @@ class JobDesk(FormDesk):
             if job not in names:
                 raise no_such_job(job, names)
             return await job_boards.coming(connection, job, await health.clock(connection), count)
+
+    async def foresee(self, job: str, schedules: Sequence[Mapping[str, Any]], count: int) -> Sequence[Coming]:
+        """The next fires of schedules as they are filled in; of those that have mistakes there are none.
+
+        ``job`` is the one whose they are now, as intervals that stay go on counting from where they began.
+        """
+        specs = self._editors.jobs.specs(schedules)
+        async with (await self._connect()).connection() as connection:
+            return await job_boards.foreseen(connection, job, specs, await health.clock(connection), count)
 
     async def runs(
         self,

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from watchfloor import __version__
 from watchfloor.cli.alert_commands import alerts_app
+from watchfloor.cli.channel_commands import channels_app
+from watchfloor.cli.database_commands import database_app
 from watchfloor.cli.heartbeat_commands import heartbeats_app, ping, wrap
 from watchfloor.cli.incident_commands import incidents_app
 from watchfloor.cli.job_commands import jobs_app
@@ -26,8 +26,9 @@ from watchfloor.cli.oncall_commands import escalations, oncall_app
 from watchfloor.cli.options import Options
 from watchfloor.cli.rule_commands import rules_app
 from watchfloor.cli.run_commands import dead_app, runs_app
-from watchfloor.cli.service_commands import health, services_app
-from watchfloor.cli.telling_commands import deliveries, silences_app
+from watchfloor.cli.said import Json, options_of
+from watchfloor.cli.service_commands import databases, health, services_app
+from watchfloor.cli.telling_commands import deliveries_app, silences_app
 
 app = typer.Typer(
     add_completion=False,
@@ -36,19 +37,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The operations room of a small team, in one terminal. Without a command: the console.",
 )
-database_app = typer.Typer(no_args_is_help=True, help="The database: status, backup, restore.")
-channels_app = typer.Typer(
-    invoke_without_command=True, help="Channels: how they do; try one, replay dead letters."
-)
 config_app = typer.Typer(no_args_is_help=True, help="The config file.")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(channels_app, name="channels")
 app.add_typer(silences_app, name="silences")
-app.command()(deliveries)
+app.add_typer(deliveries_app, name="deliveries")
 app.add_typer(oncall_app, name="oncall")
 app.add_typer(rules_app, name="rules")
 app.command()(escalations)
 app.command()(health)
+app.command()(databases)
 app.add_typer(services_app, name="services")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(runs_app, name="runs")
@@ -60,11 +58,6 @@ app.command()(ping)
 app.command()(wrap)
 app.add_typer(database_app, name="database")
 app.add_typer(config_app, name="config")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-
-Channel = Annotated[str | None, typer.Option("--channel", help="Only those of this channel.")]
-
 
 Config = Annotated[Path | None, typer.Option(help="The config file.")]
 
@@ -81,12 +74,6 @@ ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, change nothin
 Mouse = Annotated[
     bool | None, typer.Option("--mouse/--no-mouse", help="Use the mouse; by default not over SSH.")
 ]
-
-
-def _options(context: typer.Context, **after: Any) -> Options:
-    """What was said before the command; where it may be said ``after`` it as well, that counts."""
-    options: Options = context.find_root().obj
-    return replace(options, **{name: value for name, value in after.items() if value is not None})
 
 
 def _version(wanted: bool) -> None:
@@ -120,7 +107,7 @@ def serve(context: typer.Context, config: Config = None, data_dir: DataDir = Non
     """Run the engine alone, headless."""
     from watchfloor.cli.serve import serve as run
 
-    raise typer.Exit(run(_options(context, config=config, data_dir=data_dir, node=node)))
+    raise typer.Exit(run(options_of(context, config=config, data_dir=data_dir, node=node)))
 
 
 @app.command()
@@ -143,7 +130,7 @@ def attach(
         "keys": keys,
         "read_only": read_only or None,
     }
-    raise typer.Exit(console(_options(context, **said, mouse=mouse), attach=True))
+    raise typer.Exit(console(options_of(context, **said, mouse=mouse), attach=True))
 
 
 @app.command()
@@ -153,16 +140,21 @@ def demo(
     """Show a self-contained world with faults that happen while you watch; leaves nothing behind."""
     from watchfloor.cli.demo import demo as run
 
-    raise typer.Exit(run(_options(context), seed))
+    raise typer.Exit(run(options_of(context), seed))
 
 
 @app.command()
-def nodes(context: typer.Context, json: Json = False) -> None:
-    """Print the engines that run or ran."""
-    from watchfloor.cli import plain
+def nodes(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One node in full, with its figures.")] = "",
+    within: Annotated[str, typer.Option(help="With NAME, figures of this time: 15m, 6h, 30d.")] = "1h",
+    json: Json = False,
+) -> None:
+    """Print the engines that run or ran, or one of them with its components and how its figures went."""
+    from watchfloor.cli import node_requests, plain
 
-    rows, status = plain.ask(_options(context), plain.nodes)
-    plain.show_json(rows) if json else plain.show_nodes(rows, status.at)
+    request = node_requests.node(name, within, json) if name else node_requests.nodes(json)
+    plain.ask(options_of(context), request)
 
 
 @app.command()
@@ -170,7 +162,7 @@ def tasks(context: typer.Context, json: Json = False) -> None:
     """Print the latest runs of the program's own tasks."""
     from watchfloor.cli import plain
 
-    rows, status = plain.ask(_options(context), plain.task_runs)
+    rows, status = plain.ask(options_of(context), plain.task_runs)
     plain.show_json(rows) if json else plain.show_task_runs(rows, status.at)
 
 
@@ -192,7 +184,7 @@ def export(
     from watchfloor.cli import plain
 
     wanted = command.request(kind, format_, (last, since, until), (service, group), by, output)
-    print(plain.ask(_options(context), wanted), file=sys.stderr)
+    print(plain.ask(options_of(context), wanted), file=sys.stderr)
 
 
 @app.command()
@@ -200,7 +192,7 @@ def uptime(context: typer.Context, json: Json = False) -> None:
     """Print the uptime of every service over 24 hours to a year."""
     from watchfloor.cli import history, plain
 
-    rows = plain.ask(_options(context), history.uptime)
+    rows = plain.ask(options_of(context), history.uptime)
     plain.show_json(rows) if json else history.show_uptime(rows)
 
 
@@ -209,7 +201,7 @@ def objectives(context: typer.Context, json: Json = False) -> None:
     """Print how services stand with their objectives: budget left, and how fast it burns."""
     from watchfloor.cli import history, plain
 
-    rows = plain.ask(_options(context), history.objectives)
+    rows = plain.ask(options_of(context), history.objectives)
     plain.show_json(rows) if json else history.show_objectives(rows)
 
 
@@ -222,7 +214,7 @@ def certificates(
     """Print the certificates that services show, the first to expire first."""
     from watchfloor.cli import history, plain
 
-    rows, status = plain.ask(_options(context), history.certificates(within))
+    rows, status = plain.ask(options_of(context), history.certificates(within))
     plain.show_json(rows) if json else history.show_certificates(rows, status.at)
 
 
@@ -237,7 +229,7 @@ def logs(
     """Print the newest stored log records, the newest last."""
     from watchfloor.cli import plain
 
-    rows = plain.ask(_options(context), plain.logs(level, text, limit))
+    rows = plain.ask(options_of(context), plain.logs(level, text, limit))
     plain.show_json(rows) if json else plain.show_logs(rows)
 
 
@@ -254,7 +246,7 @@ def audit(
     from watchfloor.cli import audit as board
     from watchfloor.cli import plain
 
-    rows = plain.ask(_options(context), lambda desk: desk.audit(kind, name, actor, limit))
+    rows = plain.ask(options_of(context), lambda desk: desk.audit(kind, name, actor, limit))
     plain.show_json(rows) if json else board.show_audit(rows)
 
 
@@ -263,74 +255,8 @@ def settings(context: typer.Context, json: Json = False) -> None:
     """Print the product settings with where their values come from."""
     from watchfloor.cli import plain
 
-    rows = plain.ask(_options(context), lambda desk: desk.settings())
+    rows = plain.ask(options_of(context), lambda desk: desk.settings())
     plain.show_json(rows) if json else plain.show_settings(rows)
-
-
-@channels_app.callback()
-def channels(context: typer.Context, json: Json = False) -> None:
-    """Print the channels with how they do."""
-    if context.invoked_subcommand is not None:
-        return
-    from watchfloor.cli import channels as board
-    from watchfloor.cli import plain
-
-    rows, status = plain.ask(_options(context), board.channels)
-    plain.show_json(rows) if json else board.show_channels(rows, status.at)
-
-
-@channels_app.command("test")
-def try_channel(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The channel.")],
-    wait: Annotated[float, typer.Option(min=1, max=300, help="Seconds to wait for the receiver.")] = 45,
-) -> None:
-    """Send a test message through the engine and say what became of it."""
-    from watchfloor.cli import channels as board
-    from watchfloor.cli import plain
-
-    print(plain.ask(_options(context), board.trial(name, wait)))
-
-
-@channels_app.command()
-def off(context: typer.Context, name: Annotated[str, typer.Argument(help="The channel.")]) -> None:
-    """Send nothing more on a channel; what waits is kept until it is on again."""
-    from watchfloor.cli import channels as board
-    from watchfloor.cli import plain
-
-    print(plain.ask(_options(context), board.switch(name, False)))
-
-
-@channels_app.command()
-def on(context: typer.Context, name: Annotated[str, typer.Argument(help="The channel.")]) -> None:
-    """Send on a channel again, what waits and what still fires first."""
-    from watchfloor.cli import channels as board
-    from watchfloor.cli import plain
-
-    print(plain.ask(_options(context), board.switch(name, True)))
-
-
-@channels_app.command()
-def dead(context: typer.Context, name: Channel = None, json: Json = False) -> None:
-    """Print messages that were given up."""
-    from watchfloor.cli import channels as board
-    from watchfloor.cli import plain
-
-    rows, status = plain.ask(_options(context), board.dead_letters(name))
-    plain.show_json(rows) if json else board.show_dead_letters(rows, status.at)
-
-
-@channels_app.command()
-def replay(
-    context: typer.Context,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Dead letters.")] = None,
-    name: Channel = None,
-) -> None:
-    """Send dead letters again: those named, or all of a channel."""
-    from watchfloor.cli import channels as board
-    from watchfloor.cli import plain
-
-    print(plain.ask(_options(context), board.replay(ids or [], name)))
 
 
 @config_app.command()
@@ -340,82 +266,7 @@ def check(
     """Check a config file and report every mistake with its place and remedy."""
     from watchfloor.cli.config import check as run
 
-    raise typer.Exit(run(_options(context), path))
-
-
-@database_app.command()
-def status(context: typer.Context, json: Json = False) -> None:
-    """Print which database is used and how it is."""
-    from watchfloor.cli.database import status as run
-
-    raise typer.Exit(run(_options(context), as_json=json))
-
-
-@database_app.command()
-def backup(
-    context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="The file to write; must not exist.")],
-) -> None:
-    """Write a backup of the database (pg_dump, custom format)."""
-    from watchfloor.cli.database import backup as run
-
-    raise typer.Exit(run(_options(context), path))
-
-
-@database_app.command()
-def restore(
-    context: typer.Context, path: Annotated[Path, typer.Argument(help="The backup to read.")]
-) -> None:
-    """Restore a backup into an empty database; refuses to overwrite anything."""
-    from watchfloor.cli.database import restore as run
-
-    raise typer.Exit(run(_options(context), path))
-
-
-@database_app.command()
-def archive(
-    context: typer.Context,
-    path: Annotated[Path | None, typer.Argument(help="The directory to keep it in.")] = None,
-    off: Annotated[bool, typer.Option("--off", help="Keep it apart no more.")] = False,
-) -> None:
-    """Keep the log of the embedded database apart, so that any moment can be recovered."""
-    from watchfloor.cli.database import archive as run
-
-    if (path is None) != off:
-        raise typer.BadParameter("name a directory, or say --off")
-    raise typer.Exit(run(_options(context), path))
-
-
-@database_app.command("base-backup")
-def base_backup(
-    context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="The directory to write; must not exist.")],
-) -> None:
-    """Copy the whole embedded database, as what recoveries begin with."""
-    from watchfloor.cli.database import base_backup as run
-
-    raise typer.Exit(run(_options(context), path))
-
-
-@database_app.command()
-def recover(
-    context: typer.Context,
-    base: Annotated[Path, typer.Option(help="A base backup.")],
-    archive: Annotated[Path, typer.Option(help="The directory in which the log was kept.")],
-    to: Annotated[
-        str | None, typer.Option(help="The moment, such as 2026-11-26T08:30:00+01:00; the latest there is.")
-    ] = None,
-) -> None:
-    """Make a database as it was at a moment, in a new data directory (--data-dir)."""
-    from watchfloor.cli.database import recover as run
-
-    moment = None
-    if to is not None:
-        try:
-            moment = datetime.fromisoformat(to).astimezone()
-        except ValueError:
-            raise typer.BadParameter("not a moment such as 2026-11-26T08:30:00+01:00") from None
-    raise typer.Exit(run(_options(context), base, archive, moment))
+    raise typer.Exit(run(options_of(context), path))
 
 
 def main() -> None:

@@ -6,19 +6,13 @@ from typing import Annotated
 
 import typer
 
-from watchfloor.cli.options import Options
+from watchfloor.cli.said import Json, options_of
 
 maintenance_app = typer.Typer(
     invoke_without_command=True, help="Maintenance windows: list them, add one, end one now."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Number = Annotated[int, typer.Argument(metavar="ID", help="The number of a window, as in #3.")]
-
-
-def _options(context: typer.Context) -> Options:
-    options: Options = context.find_root().obj
-    return options
 
 
 @maintenance_app.callback()
@@ -38,7 +32,7 @@ def _print(context: typer.Context, json: bool) -> None:
     from watchfloor.cli import maintenance as show
     from watchfloor.cli import plain
 
-    rows = plain.ask(_options(context), show.windows)
+    rows = plain.ask(options_of(context), show.windows)
     plain.show_json(rows) if json else show.show_windows(rows)
 
 
@@ -74,7 +68,7 @@ def add(
         "time_zone": time_zone, "flexible": flexible,
     }  # fmt: skip
     request = show.adding(name, covers, written, opens_with, note)
-    print(f"#{plain.ask(_options(context), request)}")
+    print(f"#{plain.ask(options_of(context), request)}")
 
 
 @maintenance_app.command()
@@ -82,7 +76,7 @@ def end(context: typer.Context, window: Number) -> None:
     """Close a window that is open; it opens again as it would have."""
     from watchfloor.cli import plain
 
-    plain.ask(_options(context), lambda desk: desk.end_window(window))
+    plain.ask(options_of(context), lambda desk: desk.end_window(window))
     print(f"ended #{window}")
 
 
@@ -91,7 +85,7 @@ def reopen(context: typer.Context, window: Number) -> None:
     """Open a window again that was ended before its time, until it would have closed."""
     from watchfloor.cli import plain
 
-    plain.ask(_options(context), lambda desk: desk.reopen_window(window))
+    plain.ask(options_of(context), lambda desk: desk.reopen_window(window))
     print(f"#{window} is open again")
 
 
@@ -101,7 +95,7 @@ def times(context: typer.Context, json: Json = False) -> None:
     from watchfloor.cli import maintenance as show
     from watchfloor.cli import plain
 
-    rows = plain.ask(_options(context), lambda desk: desk.slots())
+    rows = plain.ask(options_of(context), lambda desk: desk.slots())
     plain.show_json(rows) if json else show.show_slots(rows)
 
 
@@ -110,5 +104,5 @@ def delete(context: typer.Context, window: Number) -> None:
     """Take a window away for good."""
     from watchfloor.cli import plain
 
-    plain.ask(_options(context), lambda desk: desk.delete_window(window))
+    plain.ask(options_of(context), lambda desk: desk.delete_window(window))
     print(f"deleted #{window}")

@@ -6,16 +6,9 @@ from typing import Annotated
 
 import typer
 
-from watchfloor.cli.options import Options
+from watchfloor.cli.said import Json, options_of
 
 oncall_app = typer.Typer(invoke_without_command=True, help="Who is on call: print it, or override a rota.")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-
-
-def _options(context: typer.Context) -> Options:
-    options: Options = context.find_root().obj
-    return options
 
 
 @oncall_app.callback()
@@ -33,7 +26,7 @@ def oncall(
     from watchfloor.cli.oncall import show_on_call
 
     moment = telling.moment("--at", at)
-    rows = plain.ask(_options(context), lambda desk: desk.on_call(moment))
+    rows = plain.ask(options_of(context), lambda desk: desk.on_call(moment))
     plain.show_json(rows) if json else show_on_call(rows)
 
 
@@ -52,7 +45,7 @@ def override(
     start, end = telling.moment("--from", starts), telling.moment("--until", until)
     if end is None:
         raise Refused("--until: say when it ends")
-    made = plain.ask(_options(context), lambda desk: desk.override_rota(rota, person, start, end))
+    made = plain.ask(options_of(context), lambda desk: desk.override_rota(rota, person, start, end))
     print(f"override #{made}: {person} is on call in {rota}")
 
 
@@ -64,7 +57,7 @@ def end_override(
     """End an override, or take it away where it has not begun."""
     from watchfloor.cli import plain
 
-    plain.ask(_options(context), lambda desk: desk.end_override(number))
+    plain.ask(options_of(context), lambda desk: desk.end_override(number))
     print(f"ended #{number}")
 
 
@@ -78,5 +71,5 @@ def escalations(context: typer.Context, json: Json = False) -> None:
     async def question(desk: Desk) -> tuple[list[ChainRow], list[HeldRow]]:
         return list(await desk.chains()), list(await desk.held())
 
-    chains, held = plain.ask(_options(context), question)
+    chains, held = plain.ask(options_of(context), question)
     plain.show_json({"chains": chains, "held": held}) if json else show_chains(chains, held)

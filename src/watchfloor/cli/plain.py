@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar, cast
+from typing import cast
 
+from watchfloor.cli.asking import Answer, at_database
 from watchfloor.cli.desk import Desk
-from watchfloor.cli.ground import stand
 from watchfloor.cli.options import Options
-from watchfloor.cli.place import place_for
+from watchfloor.console.format import share
 from watchfloor.domain import settings as definitions
+from watchfloor.domain.alert_boards import why_quiet
 from watchfloor.domain.boards import (
     AlertDetail,
     AlertRow,
     HealthRow,
     LogRow,
-    NodeRow,
     SettingRow,
     StatusLine,
     TaskRunRow,
@@ -28,45 +27,27 @@ from watchfloor.domain.durations import compact_duration, parse_duration
 from watchfloor.domain.grouping import state_word
 from watchfloor.domain.shape import plain
 from watchfloor.domain.text import one_line
-from watchfloor.operations.actor import Actor, Refused, this_person
+from watchfloor.domain.words import out_of_reach
+from watchfloor.operations.actor import Actor, Refused
 from watchfloor.store.database import Database
 from watchfloor.store.logs import LogFilter
-from watchfloor.store.schema import require_schema
-
-Answer = TypeVar("Answer")
 
 
 def ask(options: Options, question: Callable[[Desk], Awaitable[Answer]]) -> Answer:
     """Answer one question at a desk. Raises what the store raises, `Refused` for what may not be."""
-    ground = stand(place_for(options), lambda line: print(line, file=sys.stderr))
 
-    async def answer() -> Answer:
-        database = Database(ground.dsn, name="command", size=1, statement_timeout=10.0)
-        try:
-            await require_schema(database)
+    def at_desk(database: Database, label: str, actor: Actor) -> Awaitable[Answer]:
+        async def connect() -> Database:
+            return database
 
-            async def connect() -> Database:
-                return database
+        return question(Desk(connect, lambda: label, actor))
 
-            actor = Actor(this_person().name, options.read_only)
-            return await question(Desk(connect, lambda: ground.label, actor))
-        finally:
-            await database.close()
-
-    try:
-        return asyncio.run(answer())
-    finally:
-        ground.leave()
+    return at_database(options, at_desk)
 
 
 async def health(desk: Desk) -> tuple[Sequence[HealthRow], StatusLine]:
     """The health board and the time it is from."""
     return await desk.health(), await desk.status()
-
-
-async def nodes(desk: Desk) -> tuple[Sequence[NodeRow], StatusLine]:
-    """The nodes and the time they are from."""
-    return await desk.nodes(), await desk.status()
 
 
 async def task_runs(desk: Desk) -> tuple[Sequence[TaskRunRow], StatusLine]:
@@ -156,7 +137,7 @@ def show_health(rows: Sequence[HealthRow], now: datetime) -> None:
             row.name,
             row.kind,
             "-" if row.latency is None else f"{row.latency * 1000:.1f} ms",
-            "-" if row.uptime_24h is None else f"{row.uptime_24h * 100:.2f} %",
+            "-" if row.uptime_24h is None else share(row.uptime_24h),
             age(row.since, now),
             with_reasons(row),
         )
@@ -181,32 +162,14 @@ def show_alerts(rows: Sequence[AlertRow], now: datetime) -> None:
         (
             f"#{row.id}",
             row.severity.word,
-            row.state,
-            row.title,
+            f"{row.state} ({', '.join(why_quiet(row.quiet, row.root))})" if row.quiet else row.state,
+            f"{row.title} ({out_of_reach(row.behind)})" if row.behind else row.title,
             age(row.fired_at or row.active_at, now),
             one_line(f"{row.acked_by}: {row.note}".rstrip(": "), NOTE_SHOWN) if row.acked_by else "",
         )
         for row in rows
     ]
     show_table(("ID", "SEVERITY", "STATE", "WHAT", "SINCE", "ACKNOWLEDGED"), table)
-
-
-def show_nodes(rows: Sequence[NodeRow], now: datetime) -> None:
-    """Print nodes, live ones first."""
-    table = [
-        (
-            row.name,
-            row.state if row.live or row.state in ("stopped", "error") else "lost",
-            row.machine,
-            str(row.pid),
-            row.version,
-            f"{row.stats.get('services', 0):.0f}",
-            f"{row.stats['lag_p99_ms']:.1f} ms" if "lag_p99_ms" in row.stats else "-",
-            age(row.beat_at, now),
-        )
-        for row in rows
-    ]
-    show_table(("NODE", "STATE", "MACHINE", "PID", "VERSION", "SERVICES", "LAG P99", "BEAT"), table)
 
 
 def show_task_runs(rows: Sequence[TaskRunRow], now: datetime) -> None:
@@ -249,6 +212,16 @@ def show_alert(detail: AlertDetail) -> None:
     row = detail.row
     print(f"#{row.id} {row.severity.word} {row.state}: {row.title}")
     print(f"  {detail.summary}")
+    if row.behind:
+        print(f"  {out_of_reach(row.behind)}")
+    if row.quiet and row.state != "resolved":
+        print(f"  nobody is told: {', '.join(why_quiet(row.quiet, row.root))}")
+    for each in detail.story.silences:
+        until = (
+            [] if each.ends_at is None else [f"until {each.ends_at.astimezone().isoformat(' ', 'seconds')}"]
+        )
+        until += ["until it is resolved"] if each.until_resolved else []
+        print(f"  silence #{each.id} by {each.author}, {' or '.join(until)}: {one_line(each.comment, 200)}")
     known = (("rule", row.rule), ("runbook", detail.runbook), ("contact", detail.contact))
     print("  " + "  ".join(f"{name}: {value}" for name, value in known if value))
     for event in detail.events:

@@ -7,19 +7,13 @@ from typing import Annotated
 
 import typer
 
-from watchfloor.cli.options import Options
+from watchfloor.cli.said import Json, options_of
 
 rules_app = typer.Typer(
     invoke_without_command=True, help="Rules: list them, look at one, try it, or send a test."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the rule.")]
-
-
-def _options(context: typer.Context) -> Options:
-    options: Options = context.find_root().obj
-    return options
 
 
 @rules_app.callback()
@@ -30,7 +24,7 @@ def rules(context: typer.Context, json: Json = False) -> None:
     from watchfloor.cli import plain
     from watchfloor.cli.rules import show_rules
 
-    rows = plain.ask(_options(context), lambda desk: desk.rules())
+    rows = plain.ask(options_of(context), lambda desk: desk.rules())
     plain.show_json(rows) if json else show_rules(rows)
 
 
@@ -40,7 +34,7 @@ def show(context: typer.Context, name: Name, json: Json = False) -> None:
     from watchfloor.cli import plain
     from watchfloor.cli import rules as told
 
-    shown = plain.ask(_options(context), told.one(name))
+    shown = plain.ask(options_of(context), told.one(name))
     plain.show_json(shown) if json else told.show_rule(shown)
 
 
@@ -59,7 +53,7 @@ def try_(
     from watchfloor.cli import rules as told
 
     rule, length = name if file is None else told.rule_in(file, name), told.over(over)
-    found = plain.ask(_options(context), lambda desk: desk.rehearse(rule, length))
+    found = plain.ask(options_of(context), lambda desk: desk.rehearse(rule, length))
     plain.show_json(found) if json else told.show_rehearsal(name, found)
 
 
@@ -74,14 +68,14 @@ def test(context: typer.Context, name: Name) -> None:
     from watchfloor.cli import plain
     from watchfloor.domain.text import one_line
 
-    told = plain.ask(_options(context), lambda desk: desk.test_rule(name))
+    told = plain.ask(options_of(context), lambda desk: desk.test_rule(name))
     print(f"{one_line(told.words(name), 2000)}: watchfloor deliveries says how it went")
 
 
 def _switch(context: typer.Context, name: str, on: bool) -> None:
     from watchfloor.cli import plain
 
-    changed = plain.ask(_options(context), lambda desk: desk.set_rule_enabled(name, on))
+    changed = plain.ask(options_of(context), lambda desk: desk.set_rule_enabled(name, on))
     print(f"{name} is {'on' if on else 'off'}{'' if changed else ' already'}")
 
 
@@ -107,5 +101,5 @@ def delete(
     from watchfloor.cli import entries, plain
 
     entries.sure(f"delete {name}", yes)
-    plain.ask(_options(context), lambda desk: desk.delete_thing("rule", name))
+    plain.ask(options_of(context), lambda desk: desk.delete_thing("rule", name))
     print(f"{name} is deleted")

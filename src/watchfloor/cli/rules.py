@@ -14,7 +14,7 @@ from watchfloor.config.loader import load
 from watchfloor.domain.conditions import EvaluatedRule
 from watchfloor.domain.durations import compact_duration, parse_duration
 from watchfloor.domain.rehearsal import Rehearsal, WouldFire
-from watchfloor.domain.rule_boards import RuleRow
+from watchfloor.domain.rule_boards import UNHEARD, RuleRow
 from watchfloor.domain.rule_health import RuleHealth, RuleHour, unevaluated
 from watchfloor.domain.rules import Rule
 from watchfloor.domain.text import one_line
@@ -62,6 +62,8 @@ def show_rules(rows: Sequence[RuleRow]) -> None:
             print(f"{one_line(row.name)}: {one_line(row.error, 200)}")
         elif row.over_limit:
             print(f"{one_line(row.name)}: more fires than is told one by one; narrow it, or raise its limit")
+        elif row.unheard:
+            print(f"{one_line(row.name)}: tells {UNHEARD}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from watchfloor.cli.options import Options
+from watchfloor.cli.said import Json, options_of
 
 runs_app = typer.Typer(invoke_without_command=True, help="Runs of jobs: list them, or act on them.")
 dead_app = typer.Typer(
     invoke_without_command=True, help="Dead letters: runs that failed for good; list, requeue, discard."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Run = Annotated[int, typer.Argument(metavar="ID", help="The number of a run, as in #42.")]
 Runs = Annotated[list[int] | None, typer.Argument(metavar="ID...", help="The numbers of dead runs.")]
 Job = Annotated[str, typer.Option(help="Only those of this job.")]
@@ -23,11 +22,6 @@ Since = Annotated[str, typer.Option(help="Only those that died after this moment
 Until = Annotated[str, typer.Option(help="Only those that died before this moment.")]
 Every = Annotated[bool, typer.Option("--all", help="All that are selected, also where nothing selects.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
-
-
-def _options(context: typer.Context) -> Options:
-    options: Options = context.find_root().obj
-    return options
 
 
 @runs_app.callback()
@@ -46,7 +40,7 @@ def runs(
     from watchfloor.cli import jobs as show
     from watchfloor.cli import plain
 
-    rows, status = plain.ask(_options(context), show.runs(job, dead, limit, state, before))
+    rows, status = plain.ask(options_of(context), show.runs(job, dead, limit, state, before))
     plain.show_json(rows) if json else show.show_runs(rows, status.at)
 
 
@@ -56,7 +50,7 @@ def show(context: typer.Context, run: Run, json: Json = False) -> None:
     from watchfloor.cli import jobs as shown
     from watchfloor.cli import plain
 
-    found = plain.ask(_options(context), shown.detail(run))
+    found = plain.ask(options_of(context), shown.detail(run))
     if found is None:
         print(f"watchfloor: there is no run #{run}", file=sys.stderr)
         raise typer.Exit(1)
@@ -78,7 +72,7 @@ def log(
     from watchfloor.cli import jobs as shown
     from watchfloor.cli import plain
 
-    raise typer.Exit(plain.ask(_options(context), shown.log(run, follow, json)))
+    raise typer.Exit(plain.ask(options_of(context), shown.log(run, follow, json)))
 
 
 @runs_app.command()
@@ -86,7 +80,7 @@ def cancel(context: typer.Context, run: Run, json: Json = False) -> None:
     """End a run that goes on, or never begin one that waits."""
     from watchfloor.cli import plain
 
-    plain.ask(_options(context), lambda desk: desk.cancel_run(run))
+    plain.ask(options_of(context), lambda desk: desk.cancel_run(run))
     plain.say(f"#{run} is cancelled", {"run": run, "done": "cancelled"}, json)
 
 
@@ -95,7 +89,7 @@ def kill(context: typer.Context, run: Run, json: Json = False) -> None:
     """End a run at once, without time to clean up."""
     from watchfloor.cli import plain
 
-    plain.ask(_options(context), lambda desk: desk.kill_run(run))
+    plain.ask(options_of(context), lambda desk: desk.kill_run(run))
     plain.say(f"#{run} is killed", {"run": run, "done": "killed"}, json)
 
 
@@ -104,7 +98,7 @@ def requeue(context: typer.Context, run: Run, json: Json = False) -> None:
     """Run a dead letter once more; `watchfloor dead requeue` does so with many."""
     from watchfloor.cli import plain
 
-    new = plain.ask(_options(context), lambda desk: desk.requeue(run))
+    new = plain.ask(options_of(context), lambda desk: desk.requeue(run))
     plain.say(f"#{new} runs in its place", {"requeued": run, "run": new}, json)
 
 
@@ -113,7 +107,7 @@ def discard(context: typer.Context, run: Run, json: Json = False) -> None:
     """Take a dead letter off the list for good; `watchfloor dead discard` does so with many."""
     from watchfloor.cli import plain
 
-    plain.ask(_options(context), lambda desk: desk.discard(run))
+    plain.ask(options_of(context), lambda desk: desk.discard(run))
     plain.say(f"#{run} is discarded", {"run": run, "done": "discarded"}, json)
 
 
@@ -132,7 +126,7 @@ def dead(
     from watchfloor.cli import job_requests, plain
 
     plain.ask(
-        _options(context), job_requests.letters((), job, error_class, since, until, every=True, json=json)
+        options_of(context), job_requests.letters((), job, error_class, since, until, every=True, json=json)
     )
 
 
@@ -156,7 +150,7 @@ def requeue_many(
         tuple(runs or ()), job, error_class, since, until,
         every=every, act="requeue", rate=rate, dry_run=dry_run, json=json,
     )  # fmt: skip
-    plain.ask(_options(context), request)
+    plain.ask(options_of(context), request)
 
 
 @dead_app.command("discard")
@@ -178,4 +172,4 @@ def discard_many(
         tuple(runs or ()), job, error_class, since, until,
         every=every, act="discard", dry_run=dry_run, json=json,
     )  # fmt: skip
-    plain.ask(_options(context), request)
+    plain.ask(options_of(context), request)

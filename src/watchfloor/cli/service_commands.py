@@ -6,18 +6,11 @@ from typing import Annotated
 
 import typer
 
-from watchfloor.cli.options import Options
+from watchfloor.cli.said import Json, options_of
 
 services_app = typer.Typer(
     no_args_is_help=True, help="Definitions of services: export, save, delete them; test one before saving."
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-
-
-def _options(context: typer.Context) -> Options:
-    options: Options = context.find_root().obj
-    return options
 
 
 def health(
@@ -35,15 +28,30 @@ def health(
     from watchfloor.cli import plain, services
 
     if by:
-        found = plain.ask(_options(context), services.grouped(by))
+        found = plain.ask(options_of(context), services.grouped(by))
         plain.show_json(found) if json else services.show_groups(found)
         return
     if name:
-        detail, status = plain.ask(_options(context), services.one(name))
+        detail, status = plain.ask(options_of(context), services.one(name))
         plain.show_json(detail) if json else services.show_service(detail, status.at)
         return
-    rows, status = plain.ask(_options(context), plain.health)
+    rows, status = plain.ask(options_of(context), plain.health)
     plain.show_json(rows) if json else plain.show_health(rows, status.at)
+
+
+def databases(
+    context: typer.Context,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Only those that are not ok, or have a query that is not.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Print the watched databases: last check, 7-day success rate, connections, queries over a threshold."""
+    from watchfloor.cli import databases as board
+    from watchfloor.cli import plain
+
+    rows, status = plain.ask(options_of(context), board.databases(faults))
+    plain.show_json(rows) if json else board.show_databases(rows, status.at)
 
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="As in a config file; - reads stdin.")]
@@ -58,7 +66,7 @@ def export(
     """Print services as they stand in a config file; secrets are in it as references only."""
     from watchfloor.cli import plain, services
 
-    plain.ask(_options(context), services.export(names or [], json))
+    plain.ask(options_of(context), services.export(names or [], json))
 
 
 @services_app.command()
@@ -72,7 +80,7 @@ def save(
     """Add the services of a file to those of the console, or change those that are there."""
     from watchfloor.cli import plain, services
 
-    raise typer.Exit(plain.ask(_options(context), services.save(file, dry_run)))
+    raise typer.Exit(plain.ask(options_of(context), services.save(file, dry_run)))
 
 
 @services_app.command()
@@ -85,7 +93,7 @@ def delete(
     from watchfloor.cli import entries, plain
 
     entries.sure(f"delete {name}", yes)
-    plain.ask(_options(context), lambda desk: desk.delete_thing("service", name))
+    plain.ask(options_of(context), lambda desk: desk.delete_thing("service", name))
     print(f"{name} is deleted")
 
 
@@ -94,4 +102,4 @@ def try_services(context: typer.Context, file: File, json: Json = False) -> None
     """Have an engine check the services of a file once, before they are saved; exit status 1 unless all are ok."""
     from watchfloor.cli import plain, services
 
-    raise typer.Exit(plain.ask(_options(context), services.trials(file, json)))
+    raise typer.Exit(plain.ask(options_of(context), services.trials(file, json)))

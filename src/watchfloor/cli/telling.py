@@ -8,11 +8,11 @@ from uuid import UUID
 
 from watchfloor.cli.desk import Desk
 from watchfloor.cli.plain import age, show_table
-from watchfloor.domain.boards import SentRow, SilenceRow, StatusLine
+from watchfloor.domain.boards import SentDetail, SentRow, SilenceRow, StatusLine
 from watchfloor.domain.durations import parse_duration
 from watchfloor.domain.silences import Wish
 from watchfloor.domain.text import one_line
-from watchfloor.domain.words import count
+from watchfloor.domain.words import count, grouped
 from watchfloor.operations.actor import Refused
 from watchfloor.store.deliveries import STATES, DeliveryFilter
 
@@ -54,7 +54,7 @@ def add(asked: Wish) -> Callable[[Desk], Awaitable[str]]:
     async def request(desk: Desk) -> str:
         open_now = (await desk.silence_reach(asked.matchers)).alerts
         made = await desk.add_silence(asked)
-        return f"silence #{made}: {count(open_now, 'open alert')} match now"
+        return f"silence #{made}: matches {count(open_now, 'open alert')} now"
 
     return request
 
@@ -151,3 +151,34 @@ def show_deliveries(rows: Sequence[SentRow], now: datetime, limit: int) -> None:
     if len(rows) == limit:
         last = rows[-1]
         print(f"older: --before {last.created_at.isoformat()}/{last.id}")
+
+
+def delivery(message: str) -> Callable[[Desk], Awaitable[SentDetail]]:
+    """The question for one message. Raises `Refused` for what is none."""
+    try:
+        known = UUID(message)
+    except ValueError:
+        raise Refused("That is no id of a message; `watchfloor deliveries --json` has them.") from None
+
+    async def question(desk: Desk) -> SentDetail:
+        found = await desk.sent(str(known))
+        if found is None:
+            raise Refused("There is no such message; `watchfloor deliveries --json` has the ids.")
+        return found
+
+    return question
+
+
+def show_delivery(detail: SentDetail) -> None:
+    """Print one message, what became of it first."""
+    row = detail.row
+    about = "" if row.alert_id is None else f" about #{row.alert_id}"
+    whom = f" for {one_line(detail.person)}" if detail.person else ""
+    print(f"{row.kind}{about} to {row.channel}{whom}: {row.state}, {count(row.attempts, 'attempt')}")
+    if row.last_error:
+        print(f"  {one_line(row.last_error, 500)}")
+    print("what was sent:" if detail.made else "how it would read:")
+    for line in (detail.title, *detail.text.splitlines()):
+        print(f"  {line}")
+    if detail.left_out:
+        print(f"  … {grouped(detail.left_out)} more characters are not shown")

@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
-from watchfloor.cli.options import Options
+from watchfloor.cli.said import Json, options_of
 
 silences_app = typer.Typer(
     invoke_without_command=True, help="Silences: list them, add one, change or end them."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+deliveries_app = typer.Typer(
+    invoke_without_command=True,
+    help="What was sent to whom, why, and what became of it; one message in full.",
+)
+
 Matchers = Annotated[
     list[str],
     typer.Argument(metavar="MATCHER...", help='Such as service=shop or group=~"web-.*"; all must agree.'),
@@ -28,15 +32,10 @@ UntilResolved = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Yes, silence everything, if that is what matches.")]
 
 
-def _options(context: typer.Context) -> Options:
-    options: Options = context.find_root().obj
-    return options
-
-
 def _list(context: typer.Context, over: bool, json: bool) -> None:
     from watchfloor.cli import plain, telling
 
-    rows, status = plain.ask(_options(context), telling.silences(over))
+    rows, status = plain.ask(options_of(context), telling.silences(over))
     plain.show_json(rows) if json else telling.show_silences(rows, status.at)
 
 
@@ -71,7 +70,7 @@ def add(
     from watchfloor.cli import plain, telling
 
     asked = telling.wish(matchers, comment, lasts, starts, until_resolved, yes)
-    print(plain.ask(_options(context), telling.add(asked)))
+    print(plain.ask(options_of(context), telling.add(asked)))
 
 
 @silences_app.command()
@@ -89,7 +88,7 @@ def change(
     from watchfloor.cli import plain, telling
 
     asked = telling.wish(matchers, comment, lasts, starts, until_resolved, yes)
-    print(plain.ask(_options(context), telling.change(silence, asked)))
+    print(plain.ask(options_of(context), telling.change(silence, asked)))
 
 
 @silences_app.command()
@@ -100,9 +99,10 @@ def expire(
     """End silences now."""
     from watchfloor.cli import plain, telling
 
-    print(plain.ask(_options(context), telling.expire(ids)))
+    print(plain.ask(options_of(context), telling.expire(ids)))
 
 
+@deliveries_app.callback()
 def deliveries(
     context: typer.Context,
     json: Json = False,
@@ -119,10 +119,25 @@ def deliveries(
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
 ) -> None:
     """Print what was sent to whom, why, and what became of it; the newest first."""
+    if context.invoked_subcommand is not None:
+        return
     from watchfloor.cli import plain, telling
     from watchfloor.store.deliveries import DeliveryFilter
 
     begin, end = telling.moment("--since", since), telling.moment("--until", until)
     wanted = DeliveryFilter(channel, state, kind, alert, begin, end, text)
-    rows, status = plain.ask(_options(context), telling.deliveries(wanted, before, limit))
+    rows, status = plain.ask(options_of(context), telling.deliveries(wanted, before, limit))
     plain.show_json(rows) if json else telling.show_deliveries(rows, status.at, limit)
+
+
+@deliveries_app.command("show")
+def show_delivery(
+    context: typer.Context,
+    message: Annotated[str, typer.Argument(metavar="ID", help="The id of the message.")],
+    json: Json = False,
+) -> None:
+    """Print one message: what became of it, and what it said."""
+    from watchfloor.cli import plain, telling
+
+    found = plain.ask(options_of(context), telling.delivery(message))
+    plain.show_json(found) if json else telling.show_delivery(found)

@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from watchfloor.domain.boards import SentRow, SilenceRow
+from watchfloor.domain.boards import SentDetail, SentRow, SilenceRow
 from watchfloor.domain.silences import Reach, Wish
 from watchfloor.operations.actor import Actor
-from watchfloor.store import deliveries, health, silences
+from watchfloor.store import deliveries, health, settings, silences
 from watchfloor.store.database import Database
 from watchfloor.store.deliveries import DeliveryFilter
+from watchfloor.store.rules import load_channels
 
 
 class TellingDesk:
@@ -67,3 +68,13 @@ class TellingDesk:
         """Messages that were sent or wait, the newest first; page by passing the key of the last one."""
         async with (await self._connect()).connection() as connection:
             return await deliveries.history(connection, wanted, before, limit)
+
+    async def sent(self, message: str) -> SentDetail | None:
+        """One message with its words, or None when there is none."""
+        from watchfloor.cli.sent_words import words_of  # it comes with every kind of channel
+
+        async with (await self._connect()).connection() as connection:
+            found = await deliveries.sent(connection, UUID(message))
+            known = await load_channels(connection)
+            time_zone = await settings.time_zone(connection)
+        return None if found is None else words_of(found, known.get(found.row.channel), time_zone)

@@ -17,9 +17,8 @@ from types import FrameType
 from typing import BinaryIO, cast
 from uuid import uuid4
 
-from watchfloor.cli import plain
+from watchfloor.cli import pinging
 from watchfloor.cli.failures import told
-from watchfloor.cli.heartbeats import pinging
 from watchfloor.cli.options import Options
 from watchfloor.domain.heartbeats import Signal
 from watchfloor.operations.heartbeats import BODY_LIMIT, Said
@@ -43,36 +42,37 @@ def wrap(options: Options, name: str, command: Sequence[str], run_id: str | None
     began = _Telling(options, name, Said(Signal.START, None, run_id).checked())
     status, output = _run(command)
     began.wait()
-    _Telling(options, name, Said(exit_status=status, run_id=run_id, body=output)).wait()
+    ended = Said(exit_status=status, run_id=run_id, body=output)
+    _Telling(options, name, ended, known=began.failed).wait()
     return status
 
 
 class _Telling:
     """One ping on its way, in a thread of its own: the command does not wait for it."""
 
-    def __init__(self, options: Options, name: str, words: Said) -> None:
+    def __init__(self, options: Options, name: str, words: Said, known: str = "") -> None:
+        """``known`` is what went wrong with the one before: the same is not said twice."""
         self._options, self._name, self._words = options, name, words
+        self.failed = known
         self._thread = threading.Thread(target=self._tell, daemon=True)
         self._thread.start()
 
     def _tell(self) -> None:
         try:
-            plain.ask(self._options, pinging(self._name, self._words))
+            pinging.send(self._options, self._name, self._words)
         except Exception as error:
-            lines = told(error) or [f"{type(error).__name__}: {error}"]
-            print(
-                f"watchfloor: {self._name} could not be told: {'; '.join(lines)}", file=sys.stderr, flush=True
-            )
+            self._fail("; ".join(told(error) or [f"{type(error).__name__}: {error}"]))
 
     def wait(self) -> None:
         """Wait until it is through or failed, but not for ever."""
         self._thread.join(PATIENCE_S)
         if self._thread.is_alive():
-            print(
-                f"watchfloor: {self._name} could not be told: the database does not answer",
-                file=sys.stderr,
-                flush=True,
-            )
+            self._fail("the database does not answer")
+
+    def _fail(self, why: str) -> None:
+        if why != self.failed:
+            print(f"watchfloor: {self._name} could not be told: {why}", file=sys.stderr, flush=True)
+        self.failed = why
 
 
 def _run(command: Sequence[str]) -> tuple[int, str]:

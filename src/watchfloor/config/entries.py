@@ -242,7 +242,7 @@ class Reader:
             line=node.mark[0],
             cooldown_s=float(keys.cooldown),
             condition=condition,
-            labels=dict(keys.labels) | ({"category": keys.category} if keys.category else {}),
+            labels=keys.carried,
             written=dict(node.value),
         )
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from watchfloor.domain.durations import parse_duration
+from watchfloor.domain.zones import UnknownZone, zone
 
 
 class Seconds(float):
@@ -96,6 +97,15 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _zone(text: str) -> str:
+    try:
+        zone(text)
+    except UnknownZone as error:
+        raise ValueError(f"{error}; write a name such as Europe/Berlin or UTC") from None
+    return text
+
+
 Name = Annotated[str, AfterValidator(_printable(100)), InWords("text of 1 to 100 printable characters")]
 Tag = Annotated[str, AfterValidator(_printable(50)), InWords("text of 1 to 50 printable characters")]
+ZoneName = Annotated[str, AfterValidator(_zone), InWords("a time zone such as Europe/Berlin")]
 WebAddress = Annotated[str, AfterValidator(_web_address), InWords("an http:// or https:// address")]

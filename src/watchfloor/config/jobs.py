@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from watchfloor.config.base import Settings
-from watchfloor.config.fields import DurationField, InWords, Name, Seconds, Tag, WebAddress
+from watchfloor.config.fields import DurationField, InWords, Name, Seconds, Tag, WebAddress, ZoneName
 from watchfloor.config.schema import Description
 from watchfloor.domain.calendars import parse_day
 from watchfloor.domain.chains import SUCCESS
@@ -22,7 +22,7 @@ from watchfloor.domain.cron import CronError, parse_cron
 from watchfloor.domain.durations import format_duration
 from watchfloor.domain.lanes import DEFAULT_QUEUE
 from watchfloor.domain.schedules import Dst, Schedule, next_fire
-from watchfloor.domain.zones import UnknownZone, zone
+from watchfloor.domain.zones import zone
 
 
 def _cron(text: str) -> str:
@@ -31,14 +31,6 @@ def _cron(text: str) -> str:
     except CronError as error:
         raise ValueError(f"{error}; {error.remedy}") from None
     return " ".join(text.split())
-
-
-def _zone(text: str) -> str:
-    try:
-        zone(text)
-    except UnknownZone as error:
-        raise ValueError(f"{error}; write a name such as Europe/Berlin or UTC") from None
-    return text
 
 
 def _moment(text: str) -> str:
@@ -58,7 +50,6 @@ def _day(text: str) -> str:
 
 
 CronText = Annotated[str, AfterValidator(_cron), InWords('a cron expression such as "30 3 * * mon-fri"')]
-ZoneName = Annotated[str, AfterValidator(_zone), InWords("a time zone such as Europe/Berlin")]
 Moment = Annotated[str, AfterValidator(_moment), InWords("a moment such as 2026-12-24T18:00")]
 Day = Annotated[
     str,

@@ -15,8 +15,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from watchfloor.config.base import Settings
-from watchfloor.config.fields import DurationField, InWords, Name
-from watchfloor.config.jobs import CronText, Moment, ZoneName
+from watchfloor.config.fields import DurationField, InWords, Name, ZoneName
+from watchfloor.config.jobs import CronText, Moment
 from watchfloor.config.schema import CoverKeys, Description
 from watchfloor.domain.windows import Spec, in_utc
 

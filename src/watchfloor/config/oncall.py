@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from watchfloor.config.base import Settings
-from watchfloor.config.fields import DurationField, InWords, Name, Seconds, Tag
-from watchfloor.config.jobs import Moment, ZoneName
+from watchfloor.config.fields import DurationField, InWords, Name, Seconds, Tag, ZoneName
+from watchfloor.config.jobs import Moment
 from watchfloor.config.maintenance import WEEKDAYS, Weekday
 from watchfloor.config.routing import ClockTime, MatcherTexts
 from watchfloor.domain.duty import KINDS, Target

@@ -16,8 +16,7 @@ from pydantic_core import PydanticCustomError
 from watchfloor.config.base import Settings
 from watchfloor.config.checks import Entry
 from watchfloor.config.document import Node
-from watchfloor.config.fields import LABEL, DurationField, InWords, Name
-from watchfloor.config.jobs import ZoneName
+from watchfloor.config.fields import LABEL, DurationField, InWords, Name, ZoneName
 from watchfloor.config.problems import Mistakes, Path, quoted, suggest
 from watchfloor.config.schema import ChannelNames
 from watchfloor.domain.matchers import BadMatcher, match_everything, parse, parse_all

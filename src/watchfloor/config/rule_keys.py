@@ -107,7 +107,10 @@ class ThresholdKeys(ServiceRuleKeys):
     clear: Bounds | None = Field(
         None, description="What began ends only at this value; the one of fire if left out."
     )
-    critical: Bounds | None = Field(None, description="From this value on the alert is critical.")
+    critical: Bounds | None = Field(
+        None,
+        description="From this value on the alert is critical, until it is as much better as clear is than fire.",
+    )
 
     def bounds(self) -> tuple[Operator, tuple[float, ...]]:
         """How a value is compared, and with what."""

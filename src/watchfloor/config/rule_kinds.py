@@ -33,6 +33,7 @@ from watchfloor.domain.questions.logs import Logs
 from watchfloor.domain.questions.metric import Metric
 from watchfloor.domain.questions.question import Question
 from watchfloor.domain.questions.rate import Rate
+from watchfloor.domain.questions.unknown import ANY, Unknown
 
 _METRIC = (
     "Name of a metric as the service reports it, or latency, in milliseconds; a star stands for anything, "
@@ -248,6 +249,25 @@ class AnomalyKeys(ThresholdKeys):
         return Anomaly(self.metric, float(self.window), self.z)
 
 
+class UnknownKeys(ServiceRuleKeys):
+    """A rule on how long the checks of each service have found nothing out."""
+
+    kind: Literal["unknown"] = Field(description="What the rule looks at.")
+    for_: Annotated[float, DurationField("0s", "7d")] = Field(
+        Seconds(900),
+        alias="for",
+        description="How long no check must have found anything out; any one that does ends it.",
+    )
+
+    def question(self) -> Question:
+        """What the rule asks."""
+        return Unknown()
+
+    def bounds(self) -> tuple[Operator, tuple[float, ...]]:
+        """How a value is compared, and with what."""
+        return ANY.operator, ANY.fire
+
+
 MODELS: Mapping[str, type[EvaluatedKeys]] = {
     "metric": MetricKeys,
     "rate": RateKeys,
@@ -258,5 +278,6 @@ MODELS: Mapping[str, type[EvaluatedKeys]] = {
     "burn": BurnKeys,
     "forecast": ForecastKeys,
     "anomaly": AnomalyKeys,
+    "unknown": UnknownKeys,
 }
 """The keys of each kind of rule that is evaluated."""

@@ -11,6 +11,7 @@ from watchfloor.config.schema import RuleBase, RuleKeys, WhenKeys
 from watchfloor.domain.conditions import Condition
 from watchfloor.domain.default_rules import DEFAULT_RULES
 from watchfloor.domain.durations import format_duration
+from watchfloor.domain.questions.unknown import Unknown
 from watchfloor.domain.settings import get, shown
 
 HEAD = """# Rules
@@ -25,6 +26,11 @@ beside the one about the state of its service.
 - **A wait survives a restart.** How long a condition has been true is in the database; a time in which nobody evaluated
   counts neither for nor against it, up to an hour. Checks that find nothing out, because the monitor stood still or was
   cut off, make a rule of `kind: state` wait longer; it fires only after one that found the problem still there.
+- **A check that finds nothing out** (its program is missing, its credential is wrong, its condition cannot be worked
+  out) leaves the confirmed state as it was, so that no rule of `kind: state` hears of it. `kind: unknown` does: it
+  fires where that has lasted for as long as `for` says, tells what the last check said, and ends with the first check
+  that finds anything out, good or bad. What a node sets aside because it is cut off is left out: an alert about the
+  node tells of that.
 - **Two values keep an alert from flapping**: it begins at `fire` and ends only at `clear`.
 - **No value is no verdict.** `no_data` says what it means: `ok`, `keep` (what fires goes on, what waits waits longer)
   or `fire`. Of a service that is paused nothing is known, whatever `no_data` says.
@@ -76,7 +82,7 @@ def _own(model: type[RuleBase], base: type[RuleBase]) -> list[FieldRow]:
 
 
 def _differs(model: type[EvaluatedKeys], name: str) -> bool:
-    return name in model.__annotations__
+    return name in model.__annotations__ or f"{name}_" in model.__annotations__  # ``for`` is no name
 
 
 def _defaults() -> Iterable[str]:
@@ -91,7 +97,8 @@ def _defaults() -> Iterable[str]:
         "|---|---|---|---|---|---|",
     )
     for rule in DEFAULT_RULES:
-        wait, of = format_duration(rule.condition.threshold.for_s), ", ".join(rule.kinds) or "jobs"
+        wait, asks = format_duration(rule.condition.threshold.for_s), rule.condition.asks
+        of = ", ".join(rule.kinds) or ("every kind" if asks.of_services else "jobs")
         yield f"| `{rule.name}` | {of} | {_bounds(rule.condition)} | {wait} | {cell(rule.about)} |"
     yield from (
         "",
@@ -99,7 +106,7 @@ def _defaults() -> Iterable[str]:
         "file takes the place of one of them; `default_rules` names those that stay on, and `default_rules: []` none:",
         "",
         "```yaml",
-        "default_rules: [slow queries, dead runs]",
+        "default_rules: [slow queries, dead runs, checks that find nothing out]",
         "```",
         "",
         "An alert about a job has its `owner`, `role` and `queue` as labels beside `job`, so that a route tells whom",
@@ -114,6 +121,8 @@ def _defaults() -> Iterable[str]:
 
 def _bounds(condition: Condition) -> str:
     threshold = condition.threshold
+    if isinstance(condition.asks, Unknown):
+        return "nothing found out | never"
     if not condition.settings:
         return f"{threshold.words} | never"
     warning, critical = (get(f"{condition.settings}.{level}") for level in ("warning", "critical"))

@@ -158,6 +158,10 @@ class RuleBase(Settings):
     category: Name | None = Field(
         None, description="What the problem is about, such as capacity; the label category of its alerts."
     )
+    runbook: WebAddress | None = Field(
+        None,
+        description="Where to read what to do; told with its alerts. That of the service or the job if left out.",
+    )
     labels: Annotated[dict[str, Name], Field(max_length=20), AfterValidator(_own_labels)] = Field(
         {}, description="What its alerts carry besides their own labels, for routes, silences and filters."
     )
@@ -167,12 +171,28 @@ class RuleBase(Settings):
     )
     enabled: bool = Field(True, description="Whether the rule takes part.")
 
+    @property
+    def carried(self) -> dict[str, str]:
+        """The labels that its alerts carry besides their own."""
+        own = {"category": self.category, "runbook": self.runbook}
+        return dict(self.labels) | {name: text for name, text in own.items() if text}
+
 
 class RuleKeys(RuleBase):
     """A rule on service states: what raises an alert, how severe, who hears of it."""
 
     kind: Literal[
-        "state", "metric", "rate", "absence", "logs", "jobs", "certificate", "burn", "forecast", "anomaly"
+        "state",
+        "metric",
+        "rate",
+        "absence",
+        "logs",
+        "jobs",
+        "certificate",
+        "burn",
+        "forecast",
+        "anomaly",
+        "unknown",
     ] = Field("state", description="What the rule looks at.")
     when: WhenKeys = Field(WhenKeys(), description="Which services, in which states.")
 

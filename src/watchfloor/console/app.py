@@ -30,17 +30,20 @@ from watchfloor.console.places import directories
 from watchfloor.console.reader import Operator, Reader
 from watchfloor.console.saves import Saves
 from watchfloor.console.screens.alerts import AlertsRoom
+from watchfloor.console.screens.dialogs import ConfirmDialog
 from watchfloor.console.screens.health import HealthRoom
 from watchfloor.console.screens.host import together
 from watchfloor.console.screens.jobs import JobsRoom
 from watchfloor.console.screens.logs import LogsRoom
 from watchfloor.console.screens.room import Room
+from watchfloor.console.screens.sectioned import SectionedRoom
 from watchfloor.console.screens.settings import SettingsRoom
 from watchfloor.console.shell import PROBLEM_S, system_clock
 from watchfloor.console.terminal import ConsoleDriver
 from watchfloor.console.themes import DEFAULT, Themes, theme_directories
 from watchfloor.console.turns import Acted, Turns
 from watchfloor.domain.boards import StatusLine
+from watchfloor.domain.words import count
 
 GRACE_S = 0.4
 """What cannot be taken back is not confirmed sooner than its question can have been read."""
@@ -230,12 +233,32 @@ class WatchfloorApp(Looks, Controls, Past, inherit_bindings=False):
             self._use_keys(_text(preferences, "keys") or TABLE)
 
     def go(self, room: str) -> None:
-        """Change to a room; pressing the key of the present one goes back to its first screen."""
+        """Change to a room; the key of the present one goes back to its first screen, there to its first section."""
         if room == self.current_mode:
+            if isinstance(self.screen, SectionedRoom):
+                self.screen.show_first_section()
             while len(self.screen_stack) > 1 and isinstance(self.screen, Room):
+                if self.screen.holds(lambda: self.go(room)):
+                    return
                 self.pop_screen()
             return
         self.switch_mode(room)
+
+    def quit(self) -> None:
+        """Leave as its operator wants; what was filled in, in whatever room, is asked about first."""
+        stacks = self._screen_stacks.values()
+        screens = [screen for stack in stacks for screen in stack if isinstance(screen, Room)]
+        unsaved = sum(screen.unsaved for screen in screens)
+        if not unsaved:
+            self.leave("quit")
+            return
+
+        def done(sure: bool | None) -> None:
+            if sure:
+                self.leave("quit")
+
+        words = [f"{count(unsaved, 'field')} that you filled in would be lost. Nothing is saved."]
+        self.push_screen(ConfirmDialog((("Quit", "title"),), words), done)
 
     def leave(self, because: str = "") -> None:
         """End the console; the terminal is restored by whoever runs it."""

@@ -67,6 +67,16 @@ def state_directory(environ: Mapping[str, str] = os.environ) -> Path:
     return (named if named.is_absolute() else Path.home() / ".local" / "state") / "watchfloor"
 
 
+def brief_path(path: Path) -> str:
+    """A path as a shell takes it, as short as that goes: many lines have room for 80 cells.
+
+    >>> brief_path(Path.home() / "notes" / "a.txt"), brief_path(Path("/srv/a.txt"))
+    ('~/notes/a.txt', '/srv/a.txt')
+    """
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+
+
 def write_file(text: str, directory: Path) -> Path:
     """Put `text` into a file that only this person can read, in place of the one before. Raises `OSError`."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)

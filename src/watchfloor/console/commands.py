@@ -86,6 +86,7 @@ ARGUMENTS: Mapping[str, Argument] = {
 SECTIONS: Mapping[str, tuple[str, str]] = {
     "nodes": ("health", "Nodes"),
     "components": ("health", "Components"),
+    "databases": ("health", "Databases"),
     "dead-letters": ("jobs", "Dead letters"),
     "queues": ("jobs", "Queues"),
     "tasks": ("jobs", "Tasks"),

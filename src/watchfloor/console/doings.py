@@ -20,6 +20,9 @@ from watchfloor.operations.actor import Refused
 
 T = TypeVar("T")
 
+EACH_S = 0.01
+"""So much longer is waited for each of many things."""
+
 
 class Doings(Shell, inherit_bindings=False):
     """The part that runs operations."""
@@ -38,16 +41,18 @@ class Doings(Shell, inherit_bindings=False):
         said: str | Callable[[], str],
         *,
         undo: Offer | None = None,
+        things: int = 1,
     ) -> None:
         """Run an operation beside the screen; then say what was done and read again.
 
+        It is waited for the longer the more `things` it is done to.
         `undo` is how it is taken back. An operation that answers False changed nothing: there is nothing to take back.
         Nothing is done from a console that is locked or read-only, however it was asked.
         """
         if self._is_barred():
             return
         self._running_operations += 1
-        self.run_worker(self._operate(operation, said, undo), exit_on_error=True)
+        self.run_worker(self._operate(operation, said, undo, things), exit_on_error=True)
 
     def _is_barred(self) -> bool:
         """Whether nothing can be changed from here; that is said."""
@@ -62,14 +67,16 @@ class Doings(Shell, inherit_bindings=False):
         operation: Callable[[], Awaitable[object]],
         said: str | Callable[[], str],
         undo: Offer | None,
+        things: int,
     ) -> None:
+        patience = ANSWER_S + EACH_S * (things - 1)
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(patience):
                 changed = await operation()
         except Refused as refusal:
             self.say(((f"✘ {clean(str(refusal))}", "degraded"),))
         except TimeoutError:
-            self.say(((f"✘ no answer within {ANSWER_S:.0f} s: look whether it was done", "failing"),))
+            self.say(((f"✘ no answer within {patience:.0f} s: look whether it was done", "failing"),))
         except Exception as error:
             # The person must learn that nothing was done, whatever the reason was.
             self.say(((f"✘ not done: {clean(sentence(error))}", "failing"),))
@@ -77,16 +84,16 @@ class Doings(Shell, inherit_bindings=False):
             if changed is False:
                 self.say((("○ it was so already: nothing is changed", "muted"),))
             else:
-                self._done(said if isinstance(said, str) else said(), undo)
+                self._done(said if isinstance(said, str) else said(), undo, things)
         finally:
             self._running_operations -= 1
             self.feed.mark(hurry=True)
 
-    def _done(self, said: str, undo: Offer | None) -> None:
+    def _done(self, said: str, undo: Offer | None, things: int) -> None:
         if undo is None:
             self.say(((f"✓ {said}", "ok"),))
             return
-        self.undos.offer(undo)
+        self.undos.offer(undo, things)
         self.set_timer(UNDO_S, self.renew_bars)
         self.say(((f"✓ {said}", "ok"), ("   ", "text"), (key_of("undo"), "key"), (" undo", "text")), UNDO_S)
 
@@ -129,7 +136,7 @@ class Doings(Shell, inherit_bindings=False):
                 self.undos.put_back(undo)
                 raise
 
-        self.operate(run, undo.said)
+        self.operate(run, undo.said, things=undo.things)
 
     def remember(self, key: str, value: object) -> None:
         """Keep a preference of this operator; a failure to do so is said, and nothing else is lost."""

@@ -69,6 +69,9 @@ ALERT: Mapping[str, Mark] = {
     "resolved": Mark("○", "resolved", "muted"),
 }
 
+QUIET = Mark("⊘", "quiet", "muted")
+"""An alert of which nobody is told, whatever its state."""
+
 DELIVERY: Mapping[str, Mark] = {
     "delivered": Mark("●", "delivered", "ok"),
     "queued": Mark("◌", "queued", "muted"),

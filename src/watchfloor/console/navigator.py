@@ -84,6 +84,8 @@ class Navigator:
         while len(app.screen_stack) > 1 and not (
             isinstance(app.screen, Room) and app.screen.place() == place
         ):
+            if isinstance(app.screen, Room) and app.screen.holds(lambda: self.show(place)):
+                return
             app.pop_screen()
         if place.kind in OPENERS and isinstance(app.screen, Room) and app.screen.place() != place:
             app.push_screen(OPENERS[place.kind](place.key))

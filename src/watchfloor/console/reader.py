@@ -25,6 +25,7 @@ from watchfloor.domain.boards import (
     Kept,
     LogRow,
     NodeRow,
+    SentDetail,
     SentRow,
     ServiceDetail,
     SettingRow,
@@ -33,7 +34,9 @@ from watchfloor.domain.boards import (
     TaskRunRow,
 )
 from watchfloor.domain.calendar import CalendarFire
-from watchfloor.domain.channel_boards import ChannelRow, SaidRow
+from watchfloor.domain.channel_boards import ChannelRow, Replayed, SaidRow
+from watchfloor.domain.coming import Coming
+from watchfloor.domain.databases import DatabaseRow
 from watchfloor.domain.duty_boards import DutyRow, PersonRow
 from watchfloor.domain.export import Wanted
 from watchfloor.domain.history import History
@@ -47,6 +50,7 @@ from watchfloor.domain.job_boards import (
     RunRow,
     WorkerRow,
 )
+from watchfloor.domain.node import NodeCourse
 from watchfloor.domain.planner import Slot
 from watchfloor.domain.post_mortem import IncidentReport
 from watchfloor.domain.rehearsal import Rehearsal
@@ -154,6 +158,9 @@ class Reader(Boards, Protocol):
     ) -> tuple[Sequence[Problem], Sequence[str]]:
         """What is wrong with what was filled in, and what is worth knowing; ``was`` is the name it is saved under."""
 
+    async def foresee(self, job: str, schedules: Sequence[Mapping[str, Any]], count: int) -> Sequence[Coming]:
+        """The next fires of schedules as they are filled in, where ``job`` is the one whose they are now."""
+
     async def slots(self) -> Sequence[Slot]:
         """When maintenance windows are, will be and were open."""
 
@@ -214,6 +221,9 @@ class Reader(Boards, Protocol):
     ) -> Sequence[SentRow]:
         """A page of messages that were sent or wait, the newest first."""
 
+    async def sent(self, message: str) -> SentDetail | None:
+        """One message with its words, or None when there is none."""
+
     async def settings(self) -> Sequence[SettingRow]:
         """Every product setting."""
 
@@ -223,8 +233,14 @@ class Reader(Boards, Protocol):
     async def nodes(self) -> Sequence[NodeRow]:
         """Engines that run or ran."""
 
+    async def node_course(self, node_id: int, length: timedelta) -> NodeCourse:
+        """How the figures of a node went within the `length` until now."""
+
     async def components(self) -> Sequence[ComponentRow]:
         """The loops inside the nodes."""
+
+    async def databases(self) -> Sequence[DatabaseRow]:
+        """The watched databases, by name."""
 
     async def preferences(self) -> Mapping[str, object]:
         """What this operator's console remembers."""
@@ -271,8 +287,11 @@ class Operator(Protocol):
     async def reinstate_silence(self, silence: int, ends_at: datetime | None) -> int:
         """Take the end of a silence back; the number of the one that takes its place."""
 
-    async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> int:
-        """Queue dead letters again; how many."""
+    async def replay(self, ids: Sequence[UUID] = (), channel: str | None = None) -> Replayed:
+        """Queue dead letters again; how many, and why others were left out."""
+
+    async def discard_letters(self, ids: Sequence[UUID]) -> int:
+        """Take dead letters off the list; how many."""
 
     async def try_channel(self, name: str) -> UUID:
         """Send a message marked as a test; its id."""

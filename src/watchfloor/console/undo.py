@@ -24,6 +24,7 @@ class Undo:
     label: str
     run: Callable[[], Awaitable[object]]
     said: str
+    things: int  # to so many it was done
     deadline: float
 
 
@@ -41,10 +42,10 @@ class Undos:
         self._offered = [undo for undo in self._offered if now < undo.deadline]
         return self._offered[-1] if self._offered else None
 
-    def offer(self, offer: Offer) -> None:
-        """Offer to take back what was just done."""
+    def offer(self, offer: Offer, things: int = 1) -> None:
+        """Offer to take back what was just done, to so many things."""
         label, run, said = offer
-        self._offered.append(Undo(label, run, said, self._clock() + UNDO_S))
+        self._offered.append(Undo(label, run, said, things, self._clock() + UNDO_S))
 
     def take(self) -> Undo | None:
         """What is taken back now; it is offered no more."""

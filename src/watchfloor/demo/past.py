@@ -82,6 +82,8 @@ HABITS: Mapping[str, Habit] = {
     "mail-relay": Habit(4.8, faults=1),
     "this-host": Habit(None),
     "watchfloor-database": Habit(6.5),
+    "database-size": Habit(5.2),
+    "unsettled-runs": Habit(4.1),
 }
 """Every service of the demo, by name."""
 

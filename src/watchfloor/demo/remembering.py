@@ -76,7 +76,7 @@ async def _rooms(connection: Connection, now: datetime) -> None:
         if table.endswith(("_1h", "_1d")):
             await ensure_days(connection, table, months)
         else:
-            await ensure_days(connection, table, days[:2])
+            await ensure_days(connection, table, days[: BY_MINUTE.days + 2])
 
 
 _SPANS = """
@@ -172,17 +172,17 @@ _COURSE = """
 """
 """What a service takes at a moment (ms): low at two in the night, high at two in the afternoon, less at weekends."""
 
-_PHASES = "CASE WHEN kind = 'http' THEN ARRAY[us * 0.03, us * 0.05, 0, us * 0.86, us * 0.06]::{type}[] END"
+_PHASES = "CASE WHEN kind = 'http' THEN ARRAY[NULL, us * 0.08, NULL, us * 0.86, us * 0.06]::{type}[] END"
 
 _RESULTS = """
 INSERT INTO check_results (service_id, took_us, ts, node_id, status, latency_us, lag_us, phases, summary)
-SELECT id, us, at, %(node)s, coalesce(status, 0), us, 400, {phases}, NULL
+SELECT id, us, at, %(node)s, coalesce(status, 0), us, 400, {phases}, CASE WHEN status > 0 THEN cause END
 FROM (
-    SELECT s.id, s.kind, at, (1000 * {course})::int AS us, (
+    SELECT s.id, s.kind, h.cause, at, (1000 * {course})::int AS us, (
         SELECT CASE p.state WHEN 'down' THEN 2 WHEN 'degraded' THEN 1 ELSE 0 END FROM state_spans p
         WHERE p.service_id = s.id AND p.began <= at AND (p.ended IS NULL OR p.ended > at)) AS status
-    FROM services s JOIN unnest(%(names)s::text[], %(calm)s::float8[], %(busy)s::float8[]) AS h(name, calm, busy)
-        USING (name)
+    FROM services s JOIN unnest(%(names)s::text[], %(calm)s::float8[], %(busy)s::float8[], %(causes)s::text[])
+        AS h(name, calm, busy, cause) USING (name)
     CROSS JOIN LATERAL generate_series(%(start)s::timestamptz, %(now)s::timestamptz - interval '1 s',
         s.every_ms * interval '1 ms') AS at OFFSET 0  -- what a check took is computed once
 ) x
@@ -247,6 +247,7 @@ async def _measure(connection: Connection, now: datetime, seed: int) -> None:
         "names": [name for name, _ in timed],
         "calm": [float(each.calm_ms or 0) for _, each in timed],
         "busy": [float(each.busy) for _, each in timed],
+        "causes": [each.cause for _, each in timed],
     }
     figures = {
         "names": [name for name, _ in FIGURES],

@@ -14,6 +14,9 @@ The first minutes of every world, whatever its seed:
 * The job that syncs the stock, which reports itself (`watchfloor.demo.reporter`), falls silent after 20 to 25 seconds
   and is down ten seconds later, for the best part of a minute.
 
+* The job that balances the ledger dies within two minutes, so the query for runs that nobody settled is over its limit
+  from then on: the database it is sent to is well, and `:databases` names the query.
+
 The seed moves every begin, every length and every latency, within these bounds. `fault` is a pure function
 of seed, server and time: the same seed is the same world, and a test may ask about any moment. It must never
 read a clock, keep state or cost more the longer the world has been running.

@@ -113,6 +113,12 @@ def _platform(ports: Mapping[str, int]) -> list[Service]:
         _tcp("mail-relay", ports, expect="220 "),
         {"name": "this-host", "kind": "host", "every": "5s"},
         {"name": "watchfloor-database", "kind": "postgres", "dsn": "${WATCHFLOOR_DEMO_DSN}", "every": "5s"},
+        _query("database-size", "SELECT round(pg_database_size(current_database()) / 1e6)", gt=2000)
+        | {"description": "How large the demo's database is, in megabytes."},
+        _query("unsettled-runs", "SELECT count(*) FROM dead_letters WHERE settled_at IS NULL", gt=0)
+        | {
+            "description": "Runs that failed for good and that nobody settled. The ledger sees to it that there are."
+        },
     ]
 
 
@@ -138,6 +144,18 @@ def _certificate(name: str, port: int, trust: str, **keys: object) -> Service:
         "ca_file": trust,
         "every": "10s",
         **keys,
+    }
+
+
+def _query(name: str, sql: str, **warning: float) -> Service:
+    """A query to the demo's own database, degraded when ``warning`` holds."""
+    return {
+        "name": name,
+        "kind": "query",
+        "dsn": "${WATCHFLOOR_DEMO_DSN}",
+        "sql": sql,
+        "every": "5s",
+        "warning": warning,
     }
 
 

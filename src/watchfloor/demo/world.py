@@ -1,6 +1,6 @@
 """The world of ``watchfloor demo``: its servers, running, and the configuration that watches them.
 
-You are the operator of a small shop on the web. Nineteen services in four groups stand on the board: the
+You are the operator of a small shop on the web. Twenty-one services in four groups stand on the board: the
 shop, the accounts, the back office and the platform below them, with this machine and Watchfloor's own
 database. The servers are real and answer on 127.0.0.1; `watchfloor.demo.script` tells what befalls them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -52,6 +53,36 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True)
+class QuietBy:
+    """A silence that keeps an alert quiet."""
+
+    id: int
+    author: str
+    ends_at: datetime | None
+    until_resolved: bool
+    comment: str
+
+
+_QUIET = {
+    "silence": "silenced",
+    "maintenance": "in maintenance",
+    "inhibition": "explained by a worse one",
+    "flapping": "flapping",
+    "mute_time": "mute time",
+}
+
+
+def why_quiet(reasons: Iterable[str], root: str) -> tuple[str, ...]:
+    """Why nobody is told of an alert, in words.
+
+    >>> why_quiet(("dependency", "silence"), "router")
+    ('behind router', 'silenced')
+    """
+    behind = f"behind {root}" if root else "its cause is looked for"
+    return tuple(behind if each == "dependency" else _QUIET.get(each, each) for each in reasons)
+
+
+@dataclass(frozen=True, slots=True)
 class AlertStory:
     """What belongs to an alert; ``root_alert`` is the open one about what put it out of reach."""
 
@@ -63,3 +94,4 @@ class AlertStory:
     logs: tuple[LogLine, ...] = ()
     incident_id: int | None = None  # kept for the past, too
     run_id: int | None = None  # of an alert about a job: the run that it fired after
+    silences: tuple[QuietBy, ...] = ()  # those that keep it quiet now

@@ -58,7 +58,9 @@ class ResultPoint:
     at: datetime
     status: Status
     latency: float | None
-    phases: tuple[float, ...]  # in the order of outcome.PHASES; empty where not measured
+    phases: tuple[
+        float | None, ...
+    ]  # in the order of outcome.PHASES, None where not reached; empty where not measured
     summary: str  # empty for an ok result
     lag: float  # start minus slot
 
@@ -163,6 +165,9 @@ class AlertRow:
     note: str
     reopened: int
     unread: bool = False  # changed since this operator looked at it last
+    quiet: tuple[str, ...] = ()  # the reasons why nobody is told of it
+    root: str = ""  # what puts it out of reach, where that is one of them
+    behind: int = 0  # so many services are out of reach because of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +213,18 @@ class SentRow:
     delivered_at: datetime | None
     next_try_at: datetime | None
     last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentDetail:
+    """One message with its words: as they go over the wire, without secrets and safe to show."""
+
+    row: SentRow
+    person: str  # for whom it is, if for somebody in particular
+    title: str  # the subject, or the first line
+    text: str
+    made: bool  # whether these are the bytes of an attempt; else how it would read now
+    left_out: int = 0  # so many characters of the text are not shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,20 +279,6 @@ class TaskRunRow:
     outcome: str  # ok, failed, skipped
     error: str
     next_run_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """One line of the audit log: who did what to what, and what it was before and after."""
-
-    id: int
-    at: datetime
-    actor: str
-    action: str
-    kind: str  # job, run, alert, service, setting, …
-    object_id: str  # its name or number
-    before: Mapping[str, object] | None
-    after: Mapping[str, object] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,15 @@ class SaidRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of dead letters that somebody wants sent again; ``why`` says why some are left out."""
+
+    queued: int
+    left_out: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetterRow:
     """One message that was given up; it can be replayed by ``id``."""
 

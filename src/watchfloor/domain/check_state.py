@@ -19,7 +19,7 @@ This module must never look at a clock, at alerts or at storage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -34,7 +34,8 @@ class CheckState:
     ``soft`` says that a streak of results that are not ok awaits confirmation, ``attempt`` counts it (1 when
     hard, 0 when ok). ``ok_streak`` counts the ok results towards the end of a hard problem, ``first_ok`` is
     the start of the first of them. ``since`` is when ``hard`` began, ``first_bad`` the start of the first
-    run of the present problem, soft or hard. ``last_started`` is the start of the latest run.
+    run of the present problem, soft or hard. ``last_started`` is the start of the latest run. ``unknown_since`` is
+    the start of the first of the runs up to the latest that found nothing out, None while the latest found something.
     """
 
     status: Status | None = None
@@ -46,6 +47,7 @@ class CheckState:
     first_bad: datetime | None = None
     last_started: datetime | None = None
     first_ok: datetime | None = None
+    unknown_since: datetime | None = None
 
     @property
     def pending(self) -> bool:
@@ -131,6 +133,13 @@ def advance(
         if last <= (ended if now is None else now):
             return Step(state, discarded=True)
         state = _drawn_back(state, started)
+    step = _taken_in(state, outcome_status, started, policy)
+    if outcome_status is not Status.UNKNOWN:
+        return step
+    return replace(step, state=replace(step.state, unknown_since=state.unknown_since or started))
+
+
+def _taken_in(state: CheckState, outcome_status: Status, started: datetime, policy: Policy) -> Step:
     if outcome_status is Status.OK:
         if state.hard is None or state.hard is Status.OK:
             return _ok(state, started)
@@ -206,6 +215,7 @@ def _drawn_back(state: CheckState, started: datetime) -> CheckState:
         _not_after(state.first_bad, started),
         None,
         _not_after(state.first_ok, started),
+        _not_after(state.unknown_since, started),
     )
 
 

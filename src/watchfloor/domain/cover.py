@@ -55,13 +55,13 @@ def book(before: CheckState, after: CheckState, cover: Cover) -> Booked:
         at, state = booked
         pieces = layered(cover, state, at)
         unchanged = len(pieces) == 1 and cover.shade(span_state(before), at) is pieces[0][1]
-        return [] if unchanged and pieces[0][1] is SpanState.PLANNED else pieces
-    if after.last_started is None or before.last_started is None:
+        known = before.last_started is not None  # what was never checked had no time that could be planned
+        return [] if known and unchanged and pieces[0][1] is SpanState.PLANNED else pieces
+    if after.last_started is None:
         return []
-    shade = cover.shade(span_state(after), after.last_started)
-    return (
-        [] if shade is cover.shade(span_state(before), before.last_started) else [(after.last_started, shade)]
-    )
+    shade, first = cover.shade(span_state(after), after.last_started), before.last_started
+    was = SpanState.UNKNOWN if first is None else cover.shade(span_state(before), first)
+    return [] if shade is was else [(after.last_started, shade)]
 
 
 def after_silence(cover: Cover, silent_from: datetime, state: SpanState, heard: datetime) -> Booked:

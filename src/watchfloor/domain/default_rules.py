@@ -1,4 +1,4 @@
-"""The rules that are in force without being written: what no check judges by itself, and jobs whose runs die.
+"""The rules that are in force without being written: what no check judges by itself, runs that die, blind checks.
 
 How busy processors, memory, disks and connections may be, and how far a replica may be behind, is judged by the checks
 of those kinds (`watchfloor.engine.watches`), so that it is the state of the service: a second alert would say it twice.
@@ -15,6 +15,7 @@ from watchfloor.domain.questions.jobs import Jobs, Measure
 from watchfloor.domain.questions.metric import Metric
 from watchfloor.domain.questions.question import Question
 from watchfloor.domain.questions.rate import Rate
+from watchfloor.domain.questions.unknown import ANY, Unknown
 from watchfloor.domain.settings import SETTINGS
 from watchfloor.domain.severity import Severity
 
@@ -23,9 +24,10 @@ _DEFAULTS: Mapping[str, object] = {setting.key: setting.default for setting in S
 
 @dataclass(frozen=True, slots=True)
 class DefaultRule:
-    """A rule that comes with the product; ``kinds`` are the kinds of service that it is about, of jobs none.
+    """A rule that comes with the product; ``kinds`` are the kinds of service that it is about.
 
-    ``severity`` None: the product settings say from which value on it is critical.
+    Without any it is about every kind, or about jobs. ``severity`` None: the product settings say from which value on
+    it is critical.
     """
 
     name: str
@@ -62,11 +64,27 @@ DEFAULT_RULES = (
         "thresholds.slow_queries",
         0.0,
     ),
+    _rule(
+        "slow queries in PostgreSQL",
+        "So many statements per minute took PostgreSQL longer than the slow_after of its check.",
+        "postgres",
+        Metric("slow_queries_per_minute"),
+        Operator.GTE,
+        "thresholds.slow_queries",
+        0.0,
+    ),
     DefaultRule(
         "dead runs",
         "The latest run of a job failed for good, and none succeeded since; also where that paused the job.",
         (),
         Condition(Jobs(Measure.FAILURES), Threshold(Operator.GTE, (1.0,), (1.0,)), every_s=30.0),
+        Severity.WARNING,
+    ),
+    DefaultRule(
+        "checks that find nothing out",
+        "No check of a service has found anything out for so long, so that whatever is wrong with it shows nowhere.",
+        (),
+        Condition(Unknown(), replace(ANY, for_s=900.0), every_s=60.0),
         Severity.WARNING,
     ),
 )

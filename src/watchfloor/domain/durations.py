@@ -80,6 +80,16 @@ def format_duration(seconds: float) -> str:
     return written or "0s"
 
 
+def whole_duration(seconds: float) -> str:
+    """How long something lasted, as people are told it: to the minute, below that to the second, rounded down.
+
+    >>> [whole_duration(s) for s in (-3, 42.9, 445, 5400, 93_780)]
+    ['0s', '42s', '7m', '1h30m', '1d2h3m']
+    """
+    whole = max(0, int(seconds))
+    return format_duration(whole if whole < 60 else whole - whole % 60)
+
+
 def compact_duration(seconds: float) -> str:
     """An age for a narrow column: one unit, rounded down, at most four characters up to 999 years.
 

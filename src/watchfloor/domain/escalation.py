@@ -2,13 +2,14 @@
 
 A chain is frozen into the alert when it begins; who is meant by its targets is looked up when a step is taken. The
 clock of a chain stands still while there is a reason for silence. A step that finds nobody to tell waits for nothing:
-the next one is taken at once.
+the next one is taken at once. An alert that becomes worse than it ever was begins again, with the chain that is for it
+by then: whoever was told of a warning does not know that it is critical, and whoever is told from then on was not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,12 +49,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Steps in order, the whole of them again ``repeat`` times, each time after a pause."""
+    """Steps in order, the whole of them again ``repeat`` times, each time after a pause.
+
+    ``severity`` is how severe the alert was at most when it began; ``spec`` is the chain as it is stored.
+    """
 
     name: str
     steps: tuple[Step, ...]
     repeat: int = 0
     pause_s: float = 0.0
+    severity: Severity = Severity.INFO
+    spec: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,18 @@ def goes_on(alert: Alert, now: datetime) -> bool:
     return not alert.suppressed
 
 
+def chosen(choice: Mapping[str, Any] | None, running: Chain | None) -> Mapping[str, Any] | None:
+    """What an alert gets that a chain begins for: the one that is for it now, of the same name the one it has."""
+    if running is not None and (choice is None or choice["name"] == running.name):
+        return running.spec
+    return choice
+
+
+def frozen(spec: Mapping[str, Any], severity: Severity) -> Mapping[str, Any]:
+    """A chain as it is stored with an alert of this severity."""
+    return {**spec, "severity": int(severity)}
+
+
 def chain_of(spec: Mapping[str, Any]) -> Chain:
     """A chain as it is stored."""
     steps = tuple(
@@ -136,7 +154,8 @@ def chain_of(spec: Mapping[str, Any]) -> Chain:
         )
         for each in spec["steps"]
     )
-    return Chain(str(spec["name"]), steps, int(spec["repeat"]), float(spec["pause_s"]))
+    severity = Severity(spec.get("severity", Severity.INFO))
+    return Chain(str(spec["name"]), steps, int(spec["repeat"]), float(spec["pause_s"]), severity, spec)
 
 
 def targets_of(specs: Any) -> tuple[Target, ...]:

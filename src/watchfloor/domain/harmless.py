@@ -41,6 +41,8 @@ def harmless(found: object, kind: str) -> Outcome:
         phases=_phases(found.phases),
         metrics=_metrics(found.metrics),
         facts=_facts(found.facts),
+        told=found.told if isinstance(found.told, Status) else Status.OK,
+        slow=_slow(found.slow),
     )
 
 
@@ -57,6 +59,14 @@ def _number(value: object) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _slow(passed: object) -> tuple[tuple[Status, float], ...]:
+    if not passed or not isinstance(passed, tuple):
+        return ()
+    pairs = (each for each in passed[:ITEMS] if isinstance(each, tuple) and len(each) == 2)
+    held = ((status, _seconds(by, 1e9)) for status, by in pairs if isinstance(status, Status))
+    return tuple((status, by) for status, by in held if by is not None)
 
 
 def _phases(phases: Mapping[str, float]) -> dict[str, float]:

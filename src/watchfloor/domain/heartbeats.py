@@ -7,7 +7,14 @@ the schedule says. A fail, or an exit status other than 0, takes it down at once
 is only logged changes nothing. One that never reported is *new* and waits without end.
 
 What happens while nobody looks is worked out afterwards, in the order in which it happened: down time begins when
-the grace ended, not when somebody noticed. This module must never look at a clock or at storage.
+the grace ended, not when somebody noticed.
+
+Silence proves nothing of a time in which no ping could be taken: the database was away, no node listened, the clock
+jumped over it. A ping may have come and been lost until the very end of such a time, so the next is due as after a ping
+at that moment. But not without end: one missed ping is excused, and the time nobody listened is added to the grace; so
+a job that fell silent is raised even where the monitor itself is restarted every few minutes.
+
+This module must never look at a clock or at storage.
 """
 
 from __future__ import annotations
@@ -87,13 +94,19 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What is known of a heartbeat. ``looked`` is the latest moment up to which it was followed."""
+    """What is known of a heartbeat. ``looked`` is the latest moment up to which it was followed.
+
+    ``unheard_until`` is the end of the latest time in which no ping of it could be taken; if that is after the last
+    ping, ``unheard`` is how long such times lasted together since.
+    """
 
     status: BeatStatus = BeatStatus.NEW
     last_ping: datetime | None = None
     last_start: datetime | None = None
     last_run_id: str | None = None
     looked: datetime | None = None
+    unheard_until: datetime | None = None
+    unheard: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +132,28 @@ def due_at(beat: Beat, plan: Plan) -> datetime | None:
     """When the next ping is due; None unless the heartbeat is up."""
     if beat.status is not BeatStatus.UP or beat.last_ping is None:
         return None
-    return plan.due(beat.last_ping)
+    due = plan.due(beat.last_ping)
+    if due is None or beat.unheard_until is None or beat.unheard_until <= beat.last_ping:
+        return due
+    later, next_but_one = plan.due(beat.unheard_until), plan.due(due)
+    if later is None or next_but_one is None:
+        return due + beat.unheard
+    return max(due, min(later, next_but_one + beat.unheard))
+
+
+def _begun(beat: Beat, plan: Plan) -> datetime | None:
+    """From when on a run has the grace to end: its end may have been lost until the end of a time unheard."""
+    start, unheard_until = beat.last_start, beat.unheard_until
+    if start is None or unheard_until is None or unheard_until <= start:
+        return start
+    return min(unheard_until, start + plan.grace + beat.unheard)
 
 
 def down_at(beat: Beat, plan: Plan) -> datetime | None:
     """When it goes down if nothing comes; None where it is down already, or nothing is expected."""
     if beat.status is BeatStatus.DOWN:
         return None
-    moments = [each for each in (due_at(beat, plan), beat.last_start) if each is not None]
+    moments = [each for each in (due_at(beat, plan), _begun(beat, plan)) if each is not None]
     return min(moments) + plan.grace if moments else None
 
 
@@ -205,15 +232,25 @@ def _lapse(
 
 
 def _silence(beat: Beat, plan: Plan) -> str:
-    due, grace = due_at(beat, plan), compact_duration(plan.grace.total_seconds())
-    if beat.last_start is not None and (due is None or beat.last_start < due):
-        return f"a run that began at {beat.last_start:%Y-%m-%d %H:%M:%S} UTC did not end within {grace}"
+    due, begun = due_at(beat, plan), _begun(beat, plan)
+    grace = compact_duration(plan.grace.total_seconds())
+    if beat.last_start is not None and begun is not None and (due is None or begun < due):
+        words = f"a run that began at {beat.last_start:%Y-%m-%d %H:%M:%S} UTC did not end within {grace}"
+        return words + _deaf(beat, beat.last_start)
     if beat.last_ping is None or due is None:
         raise ValueError("a heartbeat that expects nothing cannot be late")
-    return (
+    words = (
         f"no ping since {beat.last_ping:%Y-%m-%d %H:%M:%S} UTC; "
         f"one was due at {due:%Y-%m-%d %H:%M:%S} UTC, and {grace} more have passed"
     )
+    return words + _deaf(beat, beat.last_ping)
+
+
+def _deaf(beat: Beat, since: datetime) -> str:
+    if beat.unheard_until is None or beat.unheard_until <= since:
+        return ""
+    lasted = compact_duration(beat.unheard.total_seconds())
+    return f"; none could be taken for {lasted} up to {beat.unheard_until:%H:%M:%S}, which was allowed for"
 
 
 def _take(beat: Beat, plan: Plan, ping: Ping, woken: bool, verdicts: list[Verdict]) -> tuple[Beat, bool]:
@@ -228,7 +265,10 @@ def _take(beat: Beat, plan: Plan, ping: Ping, woken: bool, verdicts: list[Verdic
         start = run_id = None
     verdicts.append(Verdict(ping.at, not failed, _said(ping), ping.took))
     status = BeatStatus.DOWN if failed else BeatStatus.UP
-    return Beat(status, ping.at, start, run_id, ping.at), woken or asleep
+    heard = replace(
+        beat, status=status, last_ping=ping.at, last_start=start, last_run_id=run_id, looked=ping.at
+    )
+    return heard, woken or asleep
 
 
 def _said(ping: Ping) -> str:

@@ -173,22 +173,6 @@ class AttemptRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
-    """A fire to come of one job."""
-
-    at: datetime
-    local: str  # as clocks in the zone of its schedule show it
-    clocks: str = ""  # how clocks change on its day, or have since the fire before
-
-    def __str__(self) -> str:
-        """
-        >>> str(Coming(datetime(2026, 10, 25, 1, 30), "2026-10-25 02:30:00+01:00", "clocks go back 1h"))
-        '2026-10-25 02:30:00+01:00  clocks go back 1h'
-        """
-        return f"{self.local}  {self.clocks}".rstrip()
-
-
-@dataclass(frozen=True, slots=True)
 class RunDetail:
     """A run with its attempts, oldest first."""
 

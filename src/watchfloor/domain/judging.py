@@ -14,6 +14,7 @@ from enum import StrEnum
 from math import isfinite
 
 from watchfloor.domain.restore import restored
+from watchfloor.domain.words import figure
 
 OUTAGE = timedelta(minutes=2)
 """Nobody evaluated for longer than this: the time between counts neither for nor against a condition."""
@@ -77,11 +78,19 @@ class Threshold:
         >>> Threshold(Operator.GT, (4.0,), (3.0,)).words
         'above 4'
         """
-        return f"{self.operator.words} {' and '.join(f'{bound:g}' for bound in self.fire)}"
+        return f"{self.operator.words} {' and '.join(figure(bound) for bound in self.fire)}"
 
-    def is_critical(self, value: float | None) -> bool:
-        """Whether a value is as bad as ``critical`` says."""
-        return value is not None and bool(self.critical) and holds(self.operator, value, self.critical)
+    def is_critical(self, value: float | None, was: bool = False) -> bool:
+        """Whether a value is as bad as ``critical`` says.
+
+        What ``was`` critical stays so until the value is better by as much as lies between ``fire`` and ``clear``: a
+        value that wavers about ``critical`` must not call people each time.
+        """
+        if value is None or not self.critical:
+            return False
+        ends = zip(self.critical, self.clear, self.fire, strict=True)
+        bounds = tuple(limit + clear - fire for limit, clear, fire in ends) if was else self.critical
+        return holds(self.operator, value, bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +144,17 @@ def misplaced(operator: Operator, fire: tuple[float, ...], clear: tuple[float, .
 
 
 def judge(
-    threshold: Threshold, before: Standing, value: float | None, now: datetime, outage: timedelta = OUTAGE
+    threshold: Threshold,
+    before: Standing,
+    value: float | None,
+    now: datetime,
+    outage: timedelta = OUTAGE,
+    began: datetime | None = None,
 ) -> Standing:
     """How a rule stands at ``now`` where the value is ``value`` (None: there is none).
 
-    ``outage``: nobody evaluated for longer than this, so that the time between counts neither way.
+    ``outage``: nobody evaluated for longer than this, so that the time between counts neither way. ``began``: what is
+    true at ``now`` became so then; None: that is not known, and it counts from when it is seen.
     """
     if before.at is not None and now < before.at:
         return before  # a clock went back: what is known is newer
@@ -150,13 +165,25 @@ def judge(
     else:
         true = holds(threshold.operator, value, threshold.clear if before.firing else threshold.fire)
     if not true:
-        kept = timedelta(seconds=threshold.keep_firing_s)
-        if before.firing and before.last_true is not None and now - before.last_true < kept:
-            return replace(before, at=now)
-        return Standing(at=now)
+        return _over(threshold, before, now)
     wait = timedelta(seconds=threshold.for_s)
-    since = _since(before, wait, now, outage)
+    since = _since(before, wait, now, outage, began)
     return Standing(now, since, now, before.firing or now - since >= wait)
+
+
+def interrupted(threshold: Threshold, before: Standing, began: datetime) -> Standing:
+    """How a rule stood at ``began`` where what is true now began then: what was true before was over meanwhile."""
+    if before.last_true is None or began <= before.last_true:
+        return before
+    return _over(threshold, before, began)
+
+
+def _over(threshold: Threshold, before: Standing, now: datetime) -> Standing:
+    """The condition is not true: what fires goes on for as long as the rule says."""
+    kept = timedelta(seconds=threshold.keep_firing_s)
+    if before.firing and before.last_true is not None and now - before.last_true < kept:
+        return replace(before, at=now)
+    return Standing(at=now)
 
 
 def _waiting(before: Standing, now: datetime) -> Standing:
@@ -166,10 +193,12 @@ def _waiting(before: Standing, now: datetime) -> Standing:
     return replace(before, at=now, since=before.since + (now - before.at))
 
 
-def _since(before: Standing, wait: timedelta, now: datetime, outage: timedelta) -> datetime:
+def _since(
+    before: Standing, wait: timedelta, now: datetime, outage: timedelta, began: datetime | None
+) -> datetime:
     """Since when a condition counts that is true now."""
     if before.since is None or before.at is None:
-        return now
+        return now if began is None else min(began, now)
     if before.firing or now - before.at <= outage:
         return before.since
     return restored(before.since, before.since + wait, before.at, now) - wait

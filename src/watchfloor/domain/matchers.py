@@ -20,6 +20,7 @@ MOST = 20
 """Matchers of one silence or route."""
 
 _FORM = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.-]{0,99})\s*(=~|!~|!=|=)\s*(.*)", re.DOTALL)
+_ONE = re.compile(r"""(?:[^\s"']|"[^"]*"?|(?<=[=~])'[^']*'|')+""")
 _FLAGS = re.compile(r"\(\?[ims]+\)")
 
 
@@ -43,8 +44,9 @@ class Matcher:
         return _pattern(self.value).occurs_in(found) is (self.operator == "=~")
 
     def __str__(self) -> str:
-        """As it is written: ``group=~"web-.*"``."""
-        return f'{self.label}{self.operator}"{self.value}"'
+        """As it is written: ``group=~"web-.*"``; in the other quotes what holds these."""
+        quote = "'" if '"' in self.value else '"'
+        return f"{self.label}{self.operator}{quote}{self.value}{quote}"
 
 
 Matchers = tuple[Matcher, ...]
@@ -79,7 +81,7 @@ def split(text: str) -> list[str]:
     >>> split('service="shop checkout"  severity!=emergency')
     ['service="shop checkout"', 'severity!=emergency']
     """
-    return re.findall(r'(?:[^\s"]|"[^"]*"?)+', text)
+    return _ONE.findall(text)
 
 
 def parse_all(texts: Iterable[str]) -> Matchers:

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from watchfloor.domain.alert import SYSTEM, Alert, AlertState, Event, EventKind
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.text import one_line
-from watchfloor.domain.words import count
+from watchfloor.domain.words import count, out_of_reach
 
 TOLD = {
     EventKind.FIRED: "alert.firing",
@@ -40,6 +40,9 @@ GROUP_TYPES = {
 LISTED = 20
 """So many alerts of a group are named, the worst first; of the others only how many there are."""
 
+SUMMARY = 900
+"""So much of a summary is said where something follows it; receivers read a thousand characters."""
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -50,6 +53,19 @@ class About:
     title: str
     summary: str
     labels: Mapping[str, str]
+    behind: int = 0  # so many services are out of reach because of it
+
+    @property
+    def told(self) -> str:
+        """The summary, with how many services are out of reach: how bad it is must fit on a lock screen."""
+        if not self.behind:
+            return self.summary
+        return "; ".join(each for each in (self.summary[:SUMMARY], out_of_reach(self.behind)) if each)
+
+    @property
+    def headline(self) -> str:
+        """The title as one of many, likewise."""
+        return one_line(self.title, 120) + (f" ({out_of_reach(self.behind)})" if self.behind else "")
 
 
 def compose(event: Event, alert: Alert, words: About, type_: str | None = None, note: str = "") -> bytes:
@@ -63,7 +79,7 @@ def compose(event: Event, alert: Alert, words: About, type_: str | None = None, 
             "state": str(alert.state),
             "severity": alert.severity.word,
             "title": words.title,
-            "summary": words.summary,
+            "summary": words.told,
             "labels": dict(words.labels),
             "active_at": _iso(alert.active_at),
             "fired_at": None if alert.fired_at is None else _iso(alert.fired_at),
@@ -71,6 +87,7 @@ def compose(event: Event, alert: Alert, words: About, type_: str | None = None, 
             "actor": event.actor,
             "note": note or event.note,
             "reason": str(event.kind),
+            **({"behind": words.behind} if words.behind else {}),
         },
     }
     return _bytes(body)
@@ -108,7 +125,7 @@ def compose_group(
             "state": state,
             "severity": severity.word,
             "title": alone.title if alone else _title(alerts, labels),
-            "summary": one_line(alone.summary if alone else _summary(ordered), 500),
+            "summary": _alone(alone) if alone else one_line(_summary(ordered), 500),
             "labels": dict(alone.labels if alone else labels),
             "active_at": _iso(min(each.active_at for each in alerts)),
             "fired_at": _iso(min(each.fired_at or each.active_at for each in alerts)),
@@ -121,6 +138,7 @@ def compose_group(
             "resolved": sum(each.state is AlertState.RESOLVED for each in alerts),
             "more": max(0, len(ordered) - LISTED) if not alone else 0,
             "alerts": [] if alone else [_listed(each) for each in ordered[:LISTED]],
+            **({"behind": behind} if (behind := sum(each.words.behind for each in ordered)) else {}),
         },
     }
     return GROUP_TYPES[state], _bytes(body)
@@ -139,6 +157,10 @@ def _state(alerts: Sequence[Alert]) -> str:
     if AlertState.FIRING in states:
         return "firing"
     return "acknowledged" if AlertState.ACKNOWLEDGED in states else "resolved"
+
+
+def _alone(words: About) -> str:
+    return one_line(replace(words, summary=one_line(words.summary, 440)).told, 500)
 
 
 def _title(alerts: Sequence[Alert], labels: Mapping[str, str]) -> str:
@@ -164,7 +186,7 @@ def _listed(member: Member) -> dict[str, object]:
         "uuid": words.uuid,
         "state": str(alert.state),
         "severity": alert.severity.word,
-        "title": one_line(words.title, 120),
+        "title": words.headline,
         "active_at": _iso(alert.active_at),
         "resolved_at": None if alert.resolved_at is None else _iso(alert.resolved_at),
     }

@@ -1,6 +1,7 @@
 """A message of the outbox, read back: what templates and channels may say about it.
 
-The bytes are those of `watchfloor.domain.message.compose`. Everything a person or a service wrote is made safe here
+The bytes are those of `watchfloor.domain.message.compose`, with moments in UTC; people are told them as clocks show
+them where they are. Everything a person or a service wrote is made safe here
 once more, so that no channel has to. It never fails for a field that is missing: an older node may have written it.
 """
 
@@ -11,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from watchfloor.domain.durations import compact_duration
+from watchfloor.domain.durations import whole_duration
 from watchfloor.domain.text import clean, one_line
+from watchfloor.domain.zones import zone_or_utc
 
 TEST = "channel.test"
 """The type of the message that only tries a channel; it tells of no alert."""
@@ -47,6 +49,8 @@ class Notice:
     reason: str = ""
     alerts: tuple[Mapping[str, str], ...] = field(default=())  # of a group: those that are named
     more: int = 0  # and so many that are not
+    behind: int = 0  # so many services are out of reach because of it
+    time_zone: str = "UTC"  # in which people are told of times
 
     @property
     def event(self) -> str:
@@ -59,8 +63,8 @@ class Notice:
         return self.state == "resolved"
 
 
-def read(payload: bytes) -> Notice:
-    """The notice that a payload holds. Raises `ValueError` for bytes that hold none."""
+def read(payload: bytes, time_zone: str = "UTC") -> Notice:
+    """The notice that a payload holds, for people in that zone. Raises `ValueError` for bytes that hold none."""
     body = json.loads(payload)
     if not isinstance(body, dict) or not isinstance(body.get("data"), dict):
         raise ValueError("the message holds no notice")
@@ -88,6 +92,8 @@ def read(payload: bytes) -> Notice:
         reason=one_line(str(data.get("reason") or ""), 50),
         alerts=_alerts(data.get("alerts")),
         more=more if isinstance(more := data.get("more"), int) else 0,
+        behind=behind if isinstance(behind := data.get("behind"), int) else 0,
+        time_zone=time_zone,
     )
 
 
@@ -140,7 +146,7 @@ def alive_message(uuid: str, node: str, now: datetime) -> bytes:
 VARIABLES: Mapping[str, str] = {
     "mark": "the first word: CRITICAL, RESOLVED, ACKNOWLEDGED, CRITICAL AGAIN, TEST",
     "title": "what is wrong: website is failing",
-    "span": "since 07:02 UTC, or 07:02-07:09 UTC (7m) once it is over",
+    "span": "since 07:02 UTC, or 07:02-07:09 UTC (7m) once it is over; in the time zone of the channel",
     "summary": "what the check said",
     "event": "firing, reopened, acknowledged, severity_changed, resolved or test",
     "state": "firing, acknowledged or resolved",
@@ -153,9 +159,12 @@ VARIABLES: Mapping[str, str] = {
     "uuid": "the alert's id that is unique everywhere",
     "at": "when it happened, as in 2031-03-01T07:02:11Z",
     "since": "when the alert began, likewise",
+    "at_local": "when it happened, in the time zone of the channel, as in 2031-03-01 08:02:11 CET",
+    "since_local": "when the alert began, likewise",
     "reason": "why it is told, such as first, repeat or new_alerts",
     "alerts": "of a group, the alerts that are named: {% for each in alerts %} with each.mark, each.title, each.id",
     "more": "how many alerts of the group are not named",
+    "behind": "how many services are out of reach because of it, which the summary says as well; 0 for none",
 }
 """What a template may name, and what each stands for."""
 
@@ -178,9 +187,12 @@ def facts(notice: Notice) -> dict[str, object]:
         "uuid": notice.uuid,
         "at": written(notice.at),
         "since": written(notice.active_at),
+        "at_local": _local(notice, notice.at),
+        "since_local": _local(notice, notice.active_at),
         "reason": notice.reason,
         "alerts": notice.alerts,
         "more": notice.more,
+        "behind": notice.behind,
     }
 
 
@@ -191,6 +203,10 @@ def written(moment: datetime) -> str:
     '2031-03-01T07:02:11Z'
     """
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _local(notice: Notice, moment: datetime) -> str:
+    return moment.astimezone(zone_or_utc(notice.time_zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def _mark(notice: Notice) -> str:
@@ -207,14 +223,15 @@ def _mark(notice: Notice) -> str:
 def _span(notice: Notice) -> str:
     if notice.type == TEST:
         return ""
-    began = notice.active_at.astimezone(UTC)
+    there = zone_or_utc(notice.time_zone)
+    began = notice.active_at.astimezone(there)
     if notice.resolved_at is None:
         shown = began.strftime("%H:%M" if notice.at - began < timedelta(hours=20) else "%d %b %H:%M")
-        return f"since {shown} UTC"
-    ended = notice.resolved_at.astimezone(UTC)
-    lasted = compact_duration((ended - began).total_seconds())
+        return f"since {shown} {began:%Z}"
+    ended = notice.resolved_at.astimezone(there)
+    lasted = whole_duration((notice.resolved_at - notice.active_at).total_seconds())
     first = began.strftime("%H:%M" if began.date() == ended.date() else "%d %b %H:%M")
-    return f"{first}-{ended:%H:%M} UTC ({lasted})"
+    return f"{first}-{ended:%H:%M %Z} ({lasted})"
 
 
 def _moment(text: object) -> datetime | None:
@@ -241,7 +258,13 @@ def samples() -> tuple[Notice, ...]:
 
     return (
         notice("alert.firing", "firing"),
-        notice("alert.reopened", "firing", at=later),
+        notice(
+            "alert.reopened",
+            "firing",
+            at=later,
+            summary="no answer within 10 s; 142 services are out of reach behind it",
+            behind=142,
+        ),
         notice("alert.acknowledged", "acknowledged", at=later, actor="ann", note='restarting "it"'),
         notice("alert.severity_changed", "firing", at=later, severity="emergency"),
         notice("alert.resolved", "resolved", at=later, resolved_at=later),

@@ -33,6 +33,10 @@ class Outcome:
     person, already free of control characters. ``phases`` maps names of `PHASES` to seconds. ``metrics``
     maps a series name such as ``cpu_percent`` or ``disk_used_percent{mount=/}`` to a number. ``facts`` is
     JSON-able detail worth keeping as the latest known (certificate, response headers, disks).
+
+    ``told`` is the worst that the target itself said, however long it took to be heard; ``slow`` holds, for every
+    limit on time that was passed, what it stands for and by how many seconds. A bad status that rests on neither
+    comes of a check that was broken off. `domain.guards` needs these to tell the target's faults from the monitor's.
     """
 
     status: Status
@@ -41,3 +45,5 @@ class Outcome:
     phases: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, object] = field(default_factory=dict)
+    told: Status = Status.OK
+    slow: tuple[tuple[Status, float], ...] = ()

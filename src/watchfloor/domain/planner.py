@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from watchfloor.domain.durations import format_duration
-from watchfloor.domain.windows import Run, Spec, Window, upcoming, waiting
+from watchfloor.domain.windows import Run, Spec, Window, opening_at, upcoming, waiting
 from watchfloor.domain.zones import zone
 
 LOOKED_THROUGH = 250
@@ -120,13 +120,20 @@ def clocks(spec: Spec, starts: datetime, ends: datetime) -> str:
     tz = zone(spec.tz)
     local_start, local_end = starts.astimezone(tz), ends.astimezone(tz)
     wanted = _time_of_day(spec)
-    if wanted is not None and (local_start.hour, local_start.minute) != wanted:
+    if wanted is not None and _is_skipped(local_start, wanted):
         return f"opens at {local_start:%H:%M}: {wanted[0]:02}:{wanted[1]:02} does not exist that day"
     shift = (local_end.utcoffset() or timedelta()) - (local_start.utcoffset() or timedelta())
     if not shift:
         return ""
     way = "forward" if shift > timedelta() else "back"
     return f"clocks go {way} by {format_duration(abs(shift.total_seconds()))} inside it"
+
+
+def _is_skipped(local: datetime, wanted: tuple[int, int]) -> bool:
+    """Whether clocks jump over a time of day on the day of ``local``; a run may begin at any time for other reasons."""
+    meant = local.replace(hour=wanted[0], minute=wanted[1], fold=0)
+    there = meant.astimezone(UTC).astimezone(local.tzinfo)
+    return (local.hour, local.minute) != wanted and (there.hour, there.minute) != wanted
 
 
 def _time_of_day(spec: Spec) -> tuple[int, int] | None:
@@ -142,19 +149,27 @@ def planned_end(spec: Spec, run: Run) -> datetime | None:
 
 
 def preview(spec: Spec, now: datetime, count: int = 5) -> list[str]:
-    """The next openings in words, by the clocks of the zone of the window, and the next one on which those change.
+    """The openings in words, by the clocks of the zone of the window: the one that goes on and the next ones.
+
+    The next one on which clocks change is added.
 
     >>> from datetime import UTC
     >>> spec, now = Spec("weekly", "Europe/Berlin", 3600.0, "0 2 * * sun"), datetime(2026, 11, 26, tzinfo=UTC)
     >>> for line in preview(spec, now, 2):
     ...     print(line)
-    Sun 29 Nov 2026 02:00 to 03:00 (+01:00), 1h
-    Sun 6 Dec 2026 02:00 to 03:00 (+01:00), 1h
-    Sun 28 Mar 2027 03:00 to 04:00 (+02:00), 1h; opens at 03:00: 02:00 does not exist that day
+    opens Sun 29 Nov 2026 02:00 to 03:00 (+01:00), 1h
+    opens Sun 6 Dec 2026 02:00 to 03:00 (+01:00), 1h
+    opens Sun 28 Mar 2027 03:00 to 04:00 (+02:00), 1h; opens at 03:00: 02:00 does not exist that day
+    >>> preview(spec, datetime(2026, 11, 29, 1, 30, tzinfo=UTC), 1)[0]
+    'open at once: Sun 29 Nov 2026 02:00 to 03:00 (+01:00), 1h'
     """
+    going = opening_at(spec, now)
     coming = upcoming(spec, now, LOOKED_THROUGH)
     odd = next((each for each in coming[count:] if clocks(spec, *each)), None)
-    return [_words(spec, *each) for each in (*coming[:count], *([odd] if odd else []))]
+    return [
+        *([f"open at once: {_words(spec, *going)}"] if going else []),
+        *(f"opens {_words(spec, *each)}" for each in (*coming[:count], *([odd] if odd else []))),
+    ]
 
 
 def _words(spec: Spec, starts: datetime, ends: datetime) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from watchfloor.domain.durations import compact_duration
+from watchfloor.domain.durations import whole_duration
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.text import clean, one_line
 
@@ -104,7 +104,8 @@ def in_order(*lines: Iterable[TimelineEntry]) -> tuple[TimelineEntry, ...]:
 def markdown(report: IncidentReport, now: datetime) -> str:
     """A post-mortem to begin with: the facts are filled in, the lessons are not."""
     ended = "still open" if report.closed_at is None else _moment(report.closed_at)
-    lasted = compact_duration(((report.closed_at or now) - report.opened_at).total_seconds())
+    lasted = whole_duration(((report.closed_at or now) - report.opened_at).total_seconds())
+    so_far = " so far" if report.closed_at is None else ""
     service = _inline(report.service)
     lines = [
         f"# Incident {report.id}: {service}",
@@ -112,7 +113,7 @@ def markdown(report: IncidentReport, now: datetime) -> str:
         f"- Service: {service} ({_inline(report.kind)}{', ' + _inline(report.group) if report.group else ''})",
         f"- Began: {_moment(report.opened_at)}; confirmed {_moment(report.confirmed_at)}",
         f"- Ended: {ended}",
-        f"- Lasted: {lasted}",
+        f"- Lasted: {lasted}{so_far}",
         f"- Worst state: {report.worst.word}",
         f"- Seen: {_inline(report.cause)}",
     ]
@@ -123,7 +124,7 @@ def markdown(report: IncidentReport, now: datetime) -> str:
     lines += _section(
         "Also out of reach",
         [
-            f"- {_inline(each.name)}: from {_moment(each.began)}, for {compact_duration(each.lasted_s)}"
+            f"- {_inline(each.name)}: from {_moment(each.began)}, for {whole_duration(each.lasted_s)}"
             for each in report.dependants
         ],
     )

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from watchfloor.domain.outcome import Status
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What one node found last."""
+    """What one node found last, with a check of ``slot``; None: of the slot that is spoken of."""
 
     node_id: int
     status: Status
     summary: str
+    slot: datetime | None = None
+
+    def since(self, moment: datetime) -> bool:
+        """Whether it tells of what was so at ``moment`` or later."""
+        return self.slot is None or self.slot >= moment
 
 
 def agreed(votes: Sequence[Vote], quorum: int, seats: int) -> Status:
@@ -37,6 +43,23 @@ def agreed(votes: Sequence[Vote], quorum: int, seats: int) -> Status:
         if sum(each >= status for each in told) >= needed:
             return status
     return Status.OK if Status.OK in told else Status.UNKNOWN
+
+
+def decided(votes: Sequence[Vote], quorum: int, seats: int) -> bool:
+    """Whether those of ``seats`` nodes that have not voted yet can no longer change what is agreed.
+
+    >>> bad, good = Vote(1, Status.FAILING, ""), Vote(2, Status.OK, "")
+    >>> [decided(votes, 2, 3) for votes in ([bad], [bad, good], [bad, bad], [good, good], [bad, good, good])]
+    [False, False, True, True, True]
+    """
+    needed, silent = needed_of(quorum, seats), seats - len(votes)
+    for status in (Status.FAILING, Status.DEGRADED):
+        say_so = sum(each.status >= status for each in votes if each.status is not Status.UNKNOWN)
+        if say_so >= needed:
+            return True
+        if say_so + silent >= needed:
+            return False
+    return silent <= 0 or any(each.status is Status.OK for each in votes)
 
 
 def needed_of(quorum: int, seats: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from watchfloor.domain.judging import NEVER, OUTAGE, Threshold, judge
+from watchfloor.domain.judging import NEVER, OUTAGE, Threshold, interrupted, judge
 from watchfloor.domain.questions.question import Instance
 from watchfloor.domain.severity import Severity
 
@@ -60,13 +60,17 @@ class Episode:
 
 
 def replay(
-    threshold: Threshold, values: Iterable[tuple[datetime, float | None]], step: timedelta
+    threshold: Threshold, values: Iterable[tuple[datetime, float | None, datetime | None]], step: timedelta
 ) -> list[Episode]:
-    """Judge the values that a rule finds, in order of time; one looked at every ``step`` knows no shorter outage."""
+    """Judge the values that a rule finds, in order of time, each with when it began, where that is known.
+
+    A rule that is looked at every ``step`` knows no shorter outage.
+    """
     standing, outage = NEVER, max(OUTAGE, 3 * step)
     found: list[Episode] = []
-    for moment, value in values:
-        after = judge(threshold, standing, value, moment, outage)
+    for moment, value, began in values:
+        before = standing if began is None else interrupted(threshold, standing, began)
+        after = judge(threshold, before, value, moment, outage, began)
         if after.firing and not standing.firing:
             found.append(Episode(after.since or moment, moment, None, value, False))
         if after.firing and threshold.is_critical(value):

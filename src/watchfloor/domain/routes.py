@@ -124,6 +124,15 @@ def targets(root: Route, labels: Mapping[str, str], channels: Sequence[str]) -> 
     return list(found.values())
 
 
+def name_channels(route: Route) -> bool:
+    """Whether a route, or one inside it, tells channels whatever the rule of an alert says.
+
+    >>> name_channels(ROOT), name_channels(Route("", routes=(Route("night", channels=("pager",)),)))
+    (False, True)
+    """
+    return bool(route.channels) or any(map(name_channels, route.routes))
+
+
 def tree(specs: Iterable[Mapping[str, Any]]) -> Route:
     """The tree of routes as it is stored."""
     return _inside(ROOT, specs)

@@ -12,6 +12,9 @@ STATE = "state"
 OWN = "own"
 """The kind of the rules that watch Watchfloor itself."""
 
+UNHEARD = "nobody: it has no channels, and no route and no chain tells any"
+"""Whom a rule tells of which nobody would ever hear."""
+
 BY_STATE = "by state"
 
 
@@ -19,10 +22,10 @@ BY_STATE = "by state"
 class RuleRow:
     """One rule, in the order in which rules are asked.
 
-    ``words`` is its condition, ``about`` which services it is about, ``waits_s`` how long that must last. ``severity``
-    is a word, or `BY_STATE`. ``firing`` counts its open alerts, ``fired_week`` those that fired in seven days. The
-    rest is about evaluations, and None for rules that are not evaluated; times in milliseconds. ``owner`` is who may
-    change it: file, console or system.
+    ``words`` is its condition, ``about`` which services, jobs or records it is about, ``waits_s`` how long that must
+    last. ``severity`` is a word, or `BY_STATE`. ``firing`` counts its open alerts, ``fired_week`` those that fired in
+    seven days. The rest is about evaluations, and None for rules that are not evaluated; times in milliseconds.
+    ``owner`` is who may change it: file, console or system.
     """
 
     id: int
@@ -44,6 +47,9 @@ class RuleRow:
     over_limit: bool = False
     error: str = ""
     owner: str = "file"
+    unheard: bool = (
+        False  # nobody is told of its alerts: it has no channel, and no route and no chain tells any
+    )
 
 
 def about(rule: Rule) -> str:

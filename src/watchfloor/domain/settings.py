@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from watchfloor.domain.durations import format_duration, parse_duration
 from watchfloor.domain.text import one_line
+from watchfloor.domain.zones import UnknownZone, zone
 
 Value = bool | int | float | str
 
@@ -28,6 +29,7 @@ class SettingKind(StrEnum):
     BOOL = "bool"
     TEXT = "text"
     CHOICE = "choice"
+    ZONE = "zone"
     DURATION = "duration"
     PERCENT = "percent"
 
@@ -79,7 +81,7 @@ def parse(setting: Setting, text: str) -> Value:
             number = found.removesuffix("%").rstrip() if setting.kind is SettingKind.PERCENT else found
             if _NUMBER.fullmatch(number):
                 return validate(setting, float(number))
-        case SettingKind.TEXT | SettingKind.CHOICE:
+        case SettingKind.TEXT | SettingKind.CHOICE | SettingKind.ZONE:
             return validate(setting, found)
     raise _mistake(setting, found)
 
@@ -92,6 +94,9 @@ def validate(setting: Setting, value: object) -> Value:
             return value
     elif kind is SettingKind.CHOICE:
         if isinstance(value, str) and value in setting.choices:
+            return value
+    elif kind is SettingKind.ZONE:
+        if isinstance(value, str) and _is_zone(value):
             return value
     elif kind is SettingKind.TEXT:
         # Text that cleaning would change holds line breaks or control characters.
@@ -136,6 +141,8 @@ def allowed(setting: Setting) -> str:
             return "yes or no"
         case SettingKind.CHOICE:
             return "one of " + ", ".join(setting.choices)
+        case SettingKind.ZONE:
+            return "a time zone such as Europe/Berlin, or UTC"
         case SettingKind.TEXT:
             return f"one line of at most {setting.maximum or 0:.0f} characters"
         case SettingKind.INT:
@@ -183,6 +190,14 @@ def out_of_order(values: Mapping[str, object], key: str) -> str:
         f"{warning.key} is {shown(warning, low)} and {critical.key} is {shown(critical, high)}: "
         "the warning must come first"
     )
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        zone(name)
+    except UnknownZone:
+        return False
+    return True
 
 
 def _within(setting: Setting, value: float) -> bool:
@@ -241,6 +256,9 @@ SETTINGS: tuple[Setting, ...] = (
     _share("flapping.start", 30.0, "A service flaps when it changed more than this; 100% for never"),
     _share("flapping.stop", 25.0, "It no longer does when it changed no more than this"),
     _make(SettingKind.BOOL, "alerts.ack_note_required", False, "Whether an acknowledgement needs a note"),
+    _make(
+        SettingKind.ZONE, "alerts.time_zone", "UTC", "The time zone of messages and of statistics of alerts"
+    ),
     *_percentages("connections", 70.0, 90.0, "connections of a database in use, at least"),
     *_percentages("memory", 80.0, 95.0, "memory in use, at least"),
     *_percentages("disk", 80.0, 95.0, "disk space in use, at least"),

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from watchfloor.domain.durations import format_duration
 from watchfloor.domain.text import one_line
-from watchfloor.domain.words import count
+from watchfloor.domain.words import count, grouped
 
 BEFORE = timedelta(hours=24)
 """How long before a problem a change is still told."""
@@ -42,7 +42,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What one node found of a service since its problem began. ``counted`` is False where there were more."""
+    """What one node found of a service since its problem began; ``node`` is empty where that is not kept."""
 
     node: str
     checks: int
@@ -63,13 +63,15 @@ class Vote:
 class Version:
     """What is kept of how a service was defined from ``began`` on; ``by`` is who changed it, where that is known.
 
-    ``written`` holds what was written before and after, where the console changed it.
+    ``written`` holds what was written before and after, where the console changed it. ``first``: before it there was
+    no such service.
     """
 
     began: datetime
     held: Mapping[str, object]
     by: str = ""
     written: tuple[Mapping[str, object], Mapping[str, object]] | None = None
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,9 @@ class Findings:
     confirmed_at: datetime | None
     first_said: str
     looks: Sequence[Looks] = ()
-    cut: bool = False  # there were more checks than were counted
+    cut: bool = False  # there were more checks than were counted: those are the latest
+    kept_since: datetime | None = None  # when checks of it are no longer kept: from when on they are
+    blind_since: datetime | None = None  # when its checks find nothing out: since when
     quorum: int = 1  # so many nodes must find it failing
     votes: Sequence[Vote] = ()
     good: Good | None = None
@@ -198,6 +202,8 @@ def _values(found: Findings) -> Iterable[Reason]:
 
 
 def _since(found: Findings) -> Iterable[Reason]:
+    if found.latest == "unknown" and found.blind_since is not None:
+        yield Reason("since", "no check has found anything out", found.blind_since)
     if found.began is None:
         return
     if found.soft:
@@ -206,8 +212,9 @@ def _since(found: Findings) -> Iterable[Reason]:
     again = "" if not found.first_said or found.first_said == found.summary else f": {found.first_said}"
     yield Reason("since", f"began{again}", found.began)
     if found.confirmed_at is not None:
-        checks = count(found.max_attempts, "check")
-        yield Reason("since", f"confirmed after {checks} in a row that were not ok", found.confirmed_at)
+        many = f"after {count(found.max_attempts, 'check')} in a row that were not ok"
+        one = "at once: one check that is not ok is enough"
+        yield Reason("since", f"confirmed {one if found.max_attempts == 1 else many}", found.confirmed_at)
     if found.latest == "ok" and not found.past:
         yield Reason("since", f"ends with {count(found.recover_attempts, 'check')} in a row that are ok")
     if found.flapping:
@@ -215,12 +222,7 @@ def _since(found: Findings) -> Iterable[Reason]:
 
 
 def _tried(found: Findings) -> Iterable[Reason]:
-    checks = sum(each.checks for each in found.looks)
-    if checks:
-        bad = sum(each.bad for each in found.looks)
-        of = "all of them not ok" if bad == checks else f"{bad:,} of them not ok".replace(",", " ")
-        more = "at least " if found.cut else ""
-        yield Reason("tried", f"{more}{count(checks, 'check')} since then, {of}{_by_node(found.looks)}")
+    yield from _checks(found)
     yield from _votes(found)
     if found.soft and found.past:
         yield Reason("tried", f"check {found.attempt} of {found.max_attempts}")
@@ -235,6 +237,26 @@ def _tried(found: Findings) -> Iterable[Reason]:
     if found.good is not None:
         took = "" if found.good.latency is None else f", in {_ms(found.good.latency)}"
         yield Reason("tried", f"the last check that was ok{took}", found.good.at)
+
+
+def _checks(found: Findings) -> Iterable[Reason]:
+    """How many checks there were since it began, as far as that is known, and what they found."""
+    checks, bad = sum(each.checks for each in found.looks), sum(each.bad for each in found.looks)
+    every = "not ok" if checks == 1 else "all of them not ok"
+    of = every if bad == checks else f"{grouped(bad)} of them not ok"
+    of = f"{of}{_by_node(found.looks)}"
+    if found.cut:
+        yield Reason(
+            "tried", f"more than {count(checks, 'check')} since then; of the latest {grouped(checks)} {of}"
+        )
+        return
+    if checks:
+        since = "since then" if found.kept_since is None else "that are still kept"
+        yield Reason("tried", f"{count(checks, 'check')} {since}, {of}")
+    if found.kept_since is not None:
+        none = "its checks of that time are no longer kept: the oldest that are come from"
+        words = "earlier ones are no longer kept: the count begins" if checks else none
+        yield Reason("tried", words, found.kept_since)
 
 
 def _votes(found: Findings) -> Iterable[Reason]:
@@ -256,7 +278,9 @@ def _by_node(looks: Sequence[Looks]) -> str:
     """
     if len(looks) == 1:
         return f", by {looks[0].node}" if looks[0].node else ""
-    return ": " + ", ".join(f"{each.checks} by {each.node} ({each.bad} not ok)" for each in looks)
+    return ": " + ", ".join(
+        f"{each.checks} by {each.node or 'nodes that are not kept'} ({each.bad} not ok)" for each in looks
+    )
 
 
 def _changed(found: Findings) -> Iterable[Reason]:
@@ -277,6 +301,8 @@ def _changed(found: Findings) -> Iterable[Reason]:
 
 
 def _edits(versions: Sequence[Version]) -> Iterable[Event]:
+    if versions and versions[0].first and versions[0].by:
+        yield Event(versions[0].began, f"it was first defined by {versions[0].by}")
     for before, after in pairwise(versions):
         by = f" by {after.by}" if after.by else ""
         what = edits(*(after.written or (before.held, after.held)))

@@ -315,15 +315,31 @@ def covers_in_words(selector: Selector) -> str:
 
 
 def rule_in_words(spec: Spec) -> str:
-    """When a window is open."""
-    days = f" on days {', '.join(map(str, spec.month_days))}" if spec.month_days else ""
-    words = {
-        "once": "once",
-        "triggered": f"with another window, for {compact_duration(spec.duration_s)}",
-    }.get(spec.kind, f"{spec.kind} {spec.cron}{days} ({spec.tz}) for {compact_duration(spec.duration_s)}")
+    """When a window is open.
+
+    >>> rule_in_words(Spec("weekly", "Europe/Berlin", 7200.0, "30 2 * * sat,sun"))
+    'weekly on sat, sun at 02:30 (Europe/Berlin) for 2h'
+    >>> rule_in_words(Spec("monthly", "UTC", 7200.0, "5 14 * * *", month_days=(1, -1)))
+    'monthly on days 1, -1 at 14:05 (UTC) for 2h'
+    >>> rule_in_words(Spec("cron", "UTC", 7200.0, "0 4 * * mon"))
+    'cron 0 4 * * mon (UTC) for 2h'
+    """
+    lasts = f"for {compact_duration(spec.duration_s)}"
+    words = {"once": "once", "triggered": f"with another window, {lasts}"}.get(
+        spec.kind, f"{spec.kind} {_starts_in_words(spec)} ({spec.tz}) {lasts}"
+    )
     if spec.flexible_s is None:
         return words
     return f"{words}, from the first failure for {compact_duration(spec.flexible_s)}"
+
+
+def _starts_in_words(spec: Spec) -> str:
+    """On which days and when; the expression where somebody wrote one."""
+    if spec.kind not in ("weekly", "monthly"):
+        return spec.cron
+    minute, hour, _, _, days = spec.cron.split()
+    named = f"days {', '.join(map(str, spec.month_days))}" if spec.month_days else days.replace(",", ", ")
+    return f"on {named} at {int(hour):02}:{int(minute):02}"
 
 
 def in_utc(moment: datetime, tz: str) -> datetime:

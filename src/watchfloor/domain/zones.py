@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -34,6 +34,14 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise UnknownZone("there is no such time zone") from None
+
+
+def zone_or_utc(name: str) -> tzinfo:
+    """A zone in which people are told of times; UTC on a machine that does not know it: nothing fails for that."""
+    try:
+        return zone(name)
+    except UnknownZone:
+        return UTC
 
 
 def spans(name: str, at: int, years: int) -> Iterator[Span]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,11 +15,12 @@ from watchfloor.domain import spark
 from watchfloor.domain.check_state import Change, ChangeKind, CheckState, Policy, Step, advance
 from watchfloor.domain.cover import after_silence, book
 from watchfloor.domain.flapping import START, STOP, observe
+from watchfloor.domain.guards import told_elsewhere
 from watchfloor.domain.outcome import PHASES, Status
 from watchfloor.domain.restore import Unseen, is_gap
 from watchfloor.domain.rules import Subject
 from watchfloor.domain.spans import gap_after, span_state
-from watchfloor.engine.prober import Finding
+from watchfloor.engine.finding import Finding
 from watchfloor.store.certificates import SeenCertificate
 from watchfloor.store.results import (
     IncidentChange,
@@ -157,7 +158,8 @@ def _judge_one(
     batch.states.append(
         StateRow(
             service_id=service.id,
-            state=step.state,
+            # a node that is cut off has an alert of its own: no check is blind for that
+            state=replace(step.state, unknown_since=None) if told_elsewhere(outcome) else step.state,
             last_ended=finding.ended,
             latency_us=_microseconds(outcome.latency),
             summary=outcome.summary,
@@ -181,10 +183,17 @@ def _result(finding: Finding, node_id: int) -> ResultRow:
         status=int(outcome.status),
         latency_us=_microseconds(outcome.latency),
         lag_us=int(finding.lag_s * 1e6),
-        phases=[int(outcome.phases.get(name, 0.0) * 1e6) for name in PHASES] if outcome.phases else None,
+        phases=_phases(outcome.phases),
         summary=None if outcome.status is Status.OK else outcome.summary,
         took_us=min((finding.ended - finding.started) // _MICROSECOND, LONGEST_US),
     )
+
+
+def _phases(phases: Mapping[str, float]) -> list[int | None] | None:
+    """The phases as they are stored: a microsecond at least for one that was reached, nothing for one that was not."""
+    if not phases:
+        return None
+    return [max(1, int(phases[name] * 1e6)) if name in phases else None for name in PHASES]
 
 
 def _microseconds(seconds: float | None) -> int | None:

@@ -8,6 +8,7 @@ from watchfloor.domain.durations import format_duration
 from watchfloor.domain.questions.jobs import Jobs
 from watchfloor.domain.questions.metric import Metric
 from watchfloor.domain.questions.rate import Rate
+from watchfloor.domain.questions.unknown import Unknown
 from watchfloor.operations.definitions import job_definition, rule_definition, service_definition
 from watchfloor.store.jobs import JobDefinition
 from watchfloor.store.maintenance import WindowDefinition
@@ -114,8 +115,12 @@ def _as_written(rule: DefaultRule) -> dict[str, object]:
     """A rule of the product as a file would hold it, to look at and to copy."""
     asks, threshold = rule.condition.asks, rule.condition.threshold
     own: dict[str, object] = {"name": rule.name, "kind": asks.kind}
-    if isinstance(asks, Jobs):
-        own |= {"failures": round(threshold.fire[0]), "every": format_duration(rule.condition.every_s)}
+    if isinstance(asks, Jobs | Unknown):
+        if isinstance(asks, Jobs):
+            own |= {"failures": round(threshold.fire[0])}
+        else:
+            own |= {"for": format_duration(threshold.for_s)}
+        own |= {"every": format_duration(rule.condition.every_s)}
         return own if rule.severity is None else own | {"severity": rule.severity.word}
     if isinstance(asks, Metric):
         own |= {"metric": asks.metric}

@@ -20,13 +20,14 @@ from watchfloor.engine.alive import Alive
 from watchfloor.engine.courier import Courier
 from watchfloor.engine.escalator import Escalator
 from watchfloor.engine.evaluator import Evaluator
+from watchfloor.engine.finding import Finding
 from watchfloor.engine.firer import Firer
 from watchfloor.engine.heart import Heart
 from watchfloor.engine.heartbeats import Heartbeats
 from watchfloor.engine.housekeeper import Housekeeper
 from watchfloor.engine.intake import Intake, LogBuffer
 from watchfloor.engine.node import Node
-from watchfloor.engine.prober import Finding, Prober
+from watchfloor.engine.prober import Prober
 from watchfloor.engine.reaper import Reaper
 from watchfloor.engine.recorder import Recorder
 from watchfloor.engine.registration import NameLock, register
@@ -38,6 +39,7 @@ from watchfloor.engine.steward import Steward
 from watchfloor.engine.supervisor import Component, Supervisor
 from watchfloor.engine.trier import Trier
 from watchfloor.engine.upkeep import TASKS
+from watchfloor.engine.vitals import Vitals
 from watchfloor.engine.warden import Warden
 from watchfloor.payloads.contract import Grants
 from watchfloor.store import nodes, outbox
@@ -176,7 +178,6 @@ class Engine:
         base_dir = Path.cwd() if path is None else path.absolute().parent
         share = Share(node, self._plan.probes, base_dir, prober, recorder, Heartbeats(node, recorder))
         recorder.look_at = share.look_at
-        heart = Heart(node, entry, lock, lambda: _stats(node, prober), share.shared_anew)
         steward = Steward(
             node,
             self._plan.configuration,
@@ -192,13 +193,19 @@ class Engine:
         grants = Grants(me.run_as, me.roots)
         runner = Runner(node, self._plan.payloads, base_dir, serves, me.at_once, grants)
         firer = Firer(node, runner)
+        vitals = Vitals(node, entry, prober, findings.qsize, lambda: runner.under_way)
+        heart = Heart(node, entry, lock, vitals.stats, share.shared_anew)
         try:
             await self._insist(lambda: heart.once("starting"))
             await self._insist(steward.apply)
             self._progress.stage = "running"
             log.info("node %s is running: %d services", node.name, len(recorder.services))
             supervisor = Supervisor(
-                node, self._components(node, heart, prober, recorder, courier, steward, share, runner, firer)
+                node,
+                [
+                    *self._components(node, heart, prober, recorder, courier, steward, share, runner, firer),
+                    Component("vitals", vitals.run),
+                ],
             )
             await self._until_stopped(supervisor, steward, recorder)
         except Exception as error:
@@ -317,6 +324,8 @@ class Engine:
         """Finish what was begun: results in flight, logs, the node's own row. Does not wait for a database."""
         self._progress.stage = "stopping"
         log.info("node %s is stopping", node.name)
+        node.let_go_at = prober.begun()
+        prober.assign(())  # before the others hear of it
         leaving = asyncio.create_task(_give_away(node, heart))
         patience = cast(float, node.settings["jobs.drain"])
         await asyncio.gather(prober.drain(DRAIN_S), runner.drain(patience))
@@ -376,17 +385,3 @@ async def _tell_failure(node: Node, entry: Entry, error: Exception) -> None:
     except Exception as trouble:
         reason = explain(trouble) if is_away(trouble) else trouble
         log.warning("the end of this engine could not be booked: %s", reason)
-
-
-def _stats(node: Node, prober: Prober) -> dict[str, float]:
-    """Figures of a node for its row: counters since start, and the lag of recent checks in milliseconds."""
-    lags = sorted(prober.lags)
-    stats: dict[str, float] = {name: float(count) for name, count in node.counters.items()}
-    stats["services"] = float(len(prober.service_ids))
-    stats["in_flight"] = float(prober.in_flight)
-    stats["clock_offset_ms"] = node.clock.offset_s * 1000
-    if lags:
-        stats["lag_p50_ms"] = lags[len(lags) // 2] * 1000
-        stats["lag_p99_ms"] = lags[min(len(lags) - 1, len(lags) * 99 // 100)] * 1000
-        stats["lag_max_ms"] = lags[-1] * 1000
-    return stats

@@ -3,6 +3,8 @@
 Pings are rows that anybody may add; this loop works out what they mean and hands it to the recorder, so that states,
 incidents and alerts of heartbeats are those of every other service. Like others they have a result at every slot. What
 was not saved because this node died is worked out again by whoever takes over, and recognised by its moment.
+
+The loop also notes that it listens, before anything is judged: a time in which nobody did is allowed for first.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from watchfloor.domain.alert import SYSTEM
 from watchfloor.domain.heartbeats import (
     Beat,
     Followed,
@@ -26,16 +29,25 @@ from watchfloor.domain.heartbeats import (
 )
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.domain.slots import next_slot
-from watchfloor.engine.node import Node
-from watchfloor.engine.prober import Finding, Watch
+from watchfloor.engine.finding import Finding
+from watchfloor.engine.node import NS, Node, steady_ns
 from watchfloor.engine.recorder import Recorder
 from watchfloor.engine.supervisor import Beat as SignOfLife
+from watchfloor.engine.watches import Watch
 from watchfloor.operations.heartbeats import wake
 from watchfloor.probes.heartbeat import Settings
+from watchfloor.store import audit, hearing
 from watchfloor.store import heartbeats as store
 from watchfloor.store.services import Service
 
 IDLE_S = 1.0
+HEAR_EVERY = timedelta(seconds=0.5)
+GAP = timedelta(seconds=2)
+"""If nobody listened for longer than this, pings were lost, whatever the reason."""
+
+TOLD = timedelta(seconds=10)
+"""Gaps that are longer than this are in the audit."""
+
 AT_ONCE = 200
 """Heartbeats that are locked together: a ping waits no longer than it takes to book so many."""
 
@@ -63,6 +75,8 @@ class Heartbeats:
         self._look_at: set[int] = set()
         self._down_at: datetime | None = None
         self._wake = asyncio.Event()
+        self._heard = False  # whether this engine listened ever
+        self._missed = False  # whether it may have missed something since it last listened
 
     def assign(self, watches: Iterable[Watch]) -> None:
         """Follow exactly these from now on; one that is new, or defined anew, is looked at soon."""
@@ -98,26 +112,54 @@ class Heartbeats:
         while True:
             beat()
             self._wake.clear()
-            if self._followed:
+            try:
                 await self.once(beat)
+            except Exception:
+                self._missed = True
+                raise
             await self._sleep()
 
     async def _sleep(self) -> None:
         pause = IDLE_S
         if self._down_at is not None:
             pause = min(pause, (self._down_at - self._node.clock.now()).total_seconds())
+        began_ns = steady_ns()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.001, pause)):
                 await self._wake.wait()
+        if steady_ns() - began_ns > (max(0.0, pause) + store.HESITATION.total_seconds()) * NS:
+            self._missed = True
 
     async def once(self, beat: SignOfLife) -> None:
-        """Book everything there is to book."""
+        """Note that somebody listens, and book everything there is to book."""
+        if not self._followed:
+            await self._hear()
+            return
         self._look_at |= self._slots_due()
         self._look_at &= self._followed.keys()
         while await self._some(beat):
             beat()
         async with self._node.database.connection() as connection:
             self._down_at = await store.next_down(connection, self._followed.keys())
+
+    async def _hear(self) -> datetime:
+        """Note that somebody listens, and allow for the time before if nobody did; returns now."""
+        async with self._node.database.connection() as connection:
+            heard = await hearing.last_heard(connection)
+        if self._heard and not self._missed and timedelta() <= heard.now - heard.before < HEAR_EVERY:
+            return heard.now
+        async with self._node.database.transaction() as connection:
+            heard = await hearing.last_heard(connection, locked=True)
+            gap = heard.now - heard.before
+            if gap > GAP or (self._missed and gap > timedelta() and len(self._node.live_ids) <= 1):
+                allowed = await hearing.allow_for(connection, heard, nodes_ran=self._heard)
+                if allowed and gap > TOLD:
+                    await audit.record(connection, [_unheard(heard, allowed)])
+                self._node.count("heartbeats_allowed_for", allowed)
+                self._look_at.update(self._followed)
+            await hearing.hear(connection, heard.now)
+        self._heard, self._missed = True, False
+        return heard.now
 
     def _slots_due(self) -> set[int]:
         now_ns = self._node.clock.now_ns()
@@ -128,16 +170,18 @@ class Heartbeats:
 
     async def _some(self, beat: SignOfLife) -> bool:
         """Book some of them; whether there may be more. What fails is looked at again."""
+        heard = await self._hear()
         wanted, mine = frozenset(self._look_at), self._followed
         async with self._node.database.transaction() as connection:
-            found = await store.lock_due(connection, mine.keys(), wanted, AT_ONCE)
-            now = await store.clock(connection)
+            found, now = await store.lock_due(connection, mine.keys(), wanted, AT_ONCE, heard)
+            if now == heard:  # else nothing can have been missed
+                self._missed = True
             rows: list[tuple[int, Beat, datetime | None, int]] = []
             findings: list[Finding] = []
             woken: list[int] = []
             for each in found:
                 service, plan = mine[each.service_id].watch.service, mine[each.service_id].plan
-                until = now if each.whole else each.pings[-1].at
+                until = now if each.whole or not each.pings else each.pings[-1].at
                 followed = follow(each.beat, plan, each.pings, service.paused, until)
                 rows.append((service.id, followed.beat, down_at(followed.beat, plan), each.last_seq))
                 findings += _findings(service, plan, followed, now, asked=service.id in wanted)
@@ -172,6 +216,11 @@ def _finding(service_id: int, verdict: Verdict, facts: Mapping[str, object]) -> 
         facts={"heartbeat": facts},
     )
     return Finding(service_id, verdict.at, verdict.at, verdict.at, 0.0, outcome, seamless=True)
+
+
+def _unheard(gap: hearing.Heard, heartbeats: int) -> audit.Line:
+    after = {"since": gap.before.isoformat(), "until": gap.now.isoformat(), "heartbeats": heartbeats}
+    return audit.Line(SYSTEM, "unheard", "heartbeats", "", None, after)
 
 
 def facts_of(beat: Beat, plan: Plan, now: datetime) -> dict[str, object]:

@@ -5,8 +5,9 @@ A loop may read anything here and write its own counters; it never reaches into 
 
 from __future__ import annotations
 
+import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,12 +17,26 @@ from watchfloor.domain.sharing import owner, watchers
 from watchfloor.store.database import Database
 from watchfloor.store.pulse import Pulse
 from watchfloor.store.services import Service
+from watchfloor.store.sharing import Peer
 
 
 def steady_ns() -> int:
     """Nanoseconds that never jump and go on while the machine sleeps; of no meaning by themselves."""
     return time.clock_gettime_ns(_STEADY)
 
+
+def moment(ns: int) -> datetime:
+    """The moment ``ns`` nanoseconds after the beginning of 1970."""
+    return _EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def nanoseconds(at: datetime) -> int:
+    """The nanoseconds of a moment since the beginning of 1970: exact, as a float of so many would not be."""
+    return (at - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+NS = 1_000_000_000
+"""Nanoseconds in a second."""
 
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,7 +64,7 @@ class Clock:
 
     def now(self) -> datetime:
         """Now, by the database's clock."""
-        return _EPOCH + timedelta(microseconds=self.now_ns() // 1000)
+        return moment(self.now_ns())
 
     def now_ns(self) -> int:
         """Now, by the database's clock, in nanoseconds since 1970."""
@@ -69,6 +84,16 @@ class Node:
     ids: TimeOrderedIds = field(default_factory=TimeOrderedIds)
     counters: Counter[str] = field(default_factory=Counter)
     live: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # tags of the nodes that share the work
+    peers: Mapping[int, Peer] = field(default_factory=dict)  # these, and those that did a moment ago
+    sees: frozenset[int] = frozenset()  # the nodes to which this one has left what is theirs
+    let_go_at: datetime | None = (
+        None  # what it gave away last it checked at every slot before, and at none after
+    )
+    round_trips: deque[float] = field(
+        default_factory=lambda: deque(maxlen=30)
+    )  # to the database, in milliseconds
+    held: bool = False  # it owns nothing until its peers have let go of what is its own
+    trusted_until_ns: float = math.inf  # of `steady_ns`: until then no peer can have declared it lost
     outbox_filled: Callable[[], None] = lambda: None
     """Wakes this node's courier at once; the pulse, which other nodes hear, takes turns."""
 
@@ -76,6 +101,16 @@ class Node:
     def live_ids(self) -> tuple[int, ...]:
         """The nodes that share the work."""
         return tuple(self.live)
+
+    @property
+    def may_check(self) -> bool:
+        """Whether this node may start checks: no peer can do so in its place."""
+        return not self.held and (len(self.live) < 2 or self.trusted)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the lease lasts, by what this node knows."""
+        return steady_ns() < self.trusted_until_ns
 
     def watchers(self, service: Service) -> tuple[int, ...]:
         """The nodes that check a service, the one that books it first; none where no node may."""

@@ -12,25 +12,27 @@ import heapq
 import logging
 import math
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
 
-from watchfloor.config.base import Settings
-from watchfloor.domain.guards import STALL_SHARE, Circumstances, excused, suspicious
+from watchfloor.domain.guards import Circumstances, excused, suspicious
 from watchfloor.domain.harmless import harmless
 from watchfloor.domain.outcome import Outcome, Status
-from watchfloor.domain.slots import missed, next_slot, phase
-from watchfloor.engine.node import Node, steady_ns
+from watchfloor.domain.slots import missed, next_slot
+from watchfloor.engine.finding import Finding, finding_of
+from watchfloor.engine.handover import TakenOver
+from watchfloor.engine.lags import Lags
+from watchfloor.engine.node import NS, Node, moment, nanoseconds, steady_ns
 from watchfloor.engine.stalls import Stalls
 from watchfloor.engine.supervisor import Beat
+from watchfloor.engine.watches import Watch
 from watchfloor.probes.resolve import Waits, current, note_waits
 from watchfloor.store.services import Service
 
 log = logging.getLogger(__name__)
 
-NS = 1_000_000_000
 LONGEST_SLEEP_S = 0.5
 SWEEP_EVERY_S = 1.0
 STEP_BACK_S = 1
@@ -42,40 +44,11 @@ LAST_WORD_S = 2.0
 
 FIRST_WITHIN_S = 30.0
 """A service that was never checked does not wait longer for its first check, however long its interval."""
+FIRST_APART_S = 0.01
+"""Nor longer than so much for each that comes with it: one that is alone is checked at once."""
 
-LAGS_KEPT = 4096
-
-Probe = Callable[[Settings, float], Awaitable[Outcome]]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One finished check on its way to the recorder; moments by the database's clock."""
-
-    service_id: int
-    slot: datetime
-    started: datetime
-    ended: datetime
-    lag_s: float
-    outcome: Outcome
-    seamless: bool = False  # nothing can have been missed since the one before
-
-
-@dataclass(slots=True, eq=False)
-class Watch:
-    """One service that this node checks."""
-
-    service: Service
-    probe: Probe | None  # None: this node cannot check it
-    settings: Settings | None
-    broken: str  # why it cannot
-    interval_ns: int
-    phase_ns: int
-    task: asyncio.Task[None] | None = None
-    deadline: float = math.inf  # monotonic time at which its probe must have ended
-    left_at: float = math.inf  # monotonic time at which a probe that was cancelled must have ended
-    retry_ns: int = 0  # the next retry while a problem is soft; 0: follow the slots
-    gone: bool = False
+UNTRUSTED_S = 0.05
+"""So often it is looked whether this node is trusted again."""
 
 
 class Prober:
@@ -94,14 +67,20 @@ class Prober:
         self._room = asyncio.Event()
         self._sweep_at = 0.0
         self._latest_ns = 0
-        self.lags: deque[float] = deque(maxlen=LAGS_KEPT)
+        self.lags = Lags()
         self.stalls = Stalls()
         self.cut_off: Callable[[int], Awaitable[bool]] = _never_cut_off
 
-    def assign(self, watches: Iterable[Watch], new: Collection[int] = ()) -> None:
+    def assign(
+        self,
+        watches: Iterable[Watch],
+        new: Collection[int] = (),
+        taken_over: Mapping[int, TakenOver] = MappingProxyType({}),
+    ) -> None:
         """Watch exactly these services from now on; a service whose rhythm did not change keeps it.
 
-        ``new`` holds ids of services that were never checked: they are, soon and spread out.
+        ``new`` holds ids of services that were never checked: they are, soon and spread out. ``taken_over`` says
+        of services that another node left something undone with when that is to be done.
         """
         wanted = {watch.service.id: watch for watch in watches}
         for service_id, old in list(self._watches.items()):
@@ -118,18 +97,34 @@ class Prober:
                 )
             else:
                 old.gone = True
-                self._add(fresh, new)
+                wanted[service_id] = fresh
+        spread_ns = _spread_ns(len(wanted.keys() & set(new)))
         for watch in wanted.values():
-            self._add(watch, new)
+            self._add(watch, spread_ns if watch.service.id in new else 0)
+            if watch.service.id in taken_over:
+                self._go_on(watch, taken_over[watch.service.id])
         self._wake.set()
 
-    def _add(self, watch: Watch, new: Collection[int]) -> None:
+    def begun(self) -> datetime:
+        """Every slot before this moment was begun (or counted as missed), none after it."""
+        now_ns = self._node.clock.now_ns()
+        slots = (when_ns for when_ns, _, kind, watch in self._due if kind == _SLOT and not watch.gone)
+        return moment(min(now_ns, min(slots, default=now_ns)))
+
+    def _go_on(self, watch: Watch, left: TakenOver) -> None:
+        """Do what another node left undone: the slot that nobody used, the next look at an unconfirmed problem."""
+        if left.retry:
+            watch.retry_ns = left.when_ns
+        self._push(left.when_ns, _RETRY if left.retry else _FIRST, watch)
+
+    def _add(self, watch: Watch, within_ns: int = 0) -> None:
+        """Watch a service from its next slot on; ``within_ns``: its very first check comes so soon."""
         now_ns = self._node.clock.now_ns()
         slot_ns = next_slot(now_ns, watch.interval_ns, watch.phase_ns)
         self._watches[watch.service.id] = watch
         self._push(slot_ns, _SLOT, watch)
-        soon_ns = now_ns + watch.phase_ns % int(FIRST_WITHIN_S * NS)
-        if watch.service.id in new and soon_ns < slot_ns:
+        soon_ns = now_ns + watch.phase_ns % max(1, within_ns)
+        if within_ns and soon_ns < slot_ns:
             self._push(soon_ns, _FIRST, watch)
 
     def _push(self, when_ns: int, kind: int, watch: Watch) -> None:
@@ -144,6 +139,14 @@ class Prober:
                 self._push(0, _NOW, watch)
         self._wake.set()
 
+    def vote(self, service_id: int, since: datetime, anew: bool) -> None:
+        """Check a service at once for another node, unless that began in a slot since then; ``anew``: even so."""
+        watch, since_ns = self._watches.get(service_id), nanoseconds(since)
+        if watch is None or watch.service.paused or (watch.slot_ns >= since_ns and not anew):
+            return
+        watch.asked_ns = since_ns
+        self.check_now([service_id])
+
     def judged(self, service_id: int, soft: bool, ended: datetime) -> None:
         """The recorder's word on a finished check: an unconfirmed problem is looked at again soon."""
         watch = self._watches.get(service_id)
@@ -152,7 +155,7 @@ class Prober:
         if not soft:
             watch.retry_ns = 0
             return
-        watch.retry_ns = int(ended.timestamp() * NS) + watch.service.retry_every_ms * 1_000_000
+        watch.retry_ns = nanoseconds(ended) + watch.service.retry_every_ms * 1_000_000
         self._push(watch.retry_ns, _RETRY, watch)
         self._wake.set()
 
@@ -173,7 +176,10 @@ class Prober:
             self._sweep()
             self._follow_clock()
             await self._sleep()
-            await self._start_due(beat)
+            if self._node.may_check:
+                await self._start_due(beat)
+            else:
+                await asyncio.sleep(UNTRUSTED_S)
 
     def _follow_clock(self) -> None:
         """Where the clock went back, what is due would wait until it has caught up: begin anew."""
@@ -183,7 +189,7 @@ class Prober:
             self._due.clear()
             for watch in self._watches.values():
                 watch.retry_ns = 0
-                self._add(watch, ())
+                self._add(watch)
         self._latest_ns = now_ns
 
     async def _sleep(self) -> None:
@@ -202,7 +208,7 @@ class Prober:
 
     async def _start_due(self, beat: Beat) -> None:
         started = 0
-        while self._due and self._due[0][0] <= self._node.clock.now_ns():
+        while self._due and self._due[0][0] <= self._node.clock.now_ns() and self._node.may_check:
             when_ns, _, kind, watch = heapq.heappop(self._due)
             if watch.gone or not self._wanted(watch, kind, when_ns):
                 continue
@@ -241,7 +247,8 @@ class Prober:
         if watch.gone or watch.task is not None:  # by now
             return
         now_ns = self._node.clock.now_ns()
-        watch.task = asyncio.ensure_future(self._check(watch, when_ns or now_ns, now_ns))
+        watch.slot_ns, asked_ns, watch.asked_ns = when_ns or now_ns, watch.asked_ns, 0
+        watch.task = asyncio.ensure_future(self._check(watch, watch.slot_ns, now_ns, asked_ns))
         self._running.add(watch)
 
     def _take_slot(self, watch: Watch, slot_ns: int) -> bool:
@@ -255,7 +262,7 @@ class Prober:
             self._node.count("missed", skipped + 1)
         return False
 
-    async def _check(self, watch: Watch, slot_ns: int, started_ns: int) -> None:
+    async def _check(self, watch: Watch, slot_ns: int, started_ns: int, asked_ns: int) -> None:
         self.lags.append(max(0.0, (started_ns - slot_ns) / NS))
         task, began_ns = asyncio.current_task(), steady_ns()
         watch.deadline = time.monotonic() + watch.service.timeout_ms / 1000 + OVERTIME_S  # of what has begun
@@ -266,7 +273,8 @@ class Prober:
             ended_ns = started_ns + steady_ns() - began_ns
             outcome = await self._believed(watch.service, outcome, began_ns, waits)
             if watch.task is task:
-                await self._findings.put(_finding(watch, slot_ns, started_ns, ended_ns, outcome))
+                found = finding_of(watch, slot_ns, started_ns, ended_ns, outcome)
+                await self._findings.put(replace(found, asked=moment(asked_ns)) if asked_ns else found)
                 self._node.count("checks")
         finally:
             if watch.task is task:
@@ -274,17 +282,21 @@ class Prober:
 
     async def _believed(self, service: Service, outcome: Outcome, began_ns: int, waits: Waits) -> Outcome:
         """What a check found, unless this node is the likelier cause of it."""
-        if outcome.status in (Status.OK, Status.UNKNOWN):
-            return outcome
         stalled_s, timeout_s = self.stalls.since(began_ns), service.timeout_ms / 1000
-        during = Circumstances(stalled_s)
-        if suspicious(outcome, service.kind) and stalled_s <= STALL_SHARE * timeout_s:
+        if outcome.status is Status.UNKNOWN or (outcome.status is Status.OK and not stalled_s):
+            return outcome
+        believed = excused(outcome, service.kind, timeout_s, Circumstances(stalled_s))
+        if suspicious(believed, service.kind):
             offline = await self.cut_off(began_ns)
-            nameless = waits.for_name and not offline and not await current().alive()
-            during = Circumstances(self.stalls.since(began_ns), offline, nameless)
-        believed = excused(outcome, service.kind, timeout_s, during)
+            late = (
+                waits.for_name or believed.told is Status.OK
+            )  # what it was told it was told under some name
+            nameless = late and not offline and await current().failed(waits)
+            during = Circumstances(stalled_s, offline, nameless)
+            believed = excused(outcome, service.kind, timeout_s, during)
         if believed is not outcome:
-            self._node.count(str(believed.facts["reason"]))
+            unknown = believed.status is Status.UNKNOWN
+            self._node.count(str(believed.facts["reason"]) if unknown else "measured_itself")
         return believed
 
     def _release(self, watch: Watch) -> None:
@@ -292,6 +304,8 @@ class Prober:
         watch.deadline = watch.left_at = math.inf
         self._running.discard(watch)
         self._room.set()
+        if watch.asked_ns:  # while it was checked
+            self.check_now([watch.service.id])
 
     async def _probe(self, watch: Watch) -> object:
         if watch.probe is None or watch.settings is None:
@@ -331,7 +345,7 @@ class Prober:
         self._node.count("probes_left_behind")
         now_ns = self._node.clock.now_ns()
         self._release(watch)
-        self._findings.put_nowait(_finding(watch, now_ns, now_ns, now_ns, _overdue(watch)))
+        self._findings.put_nowait(finding_of(watch, now_ns, now_ns, now_ns, _overdue(watch)))
 
     async def drain(self, timeout: float) -> None:
         """Start nothing more and wait for what is in flight, then cancel it."""
@@ -346,12 +360,11 @@ class Prober:
 
 
 _NOW, _RETRY, _FIRST, _SLOT = 0, 1, 2, 3
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _finding(watch: Watch, slot_ns: int, started_ns: int, ended_ns: int, outcome: Outcome) -> Finding:
-    lag_s = max(0.0, (started_ns - slot_ns) / NS)
-    return Finding(watch.service.id, _moment(slot_ns), _moment(started_ns), _moment(ended_ns), lag_s, outcome)
+def _spread_ns(newcomers: int) -> int:
+    """How long the first checks of so many services that come together take to begin."""
+    return int(min(FIRST_WITHIN_S, FIRST_APART_S * newcomers) * NS)
 
 
 def _overdue(watch: Watch) -> Outcome:
@@ -366,13 +379,3 @@ async def _never_cut_off(_: int) -> bool:
 def _being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def make_watch(service: Service, probe: Probe | None, settings: Settings | None, broken: str = "") -> Watch:
-    """A watch for one service, at its own phase."""
-    interval_ns = service.every_ms * 1_000_000
-    return Watch(service, probe, settings, broken, interval_ns, phase(str(service.uuid), interval_ns))
-
-
-def _moment(ns: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=ns // 1000)

@@ -19,10 +19,10 @@ from watchfloor.domain.reach import Graph
 from watchfloor.domain.rules import Rule
 from watchfloor.engine.batch import Batch, Limits, judge, rounds
 from watchfloor.engine.days import Days
+from watchfloor.engine.finding import Finding
 from watchfloor.engine.node import Node
-from watchfloor.engine.prober import Finding
 from watchfloor.engine.supervisor import Beat
-from watchfloor.engine.voting import with_votes
+from watchfloor.engine.voting import Ballots
 from watchfloor.operations.ageing import wait_longer
 from watchfloor.operations.consequences import Consequences, News, bring_about, look_above
 from watchfloor.operations.planning import open_flexible
@@ -44,6 +44,8 @@ LOOK_S = 0.02
 BATCH = 2000
 AWAY_PAUSE_S = 1.0
 IDLE_S = 2.0
+VOTES_S = 0.2
+"""So often votes are counted anew where findings wait for them."""
 
 Judged = Callable[[int, bool, datetime], None]
 
@@ -61,6 +63,7 @@ class Recorder:
         self._confirmed: dict[int, Status] = {}
         self._series: dict[str, int] = {}
         self._days = Days(node, "retention.check_results")
+        self._ballots = Ballots(node)
         self._trouble = ""
         self.services: Mapping[int, Service] = {}
         self.rules: Sequence[Rule] = ()
@@ -75,12 +78,25 @@ class Recorder:
             await self._gather()
             if self._held:
                 await self._record_held(beat)
+            if self._ballots.open:
+                await self._count_again()
+
+    async def _count_again(self) -> None:
+        """See whether votes came in for what waits for them; it waits on while the database is away."""
+        try:
+            await self._record_round(())
+        except Exception as error:
+            if is_away(error):
+                self._tell(explain(error))
+                return
+            self._node.count("results_dropped", self._ballots.drop())
+            log.exception("results that waited for votes were dropped")
 
     async def _gather(self) -> None:
         if not self._held:
             self._looked = 0
             try:
-                async with asyncio.timeout(IDLE_S):
+                async with asyncio.timeout(VOTES_S if self._ballots.open else IDLE_S):
                     self._held.append(await self._findings.get())
             except TimeoutError:
                 return
@@ -110,6 +126,8 @@ class Recorder:
         while self._held or not self._findings.empty():
             await self._gather()
             await self._store_held(lambda: None)
+        while self._ballots.open:
+            await self._record_round((), last=True)
 
     async def record(self, findings: Sequence[Finding], beat: Beat = lambda: None) -> None:
         """Store findings at once, past the queue; raises when the database is away or refuses them."""
@@ -163,13 +181,17 @@ class Recorder:
         """
         await self._days.ensure(finding.started for finding in findings)
         watched = [finding for finding in findings if finding.service_id in self.services]
-        for batch in rounds(watched):
+        for batch in rounds(self._ballots.latest(self.services, watched)):
             beat()
             await self._record_round(batch)
 
-    async def _record_round(self, findings: Sequence[Finding]) -> None:
+    async def _record_round(self, findings: Sequence[Finding], *, last: bool = False) -> None:
         async with self._node.database.transaction() as connection:
-            findings = await with_votes(connection, self._node, self.services, findings)
+            count = await self._ballots.count(connection, self.services, findings, last=last)
+            findings = count.booked
+            if not findings:
+                self._ballots.keep(count)
+                return
             stored = await store.lock_states(connection, [finding.service_id for finding in findings])
             batch = self._judge(findings, stored)
             waiting = [each for each in batch.suspects if each in self.flexible]
@@ -182,6 +204,7 @@ class Recorder:
             foreign = [each for each in follows.look_at if not self._is_mine(each)]
             if foreign:
                 await request_checks(connection, foreign, "watchfloor")
+        self._ballots.keep(count)
         for row in batch.states:
             self._judged(row.service_id, row.state.soft, row.last_ended)
             if row.state.hard is not None:

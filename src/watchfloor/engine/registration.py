@@ -16,7 +16,7 @@ import psycopg
 from watchfloor import __version__
 from watchfloor.config.model import NodeConfig
 from watchfloor.domain.guards import JUMP_S
-from watchfloor.engine.node import Node
+from watchfloor.engine.node import Node, steady_ns
 from watchfloor.store import nodes, settings
 from watchfloor.store import set_back as clocks
 from watchfloor.store.database import Connection, Database
@@ -38,6 +38,8 @@ class NameLock:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Connection | None = None
+        self.lost_ns: int | None = None
+        """When the connection was found cut the last time, of `steady_ns`; None: never."""
 
     async def hold(self, node_id: int) -> bool:
         """Hold it, taking it anew where it was lost; False while another engine has it.
@@ -49,6 +51,7 @@ class NameLock:
                 await self._connection.execute("SELECT 1")
                 return True
             except psycopg.Error:
+                self.lost_ns = steady_ns()
                 await self.close()
         connection = await self._database.connect()
         try:

@@ -103,6 +103,11 @@ class Runner:
             if not more:
                 await self._rest()
 
+    @property
+    def under_way(self) -> int:
+        """Runs that go on here now."""
+        return len(self._tasks)
+
     def _free(self) -> int:
         most = self._at_once or cast(int, self._node.settings["jobs.max_concurrent_runs"])
         busy = len(self._tasks) + sum(taking.most for taking in self._takings)

@@ -114,12 +114,13 @@ class Sender:
         self._built[channel.name] = channel, settings, now
         return kind, settings
 
-    @staticmethod
-    def _payload(leased: Leased, kind: Kind, settings: Settings) -> bytes:
+    def _payload(self, leased: Leased, kind: Kind, settings: Settings) -> bytes:
         """The bytes to send: those of an earlier attempt if there was one, whatever the settings are by now."""
         if leased.rendered is not None:
             return leased.rendered
         if kind.render is None:
             return leased.payload
-        made: bytes = kind.render(settings, Draft(str(leased.id), str(leased.thread), leased.payload))
+        time_zone = str(self._node.settings["alerts.time_zone"])
+        draft = Draft(str(leased.id), str(leased.thread), leased.payload, time_zone)
+        made: bytes = kind.render(settings, draft)
         return made

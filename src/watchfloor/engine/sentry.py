@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from watchfloor.engine.node import Node, steady_ns
+from watchfloor.engine.node import NS, Node, steady_ns
 from watchfloor.engine.supervisor import Beat
 from watchfloor.operations.cut_off import report_link
 from watchfloor.probes.checking import Fault
@@ -25,7 +25,8 @@ SPACING_S = 1.0
 PATIENCE_S = 2.0
 """A sentinel that takes longer does not answer."""
 
-NS = 1_000_000_000
+AGAIN_S = 0.9
+"""A connection that takes longer came about at a second attempt (RFC 6298: after a second): its first was lost."""
 
 
 class Sentry:
@@ -37,7 +38,7 @@ class Sentry:
         self._one_at_a_time = asyncio.Lock()
         self._looked_ns = 0  # when the latest look began
         self._offline_ns = 0  # when the latest look ended that found no link
-        self._back_ns = 0  # when the look began that found the link again
+        self._back_ns = 0  # when the look ended that found the link again
         self._offline = False
         self._told: bool | None = None
 
@@ -71,10 +72,11 @@ class Sentry:
                 await asyncio.sleep(wait_s)
             was_offline, self._looked_ns = self._offline, steady_ns()
             self._offline = not await self._any_answers()
+            ended_ns = steady_ns()
             if self._offline:
-                self._offline_ns = steady_ns()
-            elif was_offline:
-                self._back_ns = self._looked_ns
+                self._offline_ns = ended_ns
+            elif was_offline or ended_ns - self._looked_ns > AGAIN_S * NS:
+                self._back_ns = ended_ns  # it may have come back at any moment of this look
 
     async def _any_answers(self) -> bool:
         asking = [asyncio.ensure_future(_answers(*sentinel)) for sentinel in self._sentinels]

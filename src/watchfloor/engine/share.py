@@ -8,21 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from watchfloor.config.kinds import Kind
 from watchfloor.domain.heartbeats import KIND
+from watchfloor.engine.handover import TakenOver, left_undone
 from watchfloor.engine.heartbeats import Heartbeats
 from watchfloor.engine.node import Node
-from watchfloor.engine.prober import Prober, Watch, make_watch
+from watchfloor.engine.prober import Prober
 from watchfloor.engine.recorder import Recorder
 from watchfloor.engine.supervisor import Beat
 from watchfloor.engine.warden import graph_of
-from watchfloor.engine.watches import watch_of
+from watchfloor.engine.watches import Watch, make_watch, watch_of
 from watchfloor.store import settings
+from watchfloor.store.pulse import pulse
 from watchfloor.store.rules import load_rules
-from watchfloor.store.services import Service, load_services, never_checked, take_check_requests
+from watchfloor.store.services import (
+    Service,
+    last_checks,
+    load_services,
+    never_checked,
+    take_check_requests,
+)
+from watchfloor.store.sharing import say_seen
+from watchfloor.store.votes import take_asks
 
 IDLE_S = 2.0
 CHUNK = 100
@@ -49,6 +59,10 @@ class Share:
         self._recorder = recorder
         self.heartbeats = heartbeats
         self._watches: dict[int, Watch] = {}
+        self._ids: set[int] = set()  # of the services that are this node's
+        self._view: Mapping[int, tuple[str, ...]] | None = (
+            None  # the nodes it shares with; None: it owns nothing
+        )
         self._values: Mapping[str, object] = {}
         self._one_at_a_time = asyncio.Lock()
         self._stale = asyncio.Event()
@@ -82,7 +96,7 @@ class Share:
                 raise
 
     async def _reload(self, anew: bool) -> None:
-        node = self._node
+        node, view = self._node, None if self._node.held else self._node.live
         async with node.database.transaction() as connection:
             services = await load_services(connection)
             rules = await load_rules(connection)
@@ -90,6 +104,24 @@ class Share:
             new = await never_checked(connection)
         if anew or values != self._values:
             self._watches = {}
+        mine = [] if view is None else await self._mine(services, values)
+        taken_over = await self._taken_over(mine)
+        self._watches = {watch.service.id: watch for watch in mine}
+        self._values = node.settings = values
+        self._recorder.rules = rules
+        by_id = {service.id: service for service in services}
+        self._recorder.graph = graph_of(by_id)
+        self._recorder.services = by_id
+        if view is not self._view:
+            node.let_go_at = self._prober.begun()
+        self._prober.assign([watch for watch in mine if not _reports_itself(watch)], new, taken_over)
+        self.heartbeats.assign(filter(_reports_itself, mine))
+        self._ids = set(self._watches)
+        await self._say_seen(view)
+        await self.take_requests()  # what was asked of it before it was its own
+
+    async def _mine(self, services: Sequence[Service], values: Mapping[str, object]) -> list[Watch]:
+        node = self._node
         mine: list[Watch] = []
         for number, service in enumerate(services):
             watchers = node.watchers(service)
@@ -99,14 +131,39 @@ class Share:
                 mine.append(make_watch(service, None, None, _nobody_may(service)))
             if number % CHUNK == CHUNK - 1:
                 await asyncio.sleep(0)
-        self._watches = {watch.service.id: watch for watch in mine}
-        self._values = node.settings = values
-        self._recorder.rules = rules
-        by_id = {service.id: service for service in services}
-        self._recorder.graph = graph_of(by_id)
-        self._recorder.services = by_id
-        self._prober.assign([watch for watch in mine if not _reports_itself(watch)], new)
-        self.heartbeats.assign(filter(_reports_itself, mine))
+        return mine
+
+    async def _taken_over(self, mine: Sequence[Watch]) -> dict[int, TakenOver]:
+        """What other nodes left undone of what this one gains; nothing, where there was no other."""
+        node = self._node
+        before = self._view
+        if before is None:  # it comes to those that are there
+            before = {each: tags for each, tags in node.live.items() if each != node.id}
+        gained = [watch.service for watch in mine if watch.service.id not in self._ids]
+        if not before or not gained:
+            return {}
+        async with node.database.connection() as connection:
+            last = await last_checks(connection, [service.id for service in gained])
+        now_ns = node.clock.now_ns()
+        found = {
+            service.id: left_undone(service, before, node.peers, node.id, last[service.id], now_ns)
+            for service in gained
+            if service.id in last
+        }
+        return {service_id: left for service_id, left in found.items() if left is not None}
+
+    async def _say_seen(self, view: Mapping[int, tuple[str, ...]] | None) -> None:
+        """Tell the others that what is theirs was left to them; where they changed meanwhile, the next turn does."""
+        node = self._node
+        self._view = view
+        if view is not (None if node.held else node.live):
+            return
+        sees = frozenset(node.live)
+        if sees != node.sees:
+            node.sees = sees
+            async with node.database.transaction() as connection:
+                await say_seen(connection, node.id, sees, node.let_go_at)
+                await pulse(connection, "nodes")
 
     def _watch(self, service: Service, values: Mapping[str, object]) -> Watch:
         known = self._watches.get(service.id)
@@ -119,7 +176,10 @@ class Share:
         async with self._node.database.transaction() as connection:
             mine = [*self._prober.service_ids, *self.heartbeats.service_ids]
             wanted = await take_check_requests(connection, mine)
+            asks = await take_asks(connection, self._node.id, mine)
         self.look_at(wanted)
+        for each in asks:
+            self._prober.vote(each.service_id, each.since, each.anew)
 
     def look_at(self, service_ids: Collection[int]) -> None:
         """Look at these at once, as far as they are this node's."""

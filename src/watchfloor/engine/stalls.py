@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from watchfloor.engine.node import steady_ns
+from watchfloor.engine.node import NS, steady_ns
 from watchfloor.engine.supervisor import Beat
 
 TICK_S = 0.1
@@ -18,7 +18,6 @@ TOLERANCE_S = 0.05
 """Being late by less than this is ordinary."""
 
 KEPT = 4096
-NS = 1_000_000_000
 
 
 class Stalls:
@@ -27,6 +26,7 @@ class Stalls:
     def __init__(self) -> None:
         self._stalls: deque[tuple[int, int]] = deque(maxlen=KEPT)  # from, until
         self._due_ns = 0  # when the loop should turn next; 0: nobody measures
+        self._worst_ns = 0  # the latest that it turned since somebody asked
 
     async def run(self, beat: Beat) -> None:
         """Measure for ever."""
@@ -40,8 +40,15 @@ class Stalls:
             self._due_ns = 0
 
     def _note(self, now_ns: int) -> None:
-        if self._due_ns and now_ns - self._due_ns > TOLERANCE_S * NS:
+        late_ns = now_ns - self._due_ns if self._due_ns else 0
+        self._worst_ns = max(self._worst_ns, late_ns)
+        if late_ns > TOLERANCE_S * NS:
             self._stalls.append((self._due_ns, now_ns))
+
+    def take_worst(self) -> float:
+        """The most seconds by which the loop turned too late since the last call."""
+        worst_ns, self._worst_ns = self._worst_ns, 0
+        return worst_ns / NS
 
     def since(self, began_ns: int) -> float:
         """For how many seconds the loop stood still since ``began_ns`` (of `steady_ns`)."""

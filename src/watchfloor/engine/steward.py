@@ -32,6 +32,7 @@ from watchfloor.store.jobs import apply_jobs
 from watchfloor.store.maintenance import apply_windows
 from watchfloor.store.nodes import save_config_file, tags_of_nodes
 from watchfloor.store.objectives import apply_objectives
+from watchfloor.store.pauses import book_pauses
 from watchfloor.store.policy import apply_routing
 from watchfloor.store.pulse import pulse
 from watchfloor.store.reactions import apply_reactions
@@ -159,6 +160,7 @@ class Steward:
         await apply_channels(connection, definitions.channels(configuration))
         await try_soon(connection)
         now = await clock(connection)
+        await book_pauses(connection, changed, now)
         jobs_changed, jobs_retired = (
             ([], [])
             if built_in

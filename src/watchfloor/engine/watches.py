@@ -1,19 +1,50 @@
-"""From a stored service to a watch that this node can run: settings resolved here, thresholds filled in."""
+"""Services as this node checks them: settings resolved here, thresholds filled in."""
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from watchfloor.config.base import Settings
 from watchfloor.config.kinds import Kind
 from watchfloor.config.problems import ConfigError
 from watchfloor.config.settings import build_settings
+from watchfloor.domain.outcome import Outcome
+from watchfloor.domain.slots import phase
 from watchfloor.domain.text import one_line
-from watchfloor.engine.prober import Watch, make_watch
 from watchfloor.probes.limits import Limits
 from watchfloor.store.services import Service
+
+Probe = Callable[[Settings, float], Awaitable[Outcome]]
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """One service that this node checks."""
+
+    service: Service
+    probe: Probe | None  # None: this node cannot check it
+    settings: Settings | None
+    broken: str  # why it cannot
+    interval_ns: int
+    phase_ns: int
+    task: asyncio.Task[None] | None = None
+    deadline: float = math.inf  # monotonic time at which its probe must have ended
+    left_at: float = math.inf  # monotonic time at which a probe that was cancelled must have ended
+    retry_ns: int = 0  # the next retry while a problem is soft; 0: follow the slots
+    gone: bool = False
+    slot_ns: int = 0  # of its latest check
+    asked_ns: int = 0  # another node waits for a check of this slot or a later one; 0: none does
+
+
+def make_watch(service: Service, probe: Probe | None, settings: Settings | None, broken: str = "") -> Watch:
+    """A watch for one service, at its own phase."""
+    interval_ns = service.every_ms * 1_000_000
+    return Watch(service, probe, settings, broken, interval_ns, phase(str(service.uuid), interval_ns))
 
 
 def watch_of(

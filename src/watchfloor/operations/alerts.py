@@ -1,6 +1,7 @@
 """What a person can do to alerts: acknowledge, take that back, resolve, write a note.
 
-One transaction each, audited, with the pulse sent at its commit.
+One transaction each, audited, with the pulse sent at its commit; of very many alerts one for every `AT_ONCE` of them,
+so that the engine, which changes alerts as well, never waits long.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from watchfloor.store.pulse import pulse
 
 NOTE_LIMIT = 500
 REASONS_SHOWN = 5
+AT_ONCE = 1_000
+"""So many alerts are changed in one transaction."""
 
 
 async def acknowledge(
@@ -107,7 +110,37 @@ async def change(
     alert_ids: Sequence[int],
     step: Callable[[Alert, datetime], Transition],
 ) -> list[int]:
+    """Take a step with every alert that can take it; returns the ids of those. Raises `Refused` when none can.
+
+    What fails between two transactions is refused with how much was done by then.
+    """
     may_change(actor)
+    wanted = list(dict.fromkeys(alert_ids))
+    done: list[int] = []
+    refusals: list[str] = []
+    for first in range(0, len(wanted), AT_ONCE):
+        try:
+            changed, refused = await _change(database, actor, action, wanted[first : first + AT_ONCE], step)
+        except Exception as error:
+            if not done:
+                raise
+            words = one_line(f"{type(error).__name__}: {error}", 200)
+            raise Refused(f"{len(done)} of {len(wanted)} were done, then: {words}") from error
+        done += changed
+        refusals += refused
+    if not done:
+        raise Refused(_together(refusals))
+    return done
+
+
+async def _change(
+    database: Database,
+    actor: Actor,
+    action: str,
+    alert_ids: Sequence[int],
+    step: Callable[[Alert, datetime], Transition],
+) -> tuple[list[int], list[str]]:
+    """The ids of those that took the step, and why the others did not."""
     refusals: list[str] = []
     changed: list[ChangedAlert] = []
     async with database.transaction() as connection:
@@ -123,8 +156,8 @@ async def change(
         missing = sorted(set(alert_ids) - {stored.id for stored in found})
         refusals.extend(f"#{alert_id}: there is no such alert." for alert_id in missing)
         if not changed:
-            raise Refused(_together(refusals))
+            return [], refusals
         await carry_out(connection, (), changed, now, action)
         await alert_rooms.look(connection, actor.name, [c.stored.id for c in changed])
         await pulse(connection, "alerts", "health", "outbox")
-    return [c.stored.id for c in changed]
+    return [c.stored.id for c in changed], refusals

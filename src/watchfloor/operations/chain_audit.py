@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from watchfloor.domain import escalation as chains
 from watchfloor.domain.words import count
-from watchfloor.operations.escalating import ENDS, Due, take
+from watchfloor.operations.escalating import ENDS, take, with_behind
 from watchfloor.store import duty
 from watchfloor.store import escalations as store
+from watchfloor.store.alerts import StoredAlert
 from watchfloor.store.database import Connection, Database
 
 OVERDUE = timedelta(seconds=60)
@@ -31,6 +32,7 @@ async def repair(database: Database, now: datetime) -> int:
         async with database.transaction() as connection:
             wrong = await store.lock_wrong(connection, now - OVERDUE, AT_ONCE)
             directory = await duty.load_directory(connection, now)
+            missed: list[tuple[StoredAlert, store.Running]] = []
             for stored, running in wrong:
                 progress = running.progress
                 if stored.alert.state in ENDS:
@@ -44,7 +46,9 @@ async def repair(database: Database, now: datetime) -> int:
                     await store.move(connection, {stored.id: progress})
                 if progress.next_at is not None and progress.next_at <= now:
                     running = store.Running(stored.id, running.chain, progress)
-                    await take(connection, directory, Due(stored, running), now)
+                    missed.append((stored, running))
+            for each in await with_behind(connection, missed):
+                await take(connection, directory, each, now)
         total += len(wrong)
         if len(wrong) < AT_ONCE:
             return total

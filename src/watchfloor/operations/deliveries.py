@@ -7,22 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from watchfloor.domain import circuit as breaker
 from watchfloor.domain.alert import condition_false, condition_true_again, raise_alert
+from watchfloor.domain.channel_boards import Replayed
 from watchfloor.domain.notice import TEST, trial_message
 from watchfloor.domain.rules import CHANNEL_RULE
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.text import one_line
+from watchfloor.domain.words import count
 from watchfloor.operations.actor import Actor, Refused, may_change
 from watchfloor.operations.transitions import carry_out
 from watchfloor.store import alerts, audit, channels, groups, outbox
 from watchfloor.store.alerts import ChangedAlert, NewAlert, StoredAlert
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.health import clock
-from watchfloor.store.outbox import Leased
+from watchfloor.store.outbox import Leased, Overtaken
 from watchfloor.store.pulse import pulse
 from watchfloor.store.rules import own_rule_id
 from watchfloor.store.watchdog import CHANNEL as WATCHDOG
@@ -120,20 +122,57 @@ async def replay(
     ids: Sequence[UUID] = (),
     channel: str | None = None,
     since: datetime | None = None,
-) -> int:
-    """Queue dead letters again, with the same ids and bytes; returns how many. Raises `Refused`."""
+) -> Replayed:
+    """Queue dead letters again, with the same ids and bytes, but for those that come too late. Raises `Refused`."""
     may_change(actor)
     async with database.transaction() as connection:
-        queued = await outbox.replay(connection, ids, channel, since)
+        queued, late = await outbox.replay(connection, ids, channel, since)
         if not queued:
-            raise Refused("There is no such dead letter.")
+            raise Refused(_too_late(late) if late else "There is no such dead letter.")
         if channel is not None:
             await channels.try_soon(connection, channel)
-        after = {"messages": len(queued), "channel": channel}
+        after = {"messages": len(queued), "channel": channel, "left_out": len(late)}
         object_id = channel if channel is not None else str(queued[0])
         await audit.record(connection, [audit.Line(actor.name, "replay", "delivery", object_id, None, after)])
         await pulse(connection, "outbox", "alerts")
-    return len(queued)
+    return Replayed(len(queued), len(late), _too_late(late) if late else "")
+
+
+def _too_late(late: Sequence[Overtaken]) -> str:
+    """Why dead letters are not sent any more, and what to do with them."""
+    first = late[0]
+    when = first.delivered_at
+    became = (
+        "is on its way now"
+        if when is None
+        else f"was delivered at {when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    )
+    about = "its group" if first.alert_id is None else f"alert #{first.alert_id}"
+    place = f"{about} ({first.later}) {became} to {one_line(first.channel, 100)}"
+    if len(late) == 1:
+        return (
+            f"This dead letter ({first.kind}) comes too late: a later message about {place}. "
+            "Sent after it, this one would open again what the receiver takes for over; discard it instead."
+        )
+    return (
+        f"{count(len(late), 'dead letter')} come too late, such as {first.kind}: a later message about {place}. "
+        "Sent after that, they would open again what receivers take for over; discard them instead."
+    )
+
+
+async def discard(database: Database, actor: Actor, ids: Sequence[UUID]) -> int:
+    """Take dead letters off the list without sending them; returns how many. Raises `Refused`."""
+    may_change(actor)
+    async with database.transaction() as connection:
+        gone = await outbox.discard(connection, ids, actor.name)
+        if not gone:
+            raise Refused("There is no such dead letter.")
+        after = {"messages": len(gone)}
+        await audit.record(
+            connection, [audit.Line(actor.name, "discard", "delivery", str(gone[0]), None, after)]
+        )
+        await pulse(connection, "outbox", "alerts")
+    return len(gone)
 
 
 async def try_channel(database: Database, actor: Actor, channel: str) -> UUID:

@@ -20,6 +20,7 @@ from watchfloor.domain.escalation import FLAPPING_LIMIT, Chain, Progress
 from watchfloor.domain.matchers import subject_labels
 from watchfloor.domain.message import About, compose
 from watchfloor.domain.telling import PROBLEM
+from watchfloor.operations.behind import behind
 from watchfloor.operations.moved import Moved
 from watchfloor.store import alerts, duty, outbox, telling
 from watchfloor.store import escalations as store
@@ -34,6 +35,7 @@ BEGINS = frozenset({EventKind.FIRED, EventKind.REOPENED})
 AGAIN = frozenset(
     {EventKind.UNACKNOWLEDGED, EventKind.ACK_EXPIRED, EventKind.ACK_BROKEN, EventKind.HANDED_OVER}
 )
+RISES = AGAIN | {EventKind.SEVERITY_CHANGED}
 ENDS = {AlertState.ACKNOWLEDGED: "somebody took charge", AlertState.RESOLVED: "the alert is over"}
 
 
@@ -52,7 +54,10 @@ async def end_chains(connection: Connection, moved: Sequence[Moved]) -> None:
 
 
 async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved], now: datetime) -> None:
-    """Let chains begin, begin again, stand still and go on, as their alerts do. A step due at once is taken here."""
+    """Let chains begin, begin again, stand still and go on, as their alerts do. A step due at once is taken here.
+
+    An alert that is worse than when its chain began gets the chain that is for it now, from the first step on.
+    """
     firing = [each for each in moved if each.alert.state is AlertState.FIRING]
     older = [each.stored.id for each in firing if each.before]
     known = await store.of_alerts(connection, older) if older else {}
@@ -62,6 +67,8 @@ async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved],
         running = known.get(each.stored.id)
         if running is None or each.kinds & BEGINS:
             running = await _begin(connection, policy, each, now)
+        elif each.kinds & RISES and each.alert.severity > running.chain.severity:
+            running = await _begin(connection, policy, each, now, running.chain)
         if running is None:
             continue
         progress = _followed(running.chain, running.progress, each, now)
@@ -80,12 +87,15 @@ async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved],
         await _wake(connection, worse, now)
 
 
-async def _begin(connection: Connection, policy: Policy, each: Moved, now: datetime) -> Running | None:
-    stored = each.stored
+async def _begin(
+    connection: Connection, policy: Policy, each: Moved, now: datetime, running: Chain | None = None
+) -> Running | None:
+    stored, severity = each.stored, each.alert.severity
     rule = policy.rule(stored.rule_id).name
-    spec = policy.chain(subject_labels(stored.labels, rule, each.alert.severity))
-    if spec is None:
+    found = chains.chosen(policy.chain(subject_labels(stored.labels, rule, severity)), running)
+    if found is None:
         return None
+    spec = chains.frozen(found, severity)
     chain = chains.chain_of(spec)
     progress = chains.begin(chain, now)
     await store.begin(connection, {stored.id: spec}, {stored.id: progress}, now)
@@ -113,7 +123,8 @@ async def _take_at_once(connection: Connection, due: Mapping[int, Moved], now: d
     told = await telling.told_from(connection, {each.stored.id: each.first_seq for each in due.values()})
     running = await store.of_alerts(connection, list(due))
     for stored in await alerts.lock(connection, list(due)):
-        await take(connection, directory, Due(stored, running[stored.id]), now, told.get(stored.id, ()))
+        step = Due(stored, running[stored.id], due[stored.id].behind)
+        await take(connection, directory, step, now, told.get(stored.id, ()))
 
 
 async def _tell_heirs(connection: Connection, handed: Sequence[Moved], now: datetime) -> None:
@@ -155,6 +166,13 @@ class Due:
 
     stored: StoredAlert
     running: Running
+    behind: int = 0  # so many services are out of reach because of it
+
+
+async def with_behind(connection: Connection, due: Sequence[tuple[StoredAlert, Running]]) -> list[Due]:
+    """Alerts and chains, locked, with how many services are out of reach now because of each."""
+    many = await behind(connection, [(stored, stored.alert) for stored, _ in due])
+    return [Due(stored, running, many.get(stored.id, 0)) for stored, running in due]
 
 
 async def take_steps(database: Database, now: datetime, limit: int = AT_ONCE) -> tuple[int, datetime | None]:
@@ -163,8 +181,8 @@ async def take_steps(database: Database, now: datetime, limit: int = AT_ONCE) ->
         due = await store.lock_due(connection, now, limit)
         if due:
             directory = await duty.load_directory(connection, now)
-            for stored, running in due:
-                await take(connection, directory, Due(stored, running), now)
+            for each in await with_behind(connection, due):
+                await take(connection, directory, each, now)
         return len(due), await store.next_due(connection)
 
 
@@ -187,7 +205,7 @@ async def take(
         progress = chains.advance(running.chain, progress, now, reached=step.reached)
         if progress.next_at is None or progress.next_at > now:
             break
-    await _book(connection, stored, taken, told, now)
+    await _book(connection, due, taken, told, now)
     await store.move(connection, {stored.id: progress})
 
 
@@ -257,9 +275,10 @@ def _look(directory: Directory, chain: Chain, progress: Progress, alert: Alert, 
 
 
 async def _book(
-    connection: Connection, stored: StoredAlert, taken: Sequence[_Taken], told: Collection[str], now: datetime
+    connection: Connection, due: Due, taken: Sequence[_Taken], told: Collection[str], now: datetime
 ) -> None:
-    words = About(stored.id, str(stored.uuid), stored.title, stored.summary, stored.labels)
+    stored = due.stored
+    words = About(stored.id, str(stored.uuid), stored.title, stored.summary, stored.labels, due.behind)
     events, messages = [], []
     for number, step in enumerate(taken):
         alert, (event,) = escalate(stored.alert, now, step.note, step.data())

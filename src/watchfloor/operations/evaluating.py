@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from time import perf_counter
 
 from watchfloor.domain.conditions import Condition, EvaluatedRule
-from watchfloor.domain.judging import NEVER, OUTAGE, NoData, Standing, judge
+from watchfloor.domain.judging import NEVER, OUTAGE, NoData, Standing, interrupted, judge
 from watchfloor.domain.questions.question import Reading, Watched
-from watchfloor.operations.rule_alerts import Firing, Trouble, end_trouble, tell, tell_trouble
+from watchfloor.operations.rule_alerts import Ended, Firing, Trouble, end_trouble, tell, tell_trouble
 from watchfloor.store import evaluations as store
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.errors import refusal
@@ -47,7 +47,8 @@ async def evaluate_due(database: Database, settings: Mapping[str, object], now: 
         rules = await store.load_evaluated(connection)
         tried = await store.last_tries(connection)
         due = [each for each in rules if _is_due(each, tried.get(each.rule.id), now)]
-        services = await store.watched(connection) if due else []
+        of_services = any(each.condition.asks.of_services for each in due)
+        services = await store.watched(connection) if of_services else []
         changed = await _end_left_behind(connection, settings, now)
         await store.forget(connection, now)
     evaluated = 0
@@ -67,7 +68,9 @@ async def _end_left_behind(connection: Connection, settings: Mapping[str, object
     """Resolve what rules raised that are no longer evaluated."""
     changed = False
     for rule_id, standings in (await store.left_behind(connection)).items():
-        ended = {key: each.service_id for key, each in standings.items() if each.firing}
+        ended = {
+            key: Ended(each.service_id, each.last_true) for key, each in standings.items() if each.firing
+        }
         changed |= await tell(connection, rule_id, [], ended, settings, now)
         await store.save_standings(connection, rule_id, {}, list(standings))
     for rule_id in await store.left_in_trouble(connection):
@@ -139,7 +142,7 @@ async def _evaluate(
         Firing(rule.rule, condition, each, standing) for each, standing in judged.values() if standing.firing
     ]
     ended = {
-        key: each.service_id
+        key: Ended(each.service_id, before[key].last_true)
         for key, each in stored.items()
         if each.firing and not (key in judged and judged[key][1].firing)
     }
@@ -162,10 +165,12 @@ def _concerns(condition: Condition, reading: Reading, before: Mapping[str, Stand
 
 
 def _judge(condition: Condition, before: Standing | None, reading: Reading, now: datetime) -> Standing:
-    value, threshold = reading.value, condition.threshold
+    value, threshold, standing = reading.value, condition.threshold, before or NEVER
+    if reading.began is not None:
+        standing = interrupted(threshold, standing, reading.began)
     if reading.paused:  # nobody looks, so that nothing is known
         value, threshold = None, replace(threshold, no_data=NoData.KEEP)
-    return judge(threshold, before or NEVER, value, now, _outage(condition))
+    return judge(threshold, standing, value, now, _outage(condition), reading.counts_from)
 
 
 def _outage(condition: Condition) -> timedelta:

@@ -10,6 +10,7 @@ from watchfloor.domain.alert import AlertState
 from watchfloor.domain.message import About, Member, compose_group
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.telling import Members, Reason, decide
+from watchfloor.operations.behind import behind
 from watchfloor.store import channels, groups, outbox
 from watchfloor.store.alerts import StoredAlert
 from watchfloor.store.database import Connection, Database
@@ -67,7 +68,9 @@ async def _send(
 ) -> None:
     known = frozenset[int]() if group.log is None else group.log.open
     told = members.firing | members.acknowledged | (members.resolved & known)
-    said = [Member(_words(each), each.alert) for each in alerts if each.id in told]
+    named = [each for each in alerts if each.id in told]
+    many = await behind(connection, [(each, each.alert) for each in named])
+    said = [Member(_words(each, many.get(each.id, 0)), each.alert) for each in named]
     kind, payload = compose_group(str(group.uuid), group.labels, said, str(reason), "", now)
     message = outbox.Message(
         uuid4(), None, group.seq + 1, group.channel, kind, payload, now, str(reason), group.id
@@ -78,8 +81,8 @@ async def _send(
         await groups.settle(connection, [message.id], delivered=False)  # nobody sends it
 
 
-def _words(stored: StoredAlert) -> About:
-    return About(stored.id, str(stored.uuid), stored.title, stored.summary, stored.labels)
+def _words(stored: StoredAlert, lost: int) -> About:
+    return About(stored.id, str(stored.uuid), stored.title, stored.summary, stored.labels, lost)
 
 
 def split(alerts: Sequence[StoredAlert]) -> Members:

@@ -16,8 +16,9 @@ from watchfloor.operations.actor import Actor, Refused, may_change
 from watchfloor.store import audit, heartbeats
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.heartbeats import Target
+from watchfloor.store.pauses import book_pauses
 from watchfloor.store.pulse import pulse
-from watchfloor.store.services import set_paused
+from watchfloor.store.services import names_of, set_paused
 
 BODY_LIMIT = 10_000
 """Characters of a message that are kept: the last ones."""
@@ -93,6 +94,8 @@ async def wake(connection: Connection, service_ids: Sequence[int]) -> None:
             audit.Line(SYSTEM, "resume", "service", str(each), {"paused": True}, {"paused": False})
             for each in service_ids
         ]
+        names = await names_of(connection, service_ids)
+        await book_pauses(connection, names, await heartbeats.clock(connection))
         await audit.record(connection, lines)
         await pulse(connection, "services", "health")
 

@@ -10,6 +10,11 @@ from watchfloor.domain.message import About
 from watchfloor.store.alerts import StoredAlert
 
 
+def subject_key(service_id: int) -> str:
+    """Whom an alert is about, when that is the state of a service."""
+    return f"service:{service_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Moved:
     """An alert as it became, the events that led there, and the number of the first of them."""
@@ -21,6 +26,7 @@ class Moved:
     first_seq: int
     title: str
     summary: str
+    behind: int = 0  # so many services are out of reach because of it
 
     @property
     def numbered(self) -> tuple[tuple[int, Event], ...]:
@@ -31,7 +37,7 @@ class Moved:
     def words(self) -> About:
         """Whom it is about, and what is said."""
         stored = self.stored
-        return About(stored.id, str(stored.uuid), self.title, self.summary, stored.labels)
+        return About(stored.id, str(stored.uuid), self.title, self.summary, stored.labels, self.behind)
 
     @property
     def kinds(self) -> frozenset[EventKind]:

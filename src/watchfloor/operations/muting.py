@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from watchfloor.domain.alert import Alert, AlertState, Suppression, Transition, suppress
 from watchfloor.domain.matchers import subject_labels
@@ -17,7 +17,8 @@ from watchfloor.domain.release import may_release
 from watchfloor.domain.routes import targets
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.text import one_line
-from watchfloor.store import silences, telling
+from watchfloor.domain.zones import zone_or_utc
+from watchfloor.store import settings, silences, telling
 from watchfloor.store.alerts import ChangedAlert, NewAlert, StoredAlert
 from watchfloor.store.database import Connection
 from watchfloor.store.policy import Policy
@@ -131,6 +132,7 @@ async def look(
     standing = await standings(connection, ids, now) if ids else {}
     past = {each for stored in ending for each in stored.silenced_by}
     ended = await silences.found(connection, sorted(past)) if past else {}
+    there = zone_or_utc(await settings.time_zone(connection)) if past else UTC
     changed: list[ChangedAlert] = []
     by_alert: dict[int, tuple[int, ...]] = {}
     waiting = False
@@ -139,7 +141,7 @@ async def look(
         leaving = (stored.alert.suppressed & OURS) - wanted
         if leaving and stored.service_id in standing and not may_release(standing[stored.service_id], now):
             leaving, waiting = frozenset(), True
-        alert, events = _settled(stored.alert, wanted, leaving, now, _words(stored, ended, leaving))
+        alert, events = _settled(stored.alert, wanted, leaving, now, _words(stored, ended, leaving, there))
         if events:
             changed.append(ChangedAlert(stored, alert, events))
         if by and by != stored.silenced_by:
@@ -154,18 +156,21 @@ def _settled(
     return suppress(alert, (alert.suppressed | coming) - leaving, now, note)
 
 
-def _words(stored: StoredAlert, ended: Mapping[int, Silence], leaving: frozenset[Suppression]) -> str:
+def _words(
+    stored: StoredAlert, ended: Mapping[int, Silence], leaving: frozenset[Suppression], there: tzinfo
+) -> str:
     """Who had silenced an alert until when, for the message after it."""
     if Suppression.SILENCE not in leaving:
         return ""
     said = [ended[each] for each in stored.silenced_by if each in ended]
     return one_line(
         "; ".join(
-            f"was silenced by {each.author} until {_clock(each.ends_at)}: {each.comment}" for each in said
+            f"was silenced by {each.author} until {_clock(each.ends_at, there)}: {each.comment}"
+            for each in said
         ),
         400,
     )
 
 
-def _clock(moment: datetime | None) -> str:
-    return "it was over" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+def _clock(moment: datetime | None, there: tzinfo) -> str:
+    return "it was over" if moment is None else f"{moment.astimezone(there):%Y-%m-%d %H:%M %Z}"

@@ -14,7 +14,6 @@ from typing import Protocol
 from watchfloor.domain.cover import layered
 from watchfloor.domain.reach import Graph
 from watchfloor.domain.rules import Subject
-from watchfloor.domain.spans import span_state
 from watchfloor.domain.windows import Inside, Run, Window, due, inside, triggered, waiting
 from watchfloor.operations.suppressing import suppress
 from watchfloor.store import maintenance as store
@@ -155,8 +154,7 @@ async def _book(connection: Connection, crossed: Collection[int], rows: Sequence
             continue
         start = row.since if row.until is None else row.until
         spans += [
-            SpanStart(row.service_id, at, state)
-            for at, state in layered(sight.cover, span_state(sight.state), start)
+            SpanStart(row.service_id, at, state) for at, state in layered(sight.cover, sight.counts_as, start)
         ]
     if spans:
         await results.switch_spans(connection, spans)

@@ -24,6 +24,7 @@ from watchfloor.domain.alert import (
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.rules import Rule, Subject, first_match
 from watchfloor.domain.suppression import NO_CAUSES, Causes, before_recovery, put_in
+from watchfloor.operations.moved import subject_key
 from watchfloor.operations.transitions import carry_out, with_words
 from watchfloor.store import alerts as store
 from watchfloor.store.alerts import ChangedAlert, NewAlert, StoredAlert
@@ -43,11 +44,6 @@ class ConfirmedState(Protocol):
     def at(self) -> datetime: ...
     @property
     def summary(self) -> str: ...
-
-
-def subject_key(service_id: int) -> str:
-    """Whom an alert is about, when that is a service."""
-    return f"service:{service_id}"
 
 
 @dataclass(slots=True)

@@ -17,10 +17,11 @@ from watchfloor.domain.questions.absence import Absence
 from watchfloor.domain.questions.metric import LATENCY
 from watchfloor.domain.questions.question import Course, MetricQuestion, Question, Watched
 from watchfloor.domain.rehearsal import Rehearsal, WouldFire, replay
+from watchfloor.domain.rule_boards import UNHEARD
 from watchfloor.domain.rules import Rule
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.spans import Span, SpanState
-from watchfloor.store import evaluations, readings, settings
+from watchfloor.store import evaluations, policy, readings, settings
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.readings.points import metric_names
 from watchfloor.store.readings.states import spans_between
@@ -48,6 +49,7 @@ async def rehearse(
         raise ValueError("a rehearsal must end after it begins")
     plain = rule.rule if isinstance(rule, EvaluatedRule) else rule
     async with database.transaction() as connection:
+        unheard = (await policy.load(connection, until)).unheard(plain.channels)
         every = await evaluations.watched(connection)
         selected = [each for each in every if plain.selects(each.subject)]
         services = selected[: SERVICES if isinstance(rule, Rule) else rule.condition.asks.most]
@@ -61,12 +63,13 @@ async def rehearse(
             courses = await readings.course(connection, condition.asks, services, moments)
             missing = await _missing(connection, condition.asks, selected, courses)
     left_out = len(selected) - len(services)
+    nobody = (f"It tells {UNHEARD}.",) if unheard else ()
     if isinstance(rule, Rule):
         fired = _fired_by_states(rule, services, spans, until)
-        return Rehearsal(since, until, timedelta(0), fired, len(services), left_out, _STATE_NOTES)
+        return Rehearsal(since, until, timedelta(0), fired, len(services), left_out, (*nobody, *_STATE_NOTES))
     fired = await asyncio.to_thread(_fired_by_values, plain, condition, courses, moments, step)
     seen = sum(any(value is not None for value in each.values) for each in courses)
-    return Rehearsal(since, until, step, fired, seen, left_out, (*missing, *_notes(condition, step)))
+    return Rehearsal(since, until, step, fired, seen, left_out, (*missing, *nobody, *_notes(condition, step)))
 
 
 _STATE_NOTES = (
@@ -107,7 +110,8 @@ def _fired_by_values(
 ) -> tuple[WouldFire, ...]:
     found = []
     for course in courses:
-        for each in replay(condition.threshold, zip(moments, course.values, strict=True), step):
+        began = course.began or [None] * len(moments)
+        for each in replay(condition.threshold, zip(moments, course.values, began, strict=True), step):
             severity = rule.severity or Severity.WARNING
             found.append(
                 WouldFire(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from watchfloor.domain.alert import condition_false
-from watchfloor.operations.raising import subject_key
+from watchfloor.operations.moved import subject_key
 from watchfloor.operations.suppressing import flapping_key
 from watchfloor.operations.transitions import carry_out
 from watchfloor.store import alerts, reach, results

@@ -9,7 +9,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import uuid4
 
-from watchfloor.domain.alert import change_severity, condition_false, condition_true_again, raise_alert
+from watchfloor.domain.alert import (
+    AlertState,
+    change_severity,
+    condition_false,
+    condition_true_again,
+    raise_alert,
+)
 from watchfloor.domain.conditions import Condition
 from watchfloor.domain.judging import Standing
 from watchfloor.domain.questions.question import Reading
@@ -58,11 +64,12 @@ class Firing:
         """The subject of its alert."""
         return alert_key(self.rule.id, self.reading.instance.key)
 
-    @property
-    def severity(self) -> Severity | None:
-        """How severe it is; None where no value says so."""
-        value = self.reading.value
-        if self.condition.threshold.is_critical(value):
+    def severity(self, before: Severity | None = None) -> Severity | None:
+        """How severe it is, where the alert is open and as severe as ``before``; None where no value says so."""
+        value, was = self.reading.value, before is not None and before >= Severity.CRITICAL
+        if value is None and before is not None:
+            return before  # nothing is known: it is as bad as it was
+        if self.condition.threshold.is_critical(value, was):
             return max(Severity.CRITICAL, self.rule.severity or Severity.CRITICAL)
         if self.rule.severity is not None:
             return self.rule.severity
@@ -80,11 +87,19 @@ class Firing:
         return f"{found}; {self.reading.note}" if self.reading.note else found
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An instance that a rule no longer fires for: its service, and when the condition was last true (None: now)."""
+
+    service_id: int | None
+    last_true: datetime | None
+
+
 async def tell(
     connection: Connection,
     rule: int,
     firing: Sequence[Firing],
-    ended: Mapping[str, int | None],
+    ended: Mapping[str, Ended],
     settings: Mapping[str, object],
     now: datetime,
     *,
@@ -92,24 +107,25 @@ async def tell(
 ) -> bool:
     """Raise, correct and resolve the alerts of what fires and of what no longer does; True if one changed.
 
-    ``ended`` holds the instances that no longer fire, with their services. Without ``raising`` no new alert is raised.
+    ``ended`` holds the instances that no longer fire. Without ``raising`` no new alert is raised.
     """
     if not firing and not ended:
         return False
     window = float(settings["alerts.reopen_window"])  # type: ignore[arg-type]
     await reach.lock(connection)
-    over = {alert_key(rule, key): service_id for key, service_id in ended.items()}
+    over = {alert_key(rule, key): each for key, each in ended.items()}
     known: dict[str, list[StoredAlert]] = defaultdict(list)
     subjects = [*(each.key for each in firing), *over]
     for stored in await alerts.lock_by_subject(connection, subjects, now - timedelta(seconds=window)):
         known[stored.subject].append(stored)
-    ids = {each.reading.instance.service_id for each in firing} | set(over.values())
+    ids = {each.reading.instance.service_id for each in firing} | {each.service_id for each in over.values()}
     sights = await reach.sights(connection, {each for each in ids if each is not None})
     causes: dict[int | None, Causes] = {each: causes_of(s, False) for each, s in sights.items()}
     new: list[NewAlert] = []
     changed: list[ChangedAlert] = []
-    for key, service_id in over.items():
-        changed += [_over(each, causes.get(service_id, NO_CAUSES), now) for each in known[key]]
+    for key, end in over.items():
+        why = causes.get(end.service_id, NO_CAUSES)
+        changed += [_over(each, why, end.last_true, now) for each in known[key]]
     for each in firing:
         why = causes.get(each.reading.instance.service_id, NO_CAUSES)
         found = known[each.key]
@@ -122,9 +138,9 @@ async def tell(
     return await carry_out(connection, new, said, now)
 
 
-def _over(stored: StoredAlert, causes: Causes, now: datetime) -> ChangedAlert:
+def _over(stored: StoredAlert, causes: Causes, last_true: datetime | None, now: datetime) -> ChangedAlert:
     alert, first = before_recovery(stored.alert, causes, now)
-    alert, events = condition_false(alert, now)
+    alert, events = condition_false(alert, now, None if last_true is None else min(last_true, now))
     return (
         ChangedAlert(stored, alert, (*first, *events)) if events else ChangedAlert(stored, stored.alert, ())
     )
@@ -134,7 +150,8 @@ def _again(
     stored: StoredAlert, each: Firing, causes: Causes, window: float, now: datetime
 ) -> ChangedAlert | None:
     """What becomes of an alert whose rule still fires, or fires again; None: it is too old, raise another."""
-    severity = each.severity or stored.alert.severity
+    open_ = stored.alert.state is not AlertState.RESOLVED
+    severity = each.severity(stored.alert.severity if open_ else None) or stored.alert.severity
     transition = condition_true_again(stored.alert, now, window, severity)
     if transition is None:
         return None
@@ -146,7 +163,7 @@ def _again(
 
 def _new(each: Firing, causes: Causes, now: datetime) -> NewAlert:
     since, wait = each.standing.since or now, each.condition.threshold.for_s
-    alert, events = raise_alert(each.severity or Severity.WARNING, now, wait, since)
+    alert, events = raise_alert(each.severity() or Severity.WARNING, now, wait, since)
     alert, reasons = put_in(alert, causes, now)
     return NewAlert(
         uuid=uuid4(),

@@ -18,6 +18,7 @@ from watchfloor.operations.retiring import end_services
 from watchfloor.store import audit
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.health import clock
+from watchfloor.store.pauses import book_pauses
 from watchfloor.store.pulse import pulse
 from watchfloor.store.services import lock_definitions, needs_by_name, put_service, retire_service
 from watchfloor.store.written import rename
@@ -51,6 +52,7 @@ async def save_service(
         if before is not None and service.name != was:
             await rename(connection, "services", before.id, service.name)
         await put_service(connection, service_definition(service, "console"), actor.name)
+        await book_pauses(connection, [service.name], await clock(connection))
         old = None if before is None else before.written
         verb = "change" if before else "add"
         line = audit.Line(actor.name, verb, "service", service.name, old, service.written)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from watchfloor.operations.actor import Actor, Refused, may_change
 from watchfloor.store import audit
 from watchfloor.store.database import Database
+from watchfloor.store.health import clock
+from watchfloor.store.pauses import book_pauses
 from watchfloor.store.pulse import pulse
 from watchfloor.store.services import find_service, request_check
 from watchfloor.store.services import set_paused as store_paused
@@ -20,6 +22,7 @@ async def set_paused(database: Database, actor: Actor, service_id: int, paused: 
         if service.paused == paused:
             return False
         await store_paused(connection, service_id, paused)
+        await book_pauses(connection, [service.name], await clock(connection))
         word = "pause" if paused else "resume"
         line = audit.Line(
             actor.name, word, "service", str(service_id), {"paused": service.paused}, {"paused": paused}

@@ -17,8 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, model_validator
 
 from watchfloor.config import base
-from watchfloor.config.fields import Name
-from watchfloor.config.jobs import ZoneName
+from watchfloor.config.fields import Name, ZoneName
 from watchfloor.domain.zones import zone
 from watchfloor.payloads.child import run_child
 from watchfloor.payloads.contract import Attempt, PayloadError

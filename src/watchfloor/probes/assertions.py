@@ -40,7 +40,24 @@ class JsonAssertion(Settings):
             raise ValueError("give a condition: exists, equals, not_equals, contains, above or below")
         if self.steps is None:
             raise ValueError(f"the path {self.path} is malformed; it looks like checks[0].name")
+        if why := self._never():
+            raise ValueError(f"this can never hold: {why}")
         return self
+
+    def _never(self) -> str | None:
+        """Why no value can meet all of it; None when one can."""
+        given = self.model_fields_set
+        if self.exists is False:
+            return None  # met where there is no value
+        if self.above is not None and self.below is not None and self.above >= self.below:
+            return (
+                f"no number is above {self.above:g} and below {self.below:g}; write the lesser one as above"
+            )
+        if "contains" in given and (self.above is not None or self.below is not None):
+            return "contains asks for a text or a list, above and below for a number; leave out one"
+        if "equals" in given and (objection := self._against(self.equals)):
+            return f"equals contradicts the rest ({objection}); leave out one"
+        return None
 
     @cached_property
     def steps(self) -> tuple[str | int, ...] | None:
@@ -60,9 +77,12 @@ class JsonAssertion(Settings):
     def objection(self, document: object) -> str | None:
         """Return what is wrong with the value in ``document``, or None."""
         value = self._value(document)
-        given = self.model_fields_set
         if value is _ABSENT:
             return None if self.exists is False else f"{self.path} is missing"
+        return self._against(value)
+
+    def _against(self, value: object) -> str | None:
+        given = self.model_fields_set
         if self.exists is False:
             return f"{self.path} is there, but should not be"
         number = value if isinstance(value, int | float) and not isinstance(value, bool) else None

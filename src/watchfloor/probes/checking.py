@@ -35,6 +35,10 @@ _WORDS = {
 }
 
 
+_PLAIN = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
+"""What OpenSSL says of an answer to its greeting that is no TLS."""
+
+
 class Fault(Exception):
     """The check is decided, badly: ``summary`` says what is wrong in words for a person.
 
@@ -49,6 +53,14 @@ class Fault(Exception):
         self.summary = summary
         self.status = status
         self.facts = facts or {}
+
+
+class OtherProtocol(Fault):
+    """Something answered that speaks another protocol than was asked for, or none."""
+
+
+SIGN_IN = "; check the credentials"
+"""What to do where a server does not let us in."""
 
 
 class Check:
@@ -91,9 +103,13 @@ class Check:
         latency: float | None = None,
         metrics: Mapping[str, float] = EMPTY,
         facts: Mapping[str, object] = EMPTY,
+        told: Status = Status.OK,
+        slow: tuple[tuple[Status, float], ...] = (),
     ) -> Outcome:
-        """Return the outcome of this check, its summary made safe; ``latency`` is in seconds."""
-        return Outcome(status, safe_line(summary, self.secrets), latency, self.phases, metrics, facts)
+        """Return the outcome of this check, its summary made safe; `Outcome` says what each of these means."""
+        return Outcome(
+            status, safe_line(summary, self.secrets), latency, self.phases, metrics, facts, told, slow
+        )
 
 
 async def conduct(check: Check, timeout: float, work: Coroutine[object, object, Outcome]) -> Outcome:
@@ -112,7 +128,7 @@ async def conduct(check: Check, timeout: float, work: Coroutine[object, object, 
     except OSError as error:
         if limit.expired():
             return check.outcome(Status.FAILING, f"timed out after {seconds(timeout)} while {check.doing}")
-        return check.outcome(blame(error), f"{reason(error)} while {check.doing}")
+        return check.outcome(blame(error), f"{reason(error)} while {check.doing}{_remedy(error)}")
 
 
 def reason(error: OSError) -> str:
@@ -122,6 +138,13 @@ def reason(error: OSError) -> str:
     if error.errno is None:
         return str(error).lower() or type(error).__name__
     return _WORDS.get(error.errno) or os.strerror(error.errno).lower()
+
+
+def _remedy(error: OSError) -> str:
+    """What to do about an error, where one thing is likely."""
+    if isinstance(error, ssl.SSLError) and error.reason in _PLAIN:
+        return "; it does not speak TLS: give its TLS port, or turn TLS off"
+    return ""
 
 
 def blame(error: OSError) -> Status:

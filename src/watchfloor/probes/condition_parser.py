@@ -10,7 +10,8 @@
     operand    = number [unit] | text in quotes | "true" | "false" | "null" | list | pattern
 
 ``json….length`` is the length of a list, an object or a text. A pattern after ``matches`` may go without
-quotes; it then reaches to the end. Everything that can be wrong with a condition is found when it is read.
+quotes; it then reaches to the end. One that takes too much work on an answer leaves the check unknown.
+Everything that can be wrong with a condition is found when it is read, also that it could never hold.
 This module must never evaluate anything as code, nor leave a mistake to be found when a check runs.
 """
 
@@ -25,6 +26,7 @@ from watchfloor.domain.durations import parse_duration
 from watchfloor.domain.outcome import PHASES
 from watchfloor.probes.conditions import ORDER, Comparison, Condition, Sort, Subject
 from watchfloor.probes.pattern import Pattern
+from watchfloor.probes.possible import never
 
 CONDITION_LIMIT = 1000
 """The longest condition, in characters."""
@@ -92,15 +94,19 @@ class _Parser:
         allowed = [each for each in _ALLOWED[subject.sort] if each in _NEGATABLE or not negated]
         if sign.text not in allowed:
             self._complain(f"expected one of {' '.join(allowed)}")
+        operand: object = None
+        place = sign
         if sign.text == "matches":
-            return Comparison(subject, sign.text, negated, self._pattern(sign.at + len(sign.text)))
-        self._take()
-        if sign.text == "exists":
-            return Comparison(subject, sign.text, negated, None)
-        if sign.text == "in":
-            return Comparison(subject, sign.text, negated, self._list(subject))
-        operand = self._operand(subject, sign)
-        return Comparison(subject, sign.text, negated, operand)
+            operand = self._pattern(sign.at + len(sign.text))
+        else:
+            self._take()
+            if sign.text != "exists":
+                place = self._next
+                operand = self._list(subject) if sign.text == "in" else self._operand(subject, sign)
+        comparison = Comparison(subject, sign.text, negated, operand)
+        if why := never(comparison):
+            self._complain(f"this never holds: {why}", place)
+        return comparison
 
     def _subject(self) -> Subject:
         first = self._take()

@@ -9,12 +9,14 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from watchfloor.domain.automaton import Work
 from watchfloor.probes.assertions import contains, same, shown_json
-from watchfloor.probes.pattern import Pattern
+from watchfloor.probes.checking import Fault
+from watchfloor.probes.pattern import CHECK_WORK, Pattern
 from watchfloor.probes.text import seconds
 
 ABSENT = object()
@@ -37,7 +39,10 @@ class Sort(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of an answer. ``latency`` and ``phases`` are in seconds, ``certificate_days`` may be unknown."""
+    """What is known of an answer. ``latency`` and ``phases`` are in seconds, ``certificate_days`` may be unknown.
+
+    ``work`` is what its patterns may still take, all of them together.
+    """
 
     status: int
     latency: float
@@ -48,6 +53,7 @@ class Evidence:
     header: Callable[[str], str | None]
     body: str
     document: object
+    work: Work = field(default_factory=lambda: Work(CHECK_WORK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,26 +103,42 @@ class Comparison:
     negated: bool
     operand: object
 
-    async def holds(self, value: object) -> bool:
-        """Say whether it holds for a value of its subject; a missing one meets only that it not exist."""
+    async def holds(self, value: object, work: Work) -> bool:
+        """Say whether it holds for a value of its subject; a missing one meets only that it not exist.
+
+        Raises `Fault` when a pattern takes more than is left of ``work``.
+        """
+        if isinstance(self.operand, Pattern) and isinstance(value, str):
+            return await self.operand.found_in(value[: 64 * 1024], work) != self.negated
+        return self.agrees(value)
+
+    def agrees(self, value: object) -> bool:
+        """Say whether it holds for a value, unless that takes a search for a pattern."""
         if self.operator == "exists":
             return (value is not ABSENT) != self.negated
         if value is ABSENT:
             return False
-        return await self._holds(value) != self.negated
+        return self._agrees(value) != self.negated
 
-    async def _holds(self, value: object) -> bool:
+    def _agrees(self, value: object) -> bool:
         operand = self.operand
         if self.operator in ORDER:
             number = _number(value)
             return number is not None and ORDER[self.operator](number, float(operand))  # type: ignore[arg-type]
         if isinstance(operand, Pattern):
-            return isinstance(value, str) and await operand.found_in(value[: 64 * 1024])
+            return False  # this is no text
         if isinstance(operand, tuple):
             return any(self._equal(value, each) for each in operand)
         if self.operator == "contains":
             return contains(value, operand)
         return self._equal(value, operand) == (self.operator == "==")
+
+    def slow_by(self, value: object) -> float | None:
+        """By how many seconds a duration is above what it must be below; None for everything else."""
+        below = self.operator.startswith(">" if self.negated else "<")
+        if not below or self.subject.sort is not Sort.DURATION or not isinstance(value, float):
+            return None
+        return max(0.0, value - float(self.operand))  # type: ignore[arg-type]  # the operand of an order is a number
 
     def _equal(self, value: object, wanted: object) -> bool:
         if self.subject.sort is Sort.TEXT and isinstance(wanted, float):
@@ -141,14 +163,28 @@ class Condition:
         subjects = [comparison.subject for comparison in self.comparisons]
         return frozenset(str(each.path[0]).lower().encode() for each in subjects if each.name == "header")
 
+    def slow_by(self, evidence: Evidence) -> float | None:
+        """By how many seconds an answer came too late for a condition that failed; None where time is not why."""
+        by = [each.slow_by(each.subject.value(evidence)) for each in self.comparisons]
+        return min((each for each in by if each is not None), default=None)
+
     async def objection(self, evidence: Evidence) -> str | None:
-        """Return the condition and what was found instead; None when it holds."""
+        """Return the condition and what was found instead; None when it holds.
+
+        Raises `Fault` when that cannot be known, because a pattern took too much work.
+        """
         found: list[str] = []
+        undecided: Fault | None = None
         for comparison in self.comparisons:
             value = comparison.subject.value(evidence)
-            if await comparison.holds(value):
-                return None
+            try:
+                if await comparison.holds(value, evidence.work):
+                    return None
+            except Fault as fault:
+                undecided = undecided or fault  # another one may still hold
             found.append(comparison.subject.shown(value))
+        if undecided is not None:
+            raise undecided
         return f"{self.source} failed: {', '.join(dict.fromkeys(found))}"
 
 

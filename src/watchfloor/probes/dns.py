@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from functools import cached_property
 from time import perf_counter
 from typing import Annotated, Literal
 
@@ -16,21 +17,31 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdata
 import dns.rdatatype
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from watchfloor.config.fields import InWords
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.probes import resolve
 from watchfloor.probes.checking import Check, Fault, conduct
+from watchfloor.probes.dns_records import (
+    EXPECTED_LIMIT,
+    Expected,
+    Meaning,
+    expected,
+    listed,
+    meaning,
+    objections,
+)
 from watchfloor.probes.findings import Findings
-from watchfloor.probes.net import Host, Port, place, ready
+from watchfloor.probes.net import Host, Port, lookup, place, ready
 from watchfloor.probes.peer import Peer, TlsSettings
 
 FORGERIES = 20
 """After so many datagrams that do not answer our question, something is wrong with the network."""
 ANSWERS = 50
-"""How many answers are kept as facts."""
+"""How many answers are kept as facts; all of them are compared."""
 
 Type = Literal[
     "A", "AAAA", "CAA", "CNAME", "DNSKEY", "DS", "HTTPS", "MX", "NAPTR", "NS", "PTR", "SOA", "SRV", "SSHFP",
@@ -47,6 +58,12 @@ def _is_name(text: str) -> str:
     return text
 
 
+def _is_record(text: str, info: ValidationInfo) -> str:
+    if kind := info.data.get("type"):  # it has been complained of already if it is none
+        expected(kind, text)
+    return text
+
+
 class Settings(TlsSettings):
     """A question to a name server and what the answer must be."""
 
@@ -59,16 +76,40 @@ class Settings(TlsSettings):
     )
     port: Port | None = Field(None, description="Its port; 53, or 853 over TLS, if left out.")
     transport: Literal["udp", "tcp", "tls"] = Field("udp", description="How it is asked.")
-    expect: list[Annotated[str, Field(min_length=1, max_length=1000)]] = Field(
+    expect: list[
+        Annotated[
+            str,
+            Field(min_length=1, max_length=EXPECTED_LIMIT),
+            AfterValidator(_is_record),
+            InWords("a record of that type, as a zone file writes it"),
+        ]
+    ] = Field(
         [],
         max_length=50,
-        description="Answers there must be, as a zone file writes them: `192.0.2.1`, `10 mail.example.com`.",
+        description="Answers there must be, as a zone file writes them: `192.0.2.1`, `10 mail.example.com`. "
+        "Capitals and the final dot of names do not matter. A TXT record is compared letter by letter, its strings "
+        "joined; of a SOA record the first parts suffice, and `*` stands for any.",
     )
-    exact: bool = Field(False, description="Whether there must be no other answers.")
+    exact: bool = Field(False, description="Whether there must be no answers beside those of `expect`.")
     code: Code = Field("NOERROR", description="How the server must answer; NXDOMAIN: there is no such name.")
     dnssec: bool = Field(
         False, description="Whether the name server must have verified the answer's signatures (flag AD)."
     )
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Settings:
+        if self.expect and self.code != "NOERROR":
+            raise ValueError(f"an answer {self.code} holds no records; leave expect out, or code")
+        if self.exact and not self.expect:
+            raise ValueError(
+                "exact allows no answers beside those of expect, and there are none; give expect"
+            )
+        return self
+
+    @cached_property
+    def expected(self) -> tuple[Expected, ...]:
+        """The answers there must be, as they are compared."""
+        return tuple(expected(self.type, text) for text in self.expect)
 
 
 async def probe(settings: Settings, timeout: float) -> Outcome:
@@ -98,21 +139,18 @@ async def _ask(settings: Settings, check: Check, timeout: float) -> Outcome:
 async def _by_datagram(
     check: Check, question: dns.message.Message, host: str, port: int
 ) -> dns.message.Message:
-    began = perf_counter()
-    check.doing = f"resolving {host}"
-    address = (await resolve.current().addresses(host))[0]
-    began = check.spent("dns", began)
+    address = (await lookup(check, host))[0]
     check.doing = f"waiting for an answer from {place(host, port)}"
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     # Not an endpoint of the loop: cancelled while it opens one, uvloop would leave its socket behind.
     with socket.socket(family, socket.SOCK_DGRAM) as asked:
         asked.setblocking(False)
         asked.connect((address, port))
+        began = perf_counter()
         asked.send(question.to_wire())
-        try:
-            return await _heard(asked, question)
-        finally:
-            check.spent("first_byte", began)
+        answer = await _heard(asked, question)
+        check.spent("first_byte", began)
+        return answer
 
 
 async def _heard(asked: socket.socket, question: dns.message.Message) -> dns.message.Message:
@@ -155,32 +193,31 @@ def _judge(settings: Settings, check: Check, peer: Peer, answer: dns.message.Mes
     code = check.clean(dns.rcode.to_text(answer.rcode()), 20)
     wanted = dns.rdatatype.from_text(settings.type)
     sets = [each for each in answer.answer if each.rdtype == wanted]
-    found = sorted(check.clean(record.to_text(), 300) for each in sets for record in list(each)[:ANSWERS])[
-        :ANSWERS
-    ]
+    records = [record for each in sets for record in each]
+    meanings = [meaning(record) for record in records]
+    shown = sorted(check.clean(record.to_text(), 300) for record in records[:ANSWERS])
     verified = bool(answer.flags & dns.flags.AD)
     if code != settings.code:
         words = "there is no such name" if code == "NXDOMAIN" else f"the server answers {code}"
         findings.add(Status.FAILING, f"{words}, expected {settings.code}")
-    elif code == "NOERROR" and not found:
+    elif code == "NOERROR" and not records:
         findings.add(Status.FAILING, f"it has no {settings.type} record")
-    has, wants = {_plain(text): text for text in found}, {_plain(text): text for text in settings.expect}
-    if missing := [text for plain, text in wants.items() if plain not in has]:
-        findings.add(Status.FAILING, f"the answer lacks {', '.join(missing)}")
-    if settings.exact and (more := [text for plain, text in has.items() if plain not in wants]):
-        findings.add(Status.FAILING, f"the answer also holds {', '.join(more)}")
+    if missing := objections(settings.type, settings.expected, meanings):
+        findings.add(Status.FAILING, f"the answer lacks {listed(missing)}")
+    if settings.exact and (more := _unasked(settings, check, records, meanings)):
+        findings.add(Status.FAILING, f"the answer also holds {listed(more)}")
     if settings.dnssec and not verified:
         findings.add(Status.FAILING, "the answer was not verified (no AD flag)")
     ttl = min((each.ttl for each in sets), default=0)
-    shown = found[0] if len(found) == 1 else f"{len(found)} records"
+    head = shown[0] if len(records) == 1 else f"{len(records)} records"
     return findings.outcome(
-        f"{settings.domain} {settings.type} is {check.clean(shown, 60)}",
+        f"{settings.domain} {settings.type} is {check.clean(head, 60)}",
         speed=settings,
-        metrics={"answers": float(len(found)), "ttl_seconds": float(ttl)}
+        metrics={"answers": float(len(records)), "ttl_seconds": float(ttl)}
         | peer.judge_certificate(findings, 0),
         facts={
             **peer.facts,
-            "answers": found,
+            "answers": shown,
             "verified": verified,
             "code": check.clean(code, 20),
             "server": peer.where,
@@ -188,6 +225,12 @@ def _judge(settings: Settings, check: Check, peer: Peer, answer: dns.message.Mes
     )
 
 
-def _plain(text: str) -> str:
-    """A record as it is compared: without quotes, final dots and capitals."""
-    return " ".join(word.strip('"').rstrip(".").lower() for word in text.split())
+def _unasked(
+    settings: Settings, check: Check, records: list[dns.rdata.Rdata], meanings: list[Meaning]
+) -> list[str]:
+    """The records that are none of the expected ones."""
+    return sorted(
+        check.clean(record.to_text(), 60)
+        for record, has in zip(records, meanings, strict=True)
+        if not any(each.is_met_by(has) for each in settings.expected)
+    )

@@ -13,8 +13,10 @@ from watchfloor.probes.text import seconds
 class Findings:
     """Collects findings of one check and makes its outcome."""
 
-    def __init__(self, check: Check) -> None:
+    def __init__(self, check: Check, *, heard: bool = True) -> None:
+        """``heard``: the target says itself what is found; False where it follows from what did not come in time."""
         self.status = Status.OK
+        self._heard = heard
         self._words: list[str] = []
         self._check = check
 
@@ -42,11 +44,16 @@ class Findings:
         Without ``speed`` nothing was measured.
         """
         latency = None
+        slow_by: tuple[tuple[Status, float], ...] = ()
+        told = self.status if self._heard else Status.OK
         if speed is not None:
             latency = self._check.latency
             status, slow = speed.slowness(latency)
+            slow_by = speed.passed(latency)
             if slow:
                 self.add(status, slow)
             head = f"{head} in {seconds(latency)}"
         summary = f"{head}: {'; '.join(self._words)}" if self._words else head
-        return self._check.outcome(self.status, summary, latency=latency, metrics=metrics, facts=facts)
+        return self._check.outcome(
+            self.status, summary, latency=latency, metrics=metrics, facts=facts, told=told, slow=slow_by
+        )

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from watchfloor import __version__
 from watchfloor.domain.outcome import Outcome, Status
-from watchfloor.probes.checking import Check, Fault, conduct
+from watchfloor.probes.checking import Check, Fault, OtherProtocol, conduct
 from watchfloor.probes.findings import Findings
 from watchfloor.probes.peer import Peer, PeerSettings
 from watchfloor.probes.talk import Talk
@@ -120,7 +120,7 @@ async def _reply(connection: h2.connection.H2Connection, check: Check, talk: Tal
             _take_in(connection.receive_data(data), reply, check)
             talk.say(connection.data_to_send())
         except h2.exceptions.H2Error:
-            raise Fault("something answered, but not in HTTP/2") from None
+            raise OtherProtocol("something answered, but not in HTTP/2") from None
     return reply
 
 
@@ -153,6 +153,6 @@ def _state(check: Check, reply: Reply) -> str:
         raise Fault(f"{words}{': ' + said if said else ''}")
     message = reply.body[5:]
     if reply.body[:1] != b"\0" or len(message) != int.from_bytes(reply.body[1:5], "big"):
-        raise Fault("the answer is no message of gRPC")
+        raise OtherProtocol("the answer is no message of gRPC")
     # One number in field 1; left out when it is zero.
     return _STATES.get(message[1] if message[:1] == b"\x08" and len(message) == 2 else 0, "UNKNOWN")

@@ -12,8 +12,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from watchfloor.config.base import Settings as BaseSettings
-from watchfloor.config.fields import DurationField, Seconds
-from watchfloor.config.jobs import CronText, ZoneName
+from watchfloor.config.fields import DurationField, Seconds, ZoneName
+from watchfloor.config.jobs import CronText
 from watchfloor.domain.heartbeats import Plan
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.domain.schedules import Schedule, next_fire

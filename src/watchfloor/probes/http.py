@@ -8,26 +8,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
-from time import perf_counter, time
+from functools import cached_property, lru_cache
+from time import perf_counter
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from watchfloor.config.fields import InWords
-from watchfloor.domain.outcome import Outcome, Status
+from watchfloor.domain.outcome import Outcome
 from watchfloor.probes import certificate, target
-from watchfloor.probes.assertions import JsonAssertion, as_text, parsed_json
-from watchfloor.probes.checking import EMPTY, Check, Fault, conduct
+from watchfloor.probes.assertions import JsonAssertion
+from watchfloor.probes.checking import Check, Fault, conduct
 from watchfloor.probes.condition_parser import parse as parse_condition
-from watchfloor.probes.conditions import ABSENT, Condition, Evidence
-from watchfloor.probes.exchange import Exchange, decompressed
+from watchfloor.probes.conditions import Condition
+from watchfloor.probes.exchange import Exchange
+from watchfloor.probes.http_verdict import judge
 from watchfloor.probes.limits import TimedSettings
 from watchfloor.probes.net import Host, connect, place
 from watchfloor.probes.pattern import Pattern
+from watchfloor.probes.possible import BODY_LIMIT, BOUNDS, REDIRECT_LIMIT, Bounds, contradiction
 from watchfloor.probes.secure import connect_tls
 from watchfloor.probes.target import Target
-from watchfloor.probes.text import days, seconds, size, spoken_secrets
+from watchfloor.probes.text import spoken_secrets
 from watchfloor.probes.tls_layer import TlsLayer
 
 MIB = 1024 * 1024
@@ -127,10 +129,10 @@ class Settings(TimedSettings):
     max_body: int = Field(
         MIB,
         ge=1024,
-        le=8 * MIB,
+        le=BODY_LIMIT,
         description="How much of the body is read, in bytes. What follows is not looked at.",
     )
-    max_redirects: int = Field(5, ge=0, le=20, description="How many redirects are followed.")
+    max_redirects: int = Field(5, ge=0, le=REDIRECT_LIMIT, description="How many redirects are followed.")
     verify: bool = Field(True, description="Whether the server must prove its identity (HTTPS).")
     ca_file: str | None = Field(
         None, description="A PEM file of authorities to trust instead of the system's (HTTPS)."
@@ -142,10 +144,50 @@ class Settings(TimedSettings):
         14, ge=0, le=3650, description="Degraded when the certificate expires within this many days (HTTPS)."
     )
 
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Settings:
+        conditions = [parse_condition(source) for source in self.conditions]
+        if conditions and (why := contradiction(conditions, _bounds(self))):
+            raise ValueError(why)
+        for banned in self.body_not_contains:
+            if any(banned in wanted for wanted in self.body_contains):
+                raise ValueError(
+                    "what body_contains asks for holds what body_not_contains bans; leave out one"
+                )
+        return self
+
     @cached_property
     def plan(self) -> _Plan:
         """What follows from the settings once and for all; the hot path only looks it up."""
         return _Plan.of(self)
+
+
+def _bounds(settings: Settings) -> dict[str, Bounds]:
+    """What an answer to these settings can be, narrower than what any answer can be."""
+    accepted = _accepted(tuple(settings.expect_status))
+    kept = not settings.max_redirects
+    usual = "expect_status" not in settings.model_fields_set
+
+    def comes(status: float) -> bool:
+        followed = status in _REDIRECTS and status not in accepted and not kept
+        return not followed and (usual or status in accepted)
+
+    most = 0 if settings.method == "HEAD" else settings.max_body
+    return {
+        "status": BOUNDS["status"]._replace(
+            allows=comes,
+            words="a redirect is followed unless expect_status lists it or max_redirects is 0"
+            if usual
+            else "expect_status does not accept it; leave out one of them",
+        ),
+        "size": BOUNDS["size"]._replace(
+            most=most,
+            words="the answer to HEAD has no body" if not most else f"max_body is {most}; raise it",
+        ),
+        "redirects": BOUNDS["redirects"]._replace(
+            most=settings.max_redirects, words=f"max_redirects is {settings.max_redirects}; raise it"
+        ),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +264,7 @@ async def _request(settings: Settings, check: Check, timeout: float) -> Outcome:
     facts = _facts(check, answer, seen)
     if len(visited) > 1:
         facts |= {"redirects": len(visited) - 1, "final_url": where.shown, "downgraded": downgraded}
-    return await _judge(settings, check, answer, seen, latency, facts)
+    return await judge(settings, check, answer, seen, latency, facts)
 
 
 async def _ask(
@@ -290,97 +332,3 @@ def _facts(check: Check, answer: Exchange, layer: TlsLayer | None) -> dict[str, 
     if layer is not None:
         facts["certificate"] = certificate.session_facts(layer.tls)
     return facts
-
-
-async def _judge(
-    settings: Settings,
-    check: Check,
-    answer: Exchange,
-    layer: TlsLayer | None,
-    latency: float,
-    facts: dict[str, object],
-) -> Outcome:
-    """Hold the answer against the settings; the worst finding decides, all of them are named."""
-    plan = settings.plan
-    words: list[str] = []
-    status, slow = settings.slowness(latency)
-    shown = certificate.of_session(layer.tls) if layer is not None else None
-    left = shown.days_left(time()) if shown else None
-    refused = plan.judges_status and answer.status not in plan.accepted
-    if refused:
-        status = Status.FAILING
-        wanted = ", ".join(str(entry) for entry in settings.expect_status)
-        words.append(f"expected {wanted}")
-    elif (plan.reads_body or plan.conditions) and (
-        objections := await _objections(settings, check, answer, latency, left, facts)
-    ):
-        status = Status.FAILING
-        words += objections
-    if slow:
-        words.append(slow)
-    metrics = EMPTY
-    if left is not None:
-        metrics = {"certificate_days_left": left}
-        if left < settings.certificate_warn_days:
-            status = max(status, Status.DEGRADED)
-            words.append(f"certificate {'expires in ' + days(left) if left > 0 else 'has expired'}")
-    if facts.get("downgraded"):
-        words.append("redirected from https to plain http")
-    head = f"{answer.status} in {seconds(latency)}"
-    if refused and (phrase := check.clean(answer.phrase, 40)):
-        head = f"{answer.status} {phrase} in {seconds(latency)}"
-    summary = f"{head}: {'; '.join(words)}" if words else head
-    return check.outcome(status, summary, latency=latency, metrics=metrics, facts=facts)
-
-
-async def _objections(
-    settings: Settings,
-    check: Check,
-    answer: Exchange,
-    latency: float,
-    certificate_days: float | None,
-    facts: dict[str, object],
-) -> list[str]:
-    """Return what the answer lacks or holds against the settings, in the order of the settings."""
-    body = answer.body
-    if body and (encoding := answer.headers.get(b"content-encoding")):
-        body = decompressed(body, encoding, settings.max_body)
-    found: list[str] = []
-    text = as_text(body, answer.headers.get(b"content-type", b""))
-    found += [f"the body lacks {wanted!r}" for wanted in settings.body_contains if wanted not in text]
-    found += [f"the body holds {banned!r}" for banned in settings.body_not_contains if banned in text]
-    conditions = settings.plan.conditions
-    pattern = settings.plan.pattern
-    if pattern is not None and not await pattern.found_in(text[: 64 * 1024]):
-        found.append(f"the body does not match {pattern.source!r}")
-    document: object = ABSENT
-    if settings.body_json or any(condition.speaks_of("json") for condition in conditions):
-        document, problem = parsed_json(body)
-        if problem:
-            found.append(problem)
-            document = ABSENT
-        else:
-            said = (demand.objection(document) for demand in settings.body_json)
-            found += [check.clean(objection, 160) for objection in said if objection]
-    evidence = Evidence(
-        status=answer.status,
-        latency=latency,
-        size=answer.length,
-        redirects=int(str(facts.get("redirects", 0))),
-        certificate_days=certificate_days,
-        phases=check.phases,
-        header=partial(_header, answer),
-        body=text,
-        document=document,
-    )
-    for condition in conditions:
-        if objection := await condition.objection(evidence):
-            found.append(check.clean(objection, 160))
-    if found and answer.cut and settings.plan.reads_body:
-        found.append(f"only the first {size(settings.max_body)} of the body were read")
-    return found
-
-
-def _header(answer: Exchange, name: str) -> str | None:
-    value = answer.headers.get(name.lower().encode())
-    return None if value is None else value.decode("utf-8", "replace")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from watchfloor.domain.outcome import Outcome, Status
-from watchfloor.probes.checking import Check, Fault, conduct
+from watchfloor.probes.checking import SIGN_IN, Check, Fault, OtherProtocol, conduct
 from watchfloor.probes.findings import Findings
 from watchfloor.probes.net import Port
 from watchfloor.probes.peer import LoginSettings, Peer
@@ -84,7 +84,7 @@ async def _sign_in(settings: Settings, check: Check, talk: Talk) -> None:
     login = f"\0{settings.username}\0{settings.secret}".encode("utf-8", "replace")
     answer = _Reader(await _request(talk, _SASL_AUTHENTICATE, struct.pack(">i", len(login)) + login))
     if answer.number(2):
-        raise Fault(f"Kafka refuses the sign-in: {check.clean(answer.text(), 120)}")
+        raise Fault(f"Kafka refuses the sign-in: {check.clean(answer.text(), 90)}{SIGN_IN}")
 
 
 async def _request(talk: Talk, api: tuple[int, int], body: bytes) -> bytes:
@@ -93,7 +93,7 @@ async def _request(talk: Talk, api: tuple[int, int], body: bytes) -> bytes:
     talk.say(struct.pack(">i", len(packet)) + packet)
     length, correlation = struct.unpack(">ii", await talk.exactly(8))
     if not 4 <= length <= UNREAD_LIMIT or correlation != 1:
-        raise Fault(f"not an answer of Kafka of at most {size(UNREAD_LIMIT)}")
+        raise OtherProtocol(f"not an answer of Kafka of at most {size(UNREAD_LIMIT)}")
     return await talk.exactly(length - 4)
 
 
@@ -179,13 +179,13 @@ class _Reader:
         """The number of elements of an array, each of which takes ``least`` bytes or more."""
         count = max(0, self.number(4))
         if count * least > len(self._data) - self._at:
-            raise Fault("something answered, but not as Kafka would")
+            raise OtherProtocol("something answered, but not as Kafka would")
         return count
 
     def _take(self, width: int) -> bytes:
         end = self._at + width
         if end > len(self._data):
-            raise Fault("something answered, but not as Kafka would")
+            raise OtherProtocol("something answered, but not as Kafka would")
         taken, self._at = self._data[self._at : end], end
         return taken
 

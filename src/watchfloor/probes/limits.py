@@ -54,3 +54,8 @@ class TimedSettings(Settings):
         if self.degraded_after is not None and latency > self.degraded_after:
             return Status.DEGRADED, f"took {seconds(latency)}, limit {seconds(self.degraded_after)}"
         return Status.OK, ""
+
+    def passed(self, latency: float) -> tuple[tuple[Status, float], ...]:
+        """Return every limit that a latency passed, as what it stands for and by how many seconds."""
+        limits = ((Status.DEGRADED, self.degraded_after), (Status.FAILING, self.failing_after))
+        return tuple((status, latency - limit) for status, limit in limits if limit and latency > limit)

@@ -12,7 +12,7 @@ import struct
 from pydantic import Field
 
 from watchfloor.domain.outcome import Outcome
-from watchfloor.probes.checking import Check, Fault, conduct
+from watchfloor.probes.checking import SIGN_IN, Check, Fault, OtherProtocol, conduct
 from watchfloor.probes.findings import Findings
 from watchfloor.probes.net import Port
 from watchfloor.probes.peer import LoginSettings, Peer
@@ -50,7 +50,8 @@ async def _ask(settings: Settings, check: Check, timeout: float) -> Outcome:
         talk.say(_connect(settings))
         code = (await _packet(check, talk, _CONNACK, 2))[1]
         if code:
-            raise Fault(f"the broker at {peer.where} refuses: {_REFUSALS.get(code, f'code {code}')}")
+            remedy = SIGN_IN if code == 5 else ""
+            raise Fault(f"the broker at {peer.where} refuses: {_REFUSALS.get(code, f'code {code}')}{remedy}")
         check.doing = f"waiting for the answer to a ping from {peer.where}"
         talk.say(_PINGREQ)
         await _packet(check, talk, _PINGRESP, 0)
@@ -92,5 +93,5 @@ async def _packet(check: Check, talk: Talk, kind: int, length: int) -> bytes:
     """Return the body of the next packet. Raises `Fault` when it is not of the kind and length expected."""
     head = await talk.exactly(2)
     if head != bytes((kind, length)):
-        raise Fault(f"not an answer of an MQTT broker: {check.clean(head.hex(' '))}")
+        raise OtherProtocol(f"not an answer of an MQTT broker: {check.clean(head.hex(' '))}")
     return await talk.exactly(length)

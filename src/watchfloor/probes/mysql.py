@@ -13,7 +13,7 @@ from time import perf_counter
 from pydantic import Field
 
 from watchfloor.domain.outcome import Outcome, Status
-from watchfloor.probes.checking import Check, Fault, conduct
+from watchfloor.probes.checking import Check, Fault, OtherProtocol, conduct
 from watchfloor.probes.comparison import as_number
 from watchfloor.probes.findings import Findings
 from watchfloor.probes.limits import Limits
@@ -78,7 +78,7 @@ async def signed_in(
             await session.ask("SET SESSION TRANSACTION READ ONLY")
             yield session, peer
         except Fault as fault:
-            raise Fault(f"MySQL at {peer.where}: {fault.summary}", fault.status) from None
+            raise type(fault)(f"MySQL at {peer.where}: {fault.summary}", fault.status) from None
         session.say_goodbye()
 
 
@@ -123,7 +123,7 @@ def _judge(
     settings: Settings, check: Check, peer: Peer, version: str, findings: Findings, metrics: dict[str, float]
 ) -> Outcome:
     if "connections_used" not in metrics or metrics.get("connections_max", 0) < 1:
-        raise Fault("something answered, but not as MySQL would")
+        raise OtherProtocol("something answered, but not as MySQL would")
     used, most = metrics["connections_used"], metrics["connections_max"]
     metrics["connections_used_percent"] = percent = 100 * used / most
     findings.limit(settings.connections, percent, "connections {:.0f} % used (limit {:g} %)")

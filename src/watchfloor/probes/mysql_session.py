@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from functools import reduce
 
 from watchfloor.probes.answer import ROW_LIMIT, Answer
-from watchfloor.probes.checking import Check, Fault
+from watchfloor.probes.checking import SIGN_IN, Check, Fault, OtherProtocol
 from watchfloor.probes.talk import Talk
 from watchfloor.probes.text import size
 
@@ -24,6 +24,9 @@ _LONG_PASSWORD, _WITH_DB, _PROTOCOL_41, _TLS, _SECURE, _PLUGIN = 0x1, 0x8, 0x200
 _OK, _MORE, _OLD_END, _ERROR, _LOCAL_INFILE = 0x00, 0x01, 0xFE, 0xFF, 0xFB
 _FAST_OK, _FULL = 3, 4
 _UTF8MB4 = 45
+
+
+_ACCESS_DENIED = (1045).to_bytes(2, "little")
 
 
 class Session:
@@ -79,7 +82,7 @@ class Session:
             raise Fault("the server asks for a file of this machine, which it does not get")
         columns = _Reader(bytes((kind,)) + first.rest()).length()
         if columns > 4096:
-            raise Fault("something answered, but not as MySQL would")
+            raise OtherProtocol("something answered, but not as MySQL would")
         answer = Answer(columns=[_column(await self._packet()) for _ in range(columns)])
         _require(_is_end(await self._packet()))
         while not _is_end(packet := await self._packet()):
@@ -121,7 +124,7 @@ class Session:
                 self._send(password.encode("utf-8", "replace") + b"\0")
             elif kind != _MORE or packet[1:] != bytes((_FAST_OK,)):
                 break
-        raise Fault("something answered, but not as MySQL would")
+        raise OtherProtocol("something answered, but not as MySQL would")
 
     def _send(self, payload: bytes) -> None:
         self._talk.say(len(payload).to_bytes(3, "little") + bytes((self._sequence & 255,)) + payload)
@@ -132,14 +135,14 @@ class Session:
         head = await self._talk.exactly(4)
         length = int.from_bytes(head[:3], "little")
         if not 0 < length <= ANSWER_LIMIT or head[3] != self._sequence & 255:
-            raise Fault(f"not a packet of MySQL of at most {size(ANSWER_LIMIT)}")
+            raise OtherProtocol(f"not a packet of MySQL of at most {size(ANSWER_LIMIT)}")
         self._sequence += 1
         packet = await self._talk.exactly(length)
         if packet[0] == _ERROR:
             said = packet[3:]
-            raise Fault(
-                self._check.clean(said[6:] if said[:1] == b"#" else said, 160) or "an error without words"
-            )
+            words = self._check.clean(said[6:] if said[:1] == b"#" else said, 120)
+            remedy = SIGN_IN if packet[1:3] == _ACCESS_DENIED else ""
+            raise Fault((words or "an error without words") + remedy)
         return packet
 
 
@@ -184,7 +187,7 @@ class _Reader:
 
 def _require(right: bool) -> None:
     if not right:
-        raise Fault("something answered, but not as MySQL would")
+        raise OtherProtocol("something answered, but not as MySQL would")
 
 
 def _is_end(packet: bytes) -> bool:

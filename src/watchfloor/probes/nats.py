@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from watchfloor import __version__
 from watchfloor.domain.outcome import Outcome, Status
-from watchfloor.probes.checking import Check, Fault, conduct
+from watchfloor.probes.checking import SIGN_IN, Check, Fault, OtherProtocol, conduct
 from watchfloor.probes.findings import Findings
 from watchfloor.probes.net import Port
 from watchfloor.probes.peer import LoginSettings, Peer
@@ -85,7 +85,7 @@ def _greeting(check: Check, line: bytes) -> dict[str, object]:
     except (ValueError, RecursionError):
         info = None
     if not isinstance(info, dict):
-        raise Fault(f"not the greeting of a NATS server: {check.clean(line, 60)}")
+        raise OtherProtocol(f"not the greeting of a NATS server: {check.clean(line, 60)}")
     return info
 
 
@@ -115,7 +115,8 @@ async def _pong(check: Check, talk: Talk) -> None:
         if verb == b"PING":
             talk.say(b"PONG\r\n")
         elif verb == b"-ERR":
-            raise Fault(f"NATS refuses: {check.clean(line[5:], 120)}")
+            remedy = SIGN_IN if b"auth" in line.lower() else ""
+            raise Fault(f"NATS refuses: {check.clean(line[5:], 90)}{remedy}")
         elif verb not in (b"+OK", b"INFO"):
-            raise Fault(f"not an answer of a NATS server: {check.clean(line, 60)}")
+            raise OtherProtocol(f"not an answer of a NATS server: {check.clean(line, 60)}")
     raise Fault("no PONG in the first ten answers")

@@ -48,13 +48,11 @@ async def connect(check: Check, host: str, port: int, timeout: float, factory: C
     """Connect to ``host`` and return the protocol made by ``factory``, connected.
 
     Addresses are tried in order, IPv4 first, each with a fair share of what is left of ``timeout``, the
-    seconds the whole check may take. Records the phases dns and connect. Raises `Fault` when the name has no
-    address, and `OSError` of the last address when none accepts.
+    seconds the whole check may take. Records the phases connect and, of a name, dns. Raises `Fault`
+    when the name has no address, and `OSError` of the last address when none accepts.
     """
-    began = perf_counter()
-    check.doing = f"resolving {host}"
-    addresses = await resolve.current().addresses(host)
-    resolved = check.spent("dns", began)
+    addresses = await lookup(check, host)
+    resolved = perf_counter()
     check.doing = f"connecting to {place(host, port)}"
     loop = asyncio.get_running_loop()
     try:
@@ -68,6 +66,20 @@ async def connect(check: Check, host: str, port: int, timeout: float, factory: C
         return (await loop.create_connection(factory, addresses[-1], port))[1]
     finally:
         check.spent("connect", resolved)
+
+
+async def lookup(check: Check, host: str) -> resolve.Addresses:
+    """Return the addresses of ``host``; records the phase dns, which a literal address does not have.
+
+    Raises `Fault` when there are none.
+    """
+    if address := resolve.literal(host):
+        return address
+    check.doing = f"resolving {host}"
+    began = perf_counter()
+    addresses = await resolve.current().addresses(host)
+    check.spent("dns", began)
+    return addresses
 
 
 def place(host: str, port: int | str) -> str:

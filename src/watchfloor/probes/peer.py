@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr
 
 from watchfloor.domain.outcome import Status
 from watchfloor.probes import certificate
-from watchfloor.probes.checking import Check
+from watchfloor.probes.checking import Check, Fault, OtherProtocol, reason
 from watchfloor.probes.findings import Findings
 from watchfloor.probes.limits import TimedSettings
 from watchfloor.probes.net import Host, Port, connect, place
@@ -22,6 +22,9 @@ from watchfloor.probes.secure import connect_tls, shake_hands
 from watchfloor.probes.talk import Talk
 from watchfloor.probes.text import days
 from watchfloor.probes.tls_layer import TlsLayer, client_context
+
+_TLS_ALERT = b"\x15\x03"
+"""How a server begins that waits for TLS and hears something else (RFC 8446, 5.1 and 6)."""
 
 
 class TlsSettings(TimedSettings):
@@ -105,9 +108,27 @@ class Peer:
         try:
             talk.begin()
             yield talk
+        except (Fault, ConnectionError) as error:
+            raise self._told(error, talk) from None
         finally:
             talk.measure()
             talk.close()
+
+    def _told(self, error: Fault | ConnectionError, talk: Talk) -> Fault | ConnectionError:
+        """The same with the place and, where it is likely, what to do about it."""
+        if not self._tls and talk.opening.startswith(_TLS_ALERT):
+            return Fault(
+                f"{self.where} speaks TLS, and was spoken to without; turn TLS on, or give its plain port"
+            )
+        if not isinstance(error, Fault):
+            if self._tls or talk.opening:
+                return error
+            # Many servers that want TLS hang up without a word.
+            return Fault(f"{reason(error)} while {self._check.doing}; it may want TLS: check port and TLS")
+        words = error.summary if self.where in error.summary else f"{self.where}: {error.summary}"
+        if isinstance(error, OtherProtocol):
+            words += "; check host and port"
+        return Fault(words, error.status, error.facts)
 
     async def start_tls(self, talk: Talk) -> None:
         """Go over to TLS in the middle of a conversation. Raises `Fault` or `OSError` when that fails."""

@@ -69,7 +69,7 @@ async def _ping(settings: Settings, check: Check, timeout: float) -> Outcome:
 
 
 def _judge(settings: Settings, check: Check, address: str, took: list[float]) -> Outcome:
-    findings = Findings(check)
+    findings = Findings(check, heard=False)
     lost = 100.0 * (settings.count - len(took)) / settings.count
     findings.limit(settings.loss, lost, "{:.0f} % of the pings were lost (limit {:g} %)")
     metrics, facts = {"loss_percent": lost}, {"address": address}

@@ -1,4 +1,4 @@
-"""PostgreSQL checks: can we connect, how fast does it answer, how many of its connections are in use.
+"""PostgreSQL checks: can we connect, how fast does it answer, how busy is it, how far is a standby behind.
 
 One session per check, read only, with short statement and lock time-outs, closed at once. Names are resolved
 here, because the driver would occupy a thread with it. This module must never show the password, nor leave a
@@ -11,40 +11,30 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
-from math import isfinite
 from time import perf_counter
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import AfterValidator, Field, SecretStr
 
+from watchfloor.config.fields import Seconds
 from watchfloor.domain.outcome import Outcome, Status
-from watchfloor.probes import resolve
 from watchfloor.probes.checking import Check, Fault, conduct
-from watchfloor.probes.limits import Limits, TimedSettings
-from watchfloor.probes.net import place
+from watchfloor.probes.findings import Findings
+from watchfloor.probes.limits import Duration, Limits, TimedSettings
+from watchfloor.probes.net import lookup, place
+from watchfloor.probes.postgres_figures import WINDOW_S, Figures, figures_query, replayed_query
 from watchfloor.probes.postgres_session import Session
-from watchfloor.probes.text import seconds, spoken_secrets
+from watchfloor.probes.text import spoken_secrets
 
 _SESSION = (
     "-c statement_timeout=2s -c lock_timeout=100ms -c idle_in_transaction_session_timeout=5s "
     "-c default_transaction_read_only=on"
 )
 
-# The kind of other people's sessions is hidden from a role without pg_monitor; their database is not.
-_FIGURES = """
-/* watchfloor */ SELECT
-    (SELECT count(*) FROM pg_stat_activity
-      WHERE coalesce(backend_type, 'client backend') = 'client backend'
-        AND datid IS NOT NULL AND usesysid IS NOT NULL AND pid <> pg_backend_pid()),
-    current_setting('max_connections')::int
-      - current_setting('superuser_reserved_connections')::int
-      - coalesce(current_setting('reserved_connections', true), '0')::int,
-    current_setting('server_version'),
-    pg_is_in_recovery(),
-    extract(epoch FROM now() - pg_postmaster_start_time())::float
-"""
+SECOND_LOOK_S = 0.1
+"""How long a standby that seems to be behind has until it is looked at again."""
 
 
 def _is_address(dsn: SecretStr) -> SecretStr:
@@ -73,6 +63,15 @@ class Settings(TimedSettings):
         Limits(degraded=70, failing=90),
         description="Connections in use, in percent of those that ordinary users may open.",
     )
+    replica: bool = Field(False, description="Whether it must be a standby that follows its primary.")
+    replication_lag: Limits = Field(
+        Limits(degraded=5, failing=30), description="How far a standby may be behind, in seconds."
+    )
+    slow_after: Duration = Field(
+        Seconds(10),
+        description="Statements that take longer are counted as slow; "
+        "only a role that has `pg_monitor` sees those of others.",
+    )
 
     @cached_property
     def parameters(self) -> dict[str, str]:
@@ -93,28 +92,6 @@ class Settings(TimedSettings):
         return spoken_secrets([self.dsn.get_secret_value()]) + tuple(word for word in hidden if len(word) > 3)
 
 
-class _Figures(NamedTuple):
-    """What a server says of itself."""
-
-    used: int
-    most: int
-    version: str
-    standby: bool
-    uptime: float
-
-    @classmethod
-    def of(cls, row: list[str]) -> _Figures:
-        """Read an answer. Raises `Fault` when it is not what a PostgreSQL server would say."""
-        try:
-            used, most, version, standby, uptime = row
-            figures = cls(int(used), int(most), version, standby == "t", float(uptime))
-        except ValueError:
-            figures = None
-        if figures is None or figures.most < 1 or not isfinite(figures.uptime):
-            raise Fault("something answered, but not as PostgreSQL would")
-        return figures
-
-
 async def probe(settings: Settings, timeout: float) -> Outcome:
     """Connect once, ask for the figures, and judge within ``timeout`` seconds."""
     check = Check(settings.secrets)
@@ -126,16 +103,31 @@ async def _ask(settings: Settings, check: Check, timeout: float) -> Outcome:
         began = perf_counter()
         await session.ask("/* watchfloor */ SELECT 1")
         round_trip = check.spent("first_byte", began) - began
-        figures = _Figures.of(await session.ask(_FIGURES))
+        figures = Figures.of(await session.ask(figures_query(settings.slow_after)))
+        if settings.replication_lag.judge(figures.lag_s or 0.0)[0] is not Status.OK:
+            figures = await _looked_again(session, figures)
     return _judge(settings, check, round_trip, figures)
+
+
+async def _looked_again(session: Session, figures: Figures) -> Figures:
+    """Correct the lag of a standby that only was in the middle of replaying the first transaction after a pause.
+
+    Until that is replayed, the last one is as old as the pause was long. A standby that soon has replayed what it had
+    received then is behind by no more than that moment.
+    """
+    if not (figures.streaming and figures.received):
+        return figures
+    began = perf_counter()
+    await asyncio.sleep(SECOND_LOOK_S)
+    (replayed,) = await session.ask(replayed_query(figures.received))
+    return figures._replace(lag_s=perf_counter() - began) if replayed == "t" else figures
 
 
 @asynccontextmanager
 async def connected(given: Mapping[str, str], check: Check, timeout: float) -> AsyncIterator[Session]:
     """Yield a session with the server of an address taken apart; what goes wrong names the server."""
-    began = perf_counter()
     where, attempts = await _resolved(given, check)
-    began = check.spent("dns", began)
+    began = perf_counter()
     check.doing = f"connecting to PostgreSQL at {where}"
     session: Session | None = None
     try:
@@ -162,29 +154,36 @@ async def _connected(attempts: Sequence[Mapping[str, str]], check: Check, timeou
     return await Session.open(make_conninfo("", **attempts[-1]))
 
 
-def _judge(settings: Settings, check: Check, round_trip: float, figures: _Figures) -> Outcome:
+def _judge(settings: Settings, check: Check, round_trip: float, figures: Figures) -> Outcome:
     percent = 100.0 * figures.used / figures.most
     version = check.clean(figures.version, 40)
-    latency = check.latency
-    status, slow = settings.slowness(latency)
-    crowded, limit = settings.connections.judge(percent)
-    words = f"{figures.used} of {figures.most} connections used"
-    if crowded is not Status.OK:
-        words += f" ({percent:.0f} %, limit {limit:g} %)"
-    if slow:
-        words += f"; {slow}"
-    return check.outcome(
-        max(status, crowded),
-        f"PostgreSQL {version.partition(' ')[0]} answered in {seconds(round_trip)}; {words}",
-        latency=latency,
-        metrics={
-            "connections_used": float(figures.used),
-            "connections_max": float(figures.most),
-            "connections_used_percent": percent,
-            "round_trip_seconds": round_trip,
-            "uptime_seconds": figures.uptime,
+    findings = Findings(check)
+    findings.limit(settings.connections, percent, "connections {:.0f} % used (limit {:g} %)")
+    if settings.replica and not figures.standby:
+        findings.add(Status.FAILING, "it is no standby")
+    if settings.replica and figures.standby and not figures.streaming:
+        findings.add(Status.FAILING, "it receives nothing from its primary")
+    metrics = {
+        "connections_used": float(figures.used),
+        "connections_max": float(figures.most),
+        "connections_used_percent": percent,
+        "round_trip_seconds": round_trip,
+        "uptime_seconds": figures.uptime,
+    }
+    if figures.lag_s is not None:
+        metrics["replication_lag_seconds"] = figures.lag_s
+        findings.limit(settings.replication_lag, figures.lag_s, "{:.0f} s behind its primary (limit {:g} s)")
+    if figures.slow is not None:
+        metrics["slow_queries_per_minute"] = figures.slow * 60 / WINDOW_S
+    return findings.outcome(
+        f"PostgreSQL {version.partition(' ')[0]} answered, {figures.used} of {figures.most} connections used",
+        speed=settings,
+        metrics=metrics,
+        facts={
+            "version": version,
+            "standby": figures.standby,
+            "sees_slow_queries": figures.slow is not None,
         },
-        facts={"version": version, "standby": figures.standby},
     )
 
 
@@ -197,8 +196,7 @@ async def _resolved(given: Mapping[str, str], check: Check) -> tuple[str, list[d
     for host, address, port in zip(hosts, addresses, ports, strict=True):
         found: tuple[str, ...] = (address,)
         if not address and not _is_socket(host):
-            check.doing = f"resolving {host}"
-            found = await resolve.current().addresses(host)
+            found = await lookup(check, host)
         attempts += [{**given, "host": host, "hostaddr": each, "port": port or "5432"} for each in found]
     places = [
         _place(host or address, port) for host, address, port in zip(hosts, addresses, ports, strict=True)

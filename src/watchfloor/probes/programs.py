@@ -28,6 +28,7 @@ MOST = 1024 * 1024
 """A program that writes more than this is ended, in bytes."""
 
 _MARK = "WATCHFLOOR_CHECK"
+_AGAIN_S = (0.01, 0.1, 1.0)
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 _PROC = Path("/proc")
 
@@ -170,14 +171,22 @@ def _end_all(process: subprocess.Popen[bytes], mark: str, known: frozenset[str])
     if process.returncode is None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    sought = f"{_MARK}={mark}".encode()
+    _end_marked(f"{_MARK}={mark}".encode(), known, _AGAIN_S)
+
+
+def _end_marked(sought: bytes, known: frozenset[str], again_s: Sequence[float]) -> None:
+    """End what has the mark; where that is not certain of all, look again after each of ``again_s``, in seconds."""
     for _ in range(5):  # one that is being started while we look is found in the next round
-        left = [pid for pid in _running() - known if _is_marked(pid, sought)]
+        marked = {pid: _is_marked(pid, sought) for pid in _running() - known}
+        left = [pid for pid, is_marked in marked.items() if is_marked]
         for pid in left:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(int(pid), signal.SIGKILL)
         if not left:
-            return
+            break
+    if again_s and None in marked.values():
+        loop = asyncio.get_running_loop()
+        loop.call_later(again_s[0], _end_marked, sought, known, again_s[1:])
 
 
 def _running() -> frozenset[str]:
@@ -188,10 +197,18 @@ def _running() -> frozenset[str]:
         return frozenset()
 
 
-def _is_marked(pid: str, sought: bytes) -> bool:
-    """Whether a process was started with the mark; one that has ended has no environment any more."""
+def _is_marked(pid: str, sought: bytes) -> bool | None:
+    """Whether a process was started with the mark. None: it is about to become another program, so look again.
+
+    Between its old program and its new one a process has no environment; nor has one that has ended, or a part of
+    the system itself, but these have no program either.
+    """
     try:
         with open(_PROC / pid / "environ", "rb") as file:
-            return sought in file.read(256 * 1024).split(b"\0")
+            environment = file.read(256 * 1024)
+        if not environment:
+            os.readlink(_PROC / pid / "exe")
+            return None
     except OSError:
         return False
+    return sought in environment.split(b"\0")

@@ -12,7 +12,7 @@ import struct
 from pydantic import Field, SecretStr
 
 from watchfloor.domain.outcome import Outcome, Status
-from watchfloor.probes.checking import Check, Fault, conduct
+from watchfloor.probes.checking import SIGN_IN, Check, Fault, OtherProtocol, conduct
 from watchfloor.probes.findings import Findings
 from watchfloor.probes.limits import Limits
 from watchfloor.probes.net import Port
@@ -127,7 +127,7 @@ class Broker:
             self._send(self._channel, _CHANNEL_CLOSE_OK, b"")
             return self._reason(arguments)
         if method != _DECLARE_OK or len(arguments) < 9:
-            raise Fault("something answered, but not as RabbitMQ would")
+            raise OtherProtocol("something answered, but not as RabbitMQ would")
         messages, consumers = struct.unpack(">II", arguments[-8:])
         return messages, consumers
 
@@ -144,18 +144,19 @@ class Broker:
         if method == wanted:
             return arguments
         if method in (_CLOSE, _CHANNEL_CLOSE):
-            raise Fault(f"RabbitMQ refuses: {self._reason(arguments)}")
-        raise Fault("something answered, but not as RabbitMQ would")
+            words = self._reason(arguments).rstrip(".")
+            raise Fault(f"RabbitMQ refuses: {words}{SIGN_IN if 'ACCESS_REFUSED' in words else ''}")
+        raise OtherProtocol("something answered, but not as RabbitMQ would")
 
     async def _method(self) -> tuple[Method, bytes]:
         """Read frames until one holds a method; heartbeats are skipped."""
         while True:
             head = await self._talk.exactly(7)
             if head[:4] == b"AMQP":
-                raise Fault("the broker does not speak AMQP 0-9-1")
+                raise OtherProtocol("the broker does not speak AMQP 0-9-1")
             kind, _, length = struct.unpack(">BHI", head)
             if kind not in (1, 8) or length > FRAME_LIMIT:
-                raise Fault(
+                raise OtherProtocol(
                     f"not a frame of AMQP of at most {size(FRAME_LIMIT)}: {self._check.clean(head, 20)}"
                 )
             payload = await self._talk.exactly(length + 1)

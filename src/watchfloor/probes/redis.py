@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from watchfloor.domain.outcome import Outcome, Status
-from watchfloor.probes.checking import Check, Fault, conduct
+from watchfloor.probes.checking import SIGN_IN, Check, Fault, OtherProtocol, conduct
 from watchfloor.probes.findings import Findings
 from watchfloor.probes.limits import Limits
 from watchfloor.probes.net import Port
@@ -65,7 +65,7 @@ async def _ask(settings: Settings, check: Check, timeout: float) -> Outcome:
             login = [settings.username, settings.secret] if settings.username else [settings.secret]
             await _command(check, talk, "AUTH", *login)
         if await _command(check, talk, "PING") != b"PONG":
-            raise Fault(f"something answered at {peer.where}, but not as Redis would")
+            raise OtherProtocol(f"something answered at {peer.where}, but not as Redis would")
         info = _read_info(await _command(check, talk, "INFO"))
     return _judge(settings, check, peer, info)
 
@@ -80,8 +80,9 @@ async def _command(check: Check, talk: Talk, *words: str) -> bytes:
     if line[:1] == b"$" and line[1:].isdigit() and len(line) < 10 and int(line[1:]) <= INFO_LIMIT:
         return (await talk.exactly(int(line[1:]) + 2))[:-2]
     if line[:1] == b"-":
-        raise Fault(f"Redis refuses {words[0]}: {check.clean(line[1:], 120)}")
-    raise Fault(
+        remedy = SIGN_IN if line.startswith((b"-WRONGPASS", b"-NOAUTH", b"-ERR AUTH", b"-NOPERM")) else ""
+        raise Fault(f"Redis refuses {words[0]}: {check.clean(line[1:], 90)}{remedy}")
+    raise OtherProtocol(
         f"not an answer of Redis to {words[0]} of at most {size(INFO_LIMIT)}: {check.clean(line, 60)}"
     )
 
@@ -112,6 +113,7 @@ def _judge(settings: Settings, check: Check, peer: Peer, info: dict[str, str]) -
         findings.limit(settings.memory, percent, "memory {:.0f} % used (limit {:g} %)")
     clients, most_clients = _number(info, "connected_clients"), _number(info, "maxclients")
     if clients is not None and most_clients:
+        metrics["clients_max"] = most_clients
         metrics["clients_percent"] = percent = 100 * clients / most_clients
         findings.limit(settings.clients, percent, "clients {:.0f} % of the most possible (limit {:g} %)")
     hits, misses = _number(info, "keyspace_hits"), _number(info, "keyspace_misses")

@@ -78,6 +78,9 @@ class Resolver:
         self._servers: dns.asyncresolver.Resolver | None = None
         self._cache: dict[str, tuple[float, Addresses]] = {}
         self._alive = (float("-inf"), True)  # when that was asked, and what came of it
+        self._silent_until = float(
+            "-inf"
+        )  # when name servers were last known to be silent, or seen to be back
 
     async def addresses(self, host: str) -> Addresses:
         """Return the addresses of ``host``, IPv4 first; at least one. Raises `Fault` when there are none."""
@@ -117,6 +120,7 @@ class Resolver:
         tasks = [asyncio.ensure_future(_lookup(servers, host, kind)) for kind in ("A", "AAAA")]
         waits = _waits.get()
         if waits is not None:
+            waits.asked = True
             waits.for_name = True  # until there is an answer, of whatever kind
         try:
             done, late = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -141,8 +145,20 @@ class Resolver:
         asked_at, alive = self._alive
         if monotonic() - asked_at > ALIVE_KNOWN_S:
             alive = await self._ask_whether_alive()
+            if not (alive and self._alive[1]):
+                self._silent_until = monotonic()
             self._alive = (monotonic(), alive)
         return alive
+
+    async def failed(self, waits: Waits) -> bool:
+        """Whether a check that ended badly may have done so because all name servers were silent.
+
+        It still waits for a name and none of them says anything; or it asked for one before they were seen to be back.
+        """
+        if not waits.asked:
+            return False
+        alive = await self.alive()
+        return (waits.for_name and not alive) or waits.began < self._silent_until
 
     async def _ask_whether_alive(self) -> bool:
         import dns.asyncquery
@@ -253,11 +269,13 @@ def use_resolver(resolver: Resolver) -> Iterator[Resolver]:
 
 
 class Waits:
-    """What a check waits for, or waited for when it ended."""
+    """What a check waits for, or waited for when it ended, and whether it asked a name server at all."""
 
-    __slots__ = ("for_name",)
+    __slots__ = ("asked", "began", "for_name")
 
     def __init__(self) -> None:
+        self.began = monotonic()
+        self.asked = False
         self.for_name = False
 
 

@@ -14,6 +14,7 @@ from time import perf_counter
 
 from watchfloor.probes import certificate
 from watchfloor.probes.checking import Check, Fault, reason
+from watchfloor.probes.distrust import day, remedy
 from watchfloor.probes.net import connect, place
 from watchfloor.probes.tls_layer import TlsLayer, client_context
 
@@ -85,5 +86,7 @@ async def _look(peer: tuple[str, int], name: str, timeout: float) -> dict[str, o
 def _untrusted(error: ssl.SSLCertVerificationError, seen: Mapping[str, object] | None) -> Fault:
     words = f"certificate not trusted: {error.verify_message.rstrip('.')}"
     if seen and "not_after" in seen:
-        words += f" ({seen['subject']}, valid until {seen['not_after']})"
+        words += f" ({seen['subject']}, valid until {day(seen['not_after'])})"
+    if advice := remedy(error.verify_code, seen or {}):
+        words += f"; {advice}"
     return Fault(words, facts={"certificate": seen} if seen else {})

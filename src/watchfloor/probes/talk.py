@@ -23,6 +23,7 @@ class Talk(asyncio.Protocol):
 
     def __init__(self, check: Check) -> None:
         self.first_byte_at = 0.0
+        self.opening = b""  # what it said first, a few bytes
         self._check = check
         self._buffer = bytearray()
         self._more: asyncio.Future[None] | None = None
@@ -107,6 +108,7 @@ class Talk(asyncio.Protocol):
             return
         if not self.first_byte_at:
             self.first_byte_at = perf_counter()
+        self.opening = self.opening or data[:3]
         if len(self._buffer) + len(data) > UNREAD_LIMIT:
             self._lost = Fault(f"sends more than {size(UNREAD_LIMIT)} unasked{self._said()}")
             self.close()

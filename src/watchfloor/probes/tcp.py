@@ -136,6 +136,7 @@ async def _converse(settings: Settings, check: Check, timeout: float) -> Outcome
         f"{where} {what} in {seconds(latency)}{'; ' + slow if slow else ''}",
         latency=latency,
         facts=facts,
+        slow=settings.passed(latency),
     )
 
 

@@ -85,8 +85,9 @@ async def _inspect(settings: Settings, check: Check, timeout: float) -> Outcome:
         raise Fault("the server showed no certificate that can be read", facts={"certificate": facts})
     latency = check.latency
     left = shown.days_left(time())
-    status, slow = settings.slowness(latency)
+    slowness, slow = settings.slowness(latency)
     words = [slow] if slow else []
+    status = Status.OK
     if missing := [name for name in settings.expect_names if not shown.covers(name)]:
         status = Status.FAILING
         words.insert(0, f"it is not valid for {', '.join(missing)}")
@@ -109,11 +110,13 @@ async def _inspect(settings: Settings, check: Check, timeout: float) -> Outcome:
             f" (limit {settings.fail_days if left < settings.fail_days else settings.warn_days:g} days)"
         )
     return check.outcome(
-        status,
+        max(status, slowness),
         f"certificate {'; '.join([validity, *words])}",
         latency=latency,
         metrics={"certificate_days_left": left},
         facts={"certificate": facts},
+        told=status,
+        slow=settings.passed(latency),
     )
 
 

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from watchfloor import __version__
 from watchfloor.domain.outcome import Outcome
 from watchfloor.probes import target
-from watchfloor.probes.checking import Check, Fault, conduct
+from watchfloor.probes.checking import Check, Fault, OtherProtocol, conduct
 from watchfloor.probes.findings import Findings
 from watchfloor.probes.peer import Peer, TlsSettings
 from watchfloor.probes.talk import Talk
@@ -131,7 +131,7 @@ def _accept(settings: Settings, check: Check, head: bytes, key: bytes) -> None:
     """Hold the answer to the handshake against section 4.1. Raises `Fault` when it is no acceptance."""
     status, *rest = head.split(b"\r\n")
     if not status.startswith(b"HTTP/1.1 101"):
-        raise Fault(f"the server does not upgrade to WebSocket: {check.clean(status, 80)}")
+        raise Fault(f"the server does not upgrade to WebSocket: {check.clean(status, 80)}; check the address")
     headers = {
         name.strip().lower(): value.strip() for name, _, value in (line.partition(b":") for line in rest)
     }
@@ -173,7 +173,7 @@ async def _read(talk: Talk, limit: int) -> tuple[bool, int, bytes]:
     first, second = await talk.exactly(2)
     length = second & 127
     if first & 0x70 or second & 128:
-        raise Fault("not a frame of WebSocket as a server sends it")
+        raise OtherProtocol("not a frame of WebSocket as a server sends it")
     if length > 125:
         length = int.from_bytes(await talk.exactly(2 if length == 126 else 8), "big")
     if length > limit:

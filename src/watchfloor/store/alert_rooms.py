@@ -17,32 +17,44 @@ MOST_OPEN = 10_000
 
 _FROM = """
 FROM alerts a JOIN rules r ON r.id = a.rule_id LEFT JOIN services s ON s.id = a.service_id
+    LEFT JOIN services root ON root.id = a.root_id
 """
 
 _ROW = """
 SELECT a.id, a.state, a.severity, a.title, r.name AS rule, a.service_id, coalesce(s.name, '') AS service,
-    a.active_at, a.fired_at, a.resolved_at, a.acked_by, a.acked_until, a.note, a.reopen_count
+    a.active_at, a.fired_at, a.resolved_at, a.acked_by, a.acked_until, a.note, a.reopen_count,
+    a.suppressed, coalesce(root.name, '') AS root
 """
+
+_LOST = """
+LEFT JOIN (SELECT l.root_id, count(*)::int AS many FROM service_reach l JOIN services t ON t.id = l.service_id
+    WHERE l.root_id IS NOT NULL AND t.retired_at IS NULL GROUP BY l.root_id) lost ON lost.root_id = a.service_id
+    AND a.subject = 'service:' || a.service_id AND a.state <> 'resolved'
+"""
+
+_BEHIND = "coalesce(lost.many, 0) AS behind"
 
 _VIEW = "LEFT JOIN alert_views v ON v.alert_id = a.id AND v.operator = %(operator)s"
 
 _UNREAD = "(%(operator)s <> '' AND a.seq > coalesce(v.seq, 0)) AS unread"
 
 _ACTIVE = f"""
-{_ROW}, {_UNREAD}
-{_FROM} {_VIEW}
-WHERE a.state <> 'resolved'
-ORDER BY a.severity DESC, coalesce(a.fired_at, a.active_at) DESC, a.id DESC LIMIT %(limit)s
+{_ROW}, {_UNREAD}, {_BEHIND}
+{_FROM} {_VIEW} {_LOST}
+WHERE a.id IN (SELECT id FROM alerts WHERE state <> 'resolved' ORDER BY suppressed <> '{{}}' OR state = 'acknowledged',
+    severity DESC, coalesce(fired_at, active_at) DESC, id DESC LIMIT %(limit)s)
+ORDER BY a.suppressed <> '{{}}', a.severity DESC, coalesce(a.fired_at, a.active_at) DESC, a.id DESC
 """
 
 
 async def active(connection: Connection, operator: str = "", limit: int = MOST_OPEN) -> list[AlertRow]:
-    """Alerts that are not resolved, the most severe first, then the newest.
+    """Alerts that are not resolved: those that nobody is told of last, then the most severe first, then the newest.
+    Of more than ``limit`` those come first that call for somebody: what is taken care of never hides what is not.
 
     Those are unread that changed since ``operator`` looked at them last; without one, none is.
     """
     rows = await fetch_all(connection, _ACTIVE, {"operator": operator, "limit": limit})
-    return [_row(row, unread=row.unread) for row in rows]
+    return [_row(row, unread=row.unread, behind=row.behind) for row in rows]
 
 
 async def resolved(
@@ -98,8 +110,8 @@ async def detail(connection: Connection, alert_id: int, operator: str = "") -> A
     """One alert with its history and its deliveries, or None when it does not exist; unread as in `active`."""
     row = await fetch_one(
         connection,
-        f"{_ROW}, a.summary, a.labels, {HELP}, {_UNREAD} "
-        f"{_FROM} LEFT JOIN jobs j ON j.id = {JOB_OF_ALERT} {_VIEW} WHERE a.id = %(id)s",
+        f"{_ROW}, a.summary, a.labels, {HELP}, {_UNREAD}, {_BEHIND} "
+        f"{_FROM} LEFT JOIN jobs j ON j.id = {JOB_OF_ALERT} {_VIEW} {_LOST} WHERE a.id = %(id)s",
         {"id": alert_id, "operator": operator},
     )
     if row is None:
@@ -117,7 +129,7 @@ async def detail(connection: Connection, alert_id: int, operator: str = "") -> A
             connection, f"SELECT count(*) FROM outbox WHERE {_ABOUT}", {"id": alert_id}
         )
     return AlertDetail(
-        row=_row(row, unread=row.unread),
+        row=_row(row, unread=row.unread, behind=row.behind),
         summary=row.summary,
         runbook=row.runbook,
         labels=row.labels,
@@ -129,7 +141,7 @@ async def detail(connection: Connection, alert_id: int, operator: str = "") -> A
     )
 
 
-def _row(row: Any, *, unread: bool = False) -> AlertRow:
+def _row(row: Any, *, unread: bool = False, behind: int = 0) -> AlertRow:
     return AlertRow(
         id=row.id,
         state=row.state,
@@ -146,4 +158,7 @@ def _row(row: Any, *, unread: bool = False) -> AlertRow:
         note=row.note,
         reopened=row.reopen_count,
         unread=unread,
+        quiet=tuple(sorted(row.suppressed)),
+        root=row.root,
+        behind=behind,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from watchfloor.domain.alert_boards import AlertChain, AlertStory, ChainStep, Earlier, EarlierAlert
+from watchfloor.domain.alert import Suppression
+from watchfloor.domain.alert_boards import AlertChain, AlertStory, ChainStep, Earlier, EarlierAlert, QuietBy
 from watchfloor.domain.post_mortem import window
 from watchfloor.store.database import Connection, fetch_all, fetch_one
 from watchfloor.store.escalations import of_alerts
@@ -12,10 +14,11 @@ from watchfloor.store.incidents import logs_about, runs_about
 from watchfloor.store.job_links import run_of_alert
 
 EARLIER_SHOWN = 20
+SILENCE = str(Suppression.SILENCE)
 
 _ALERT = """
 SELECT a.subject, a.fingerprint, a.incident_id, coalesce(a.fired_at, a.active_at) AS began, a.resolved_at,
-    coalesce(s.name, '') AS root, root.id AS root_alert
+    a.suppressed, a.silenced_by, coalesce(s.name, '') AS root, root.id AS root_alert
 FROM alerts a LEFT JOIN services s ON s.id = a.root_id
 LEFT JOIN LATERAL (SELECT o.id FROM alerts o WHERE o.service_id = a.root_id AND o.state <> 'resolved'
     AND o.id <> a.id ORDER BY o.root_id IS NOT NULL, o.id LIMIT 1) root ON true
@@ -58,7 +61,19 @@ async def story(connection: Connection, alert_id: int) -> AlertStory:
         logs=tuple(await logs_about(connection, since, until)),
         incident_id=row.incident_id,
         run_id=await run_of_alert(connection, alert_id),
+        silences=await _silences(connection, row.silenced_by) if SILENCE in row.suppressed else (),
     )
+
+
+async def _silences(connection: Connection, ids: Sequence[int]) -> tuple[QuietBy, ...]:
+    """The silences of these that are not over."""
+    rows = await fetch_all(
+        connection,
+        "SELECT id, author, ends_at, until_resolved, comment FROM silences WHERE id = ANY(%(ids)s) "
+        "AND (ends_at IS NULL OR ends_at > statement_timestamp()) ORDER BY ends_at DESC NULLS FIRST, id",
+        {"ids": list(ids)},
+    )
+    return tuple(QuietBy(*row) for row in rows)
 
 
 async def _chain(connection: Connection, alert_id: int) -> AlertChain | None:

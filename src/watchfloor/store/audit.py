@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from watchfloor.domain.boards import AuditRow
 from watchfloor.store.database import Connection, fetch_all
 from watchfloor.store.jsonb import dumps
 
@@ -20,6 +20,20 @@ class Line:
     object_id: str
     before: Mapping[str, object] | None = None
     after: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One line as it is kept: who did what to what, and what it was before and after."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    kind: str  # job, run, alert, service, setting, …
+    object_id: str  # its name or number
+    before: Mapping[str, object] | None
+    after: Mapping[str, object] | None
 
 
 async def record(connection: Connection, lines: Sequence[Line]) -> None:

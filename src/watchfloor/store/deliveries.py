@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from watchfloor.domain.boards import SentRow
-from watchfloor.store.database import Connection, fetch_all
+from watchfloor.store.database import Connection, fetch_all, fetch_one
 
 STATES = ("queued", "leased", "delivered", "dead", "cancelled")
 
@@ -25,13 +25,17 @@ class DeliveryFilter:
     text: str | None = None
 
 
-_QUERY = """
+_ROWS = """
 SELECT o.id::text, o.channel, o.kind, o.reason, o.state, o.alert_id,
-    coalesce(a.title, (SELECT cardinality(m.open) + cardinality(m.resolved) || ' alerts' FROM group_messages m
+    coalesce(a.title, (SELECT n.many || CASE WHEN n.many = 1 THEN ' alert' ELSE ' alerts' END FROM group_messages m
+                       CROSS JOIN LATERAL (SELECT cardinality(m.open) + cardinality(m.resolved) AS many) n
                        WHERE m.id = o.id), '') AS title,
     o.attempt, o.created_at, o.delivered_at,
     CASE WHEN o.state IN ('queued', 'leased') THEN o.not_before END AS next_try_at, o.last_error
 FROM outbox o LEFT JOIN alerts a ON a.id = o.alert_id
+"""
+
+_QUERY = f"""{_ROWS}
 WHERE (%(channel)s::text IS NULL OR o.channel = %(channel)s) AND (%(state)s::text IS NULL OR o.state = %(state)s)
     AND (%(kind)s::text IS NULL OR o.kind = %(kind)s)
     AND (%(alert)s::int IS NULL OR o.alert_id = %(alert)s
@@ -63,3 +67,26 @@ async def history(
         },
     )  # fmt: skip
     return [SentRow(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One message as the outbox holds it; ``rendered`` is what an attempt sent where a channel has words."""
+
+    row: SentRow
+    person: str
+    payload: bytes
+    rendered: bytes | None
+
+
+async def sent(connection: Connection, message: UUID) -> Sent | None:
+    """One message, or None when there is none."""
+    asked = {"id": str(message)}
+    row = await fetch_one(connection, f"{_ROWS} WHERE o.id = %(id)s", asked)
+    held = await fetch_one(
+        connection, "SELECT person, payload, rendered FROM outbox WHERE id = %(id)s", asked
+    )
+    if row is None or held is None:
+        return None
+    rendered = None if held.rendered is None else bytes(held.rendered)
+    return Sent(SentRow(*row), held.person, bytes(held.payload), rendered)

@@ -64,7 +64,7 @@ def columns(wanted: Wanted) -> Sequence[str]:
 
 async def pages(database: Database, wanted: Wanted) -> AsyncIterator[list[Row]]:
     """The rows that are wanted, a page at a time."""
-    for service_id, name in await _services(database, wanted):
+    for service_id, name in await services(database, wanted):
         match wanted.kind, wanted.grain:
             case "results", "raw":
                 source = _results(database, wanted, service_id, name)
@@ -83,7 +83,8 @@ async def pages(database: Database, wanted: Wanted) -> AsyncIterator[list[Row]]:
                 yield page
 
 
-async def _services(database: Database, wanted: Wanted) -> list[tuple[int, str]]:
+async def services(database: Database, wanted: Wanted) -> list[tuple[int, str]]:
+    """The services that are wanted, by id and name."""
     async with database.transaction() as connection:
         rows = await fetch_all(
             connection,
@@ -140,7 +141,7 @@ async def _results(
     async for rows in _keyed(database, query, asked, {"ts": split - timedelta(microseconds=1)}):
         yield [
             (name, row.ts, Status(row.status).word, _ms(row.latency_us), _ms(row.lag_us),
-             *(map(_ms, row.phases) if row.phases else (None,) * len(PHASES)), row.summary or "", "full")
+             *(_ms(us or None) for us in row.phases or (None,) * len(PHASES)), row.summary or "", "full")
             for row in rows
         ]  # fmt: skip
 

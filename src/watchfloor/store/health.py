@@ -229,7 +229,7 @@ def point(row: Any) -> ResultPoint:
         at=row.ts,
         status=Status(row.status),
         latency=None if row.latency_us is None else row.latency_us / 1e6,
-        phases=tuple(us / 1e6 for us in row.phases or ()),
+        phases=tuple(us / 1e6 if us else None for us in row.phases or ()),
         summary=row.summary or "",
         lag=row.lag_us / 1e6,
     )

@@ -28,6 +28,9 @@ from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch
 
 _US = timedelta(microseconds=1)
 
+HESITATION = timedelta(seconds=0.5)
+"""A node that takes longer than this from one step to the next may have missed something."""
+
 PINGS_AT_ONCE = 20
 """Pings of one heartbeat that are booked together: however many wait, each lock is short."""
 
@@ -100,7 +103,7 @@ async def forget(connection: Connection, service_ids: Sequence[int]) -> None:
     """Expect nothing more of heartbeats that are watched no more; should one come back, it is new."""
     await connection.execute(
         "UPDATE heartbeats SET status = 'new', last_ping = NULL, last_start = NULL, last_run_id = NULL, "
-        "down_at = NULL, booked = pings WHERE service_id = ANY(%(ids)s)",
+        "down_at = NULL, unheard_until = NULL, unheard = '0', booked = pings WHERE service_id = ANY(%(ids)s)",
         {"ids": list(service_ids)},
     )
 
@@ -140,6 +143,12 @@ async def names(connection: Connection) -> list[str]:
         "SELECT name FROM services WHERE kind = %(kind)s AND retired_at IS NULL ORDER BY name",
         {"kind": KIND},
     )
+
+
+async def token_digests(connection: Connection) -> frozenset[bytes]:
+    """The digests of all tokens."""
+    found = await fetch_column(connection, "SELECT token_hash FROM heartbeats WHERE token_hash IS NOT NULL")
+    return frozenset(map(bytes, found))
 
 
 async def set_token(connection: Connection, service_id: int, token: str) -> None:
@@ -270,20 +279,23 @@ async def next_down(connection: Connection, service_ids: Collection[int]) -> dat
 
 
 async def lock_due(
-    connection: Connection, service_ids: Collection[int], look_at: Collection[int], most: int
-) -> list[StoredBeat]:
+    connection: Connection, service_ids: Collection[int], look_at: Collection[int], most: int, heard: datetime
+) -> tuple[list[StoredBeat], datetime]:
     """Those of ``service_ids`` with something to book, and ``look_at``; locked, at most ``most`` of them.
 
-    Of each at most `PINGS_AT_ONCE` pings are read.
+    Of each at most `PINGS_AT_ONCE` pings are read. Returns also the moment up to which they may be followed: now, which
+    is before every later ping; or ``heard``, if it took so long to come here that pings may have been lost meanwhile.
     """
     rows = await fetch_all(
         connection,
-        "SELECT h.service_id, h.status, h.last_ping, h.last_start, h.last_run_id, h.looked, h.pings, h.booked "
-        "FROM heartbeats h WHERE h.service_id = ANY(%(ids)s) AND (h.pings > h.booked "
+        "SELECT h.service_id, h.status, h.last_ping, h.last_start, h.last_run_id, h.looked, h.pings, h.booked, "
+        "h.unheard_until, h.unheard FROM heartbeats h WHERE h.service_id = ANY(%(ids)s) AND (h.pings > h.booked "
         "OR h.down_at < clock_timestamp() OR h.service_id = ANY(%(look)s)) "
         "ORDER BY h.service_id LIMIT %(most)s FOR UPDATE OF h",
         {"ids": list(service_ids), "look": list(look_at), "most": most},
     )
+    now = await clock(connection)
+    until = now if now - heard <= HESITATION else heard
     waiting = await _unbooked(connection, [row.service_id for row in rows if row.pings > row.booked])
     read: dict[int, list[Any]] = {}
     for ping in waiting:
@@ -292,9 +304,11 @@ async def lock_due(
     for row in rows:
         pings = read.get(row.service_id, [])
         whole = len(pings) < PINGS_AT_ONCE or row.pings == pings[-1].seq
-        last = row.pings if whole else pings[-1].seq
-        found.append(StoredBeat(row.service_id, _beat(row), tuple(map(_ping, pings)), last, whole))
-    return found
+        taken_now = [ping for ping in pings if ping.at <= until]
+        whole = whole and len(taken_now) == len(pings)
+        last = row.pings if whole else taken_now[-1].seq if taken_now else row.booked
+        found.append(StoredBeat(row.service_id, _beat(row), tuple(map(_ping, taken_now)), last, whole))
+    return found, until
 
 
 async def _unbooked(connection: Connection, service_ids: Sequence[int]) -> Sequence[Any]:
@@ -315,7 +329,15 @@ def _ping(row: Any) -> Ping:
 
 
 def _beat(row: Any) -> Beat:
-    return Beat(BeatStatus(row.status), row.last_ping, row.last_start, row.last_run_id, row.looked)
+    return Beat(
+        BeatStatus(row.status),
+        row.last_ping,
+        row.last_start,
+        row.last_run_id,
+        row.looked,
+        row.unheard_until,
+        row.unheard,
+    )
 
 
 async def save(connection: Connection, rows: Sequence[tuple[int, Beat, datetime | None, int]]) -> None:
@@ -344,8 +366,8 @@ async def board(connection: Connection) -> list[BeatRow]:
     rows = await fetch_all(
         connection,
         "SELECT s.id, s.name, s.settings, s.paused, h.status, h.last_ping, h.last_start, h.last_run_id, h.looked, "
-        "h.down_at, h.pings, h.token_made_at FROM heartbeats h JOIN services s ON s.id = h.service_id "
-        "WHERE s.kind = %(kind)s AND s.retired_at IS NULL ORDER BY s.name",
+        "h.unheard_until, h.unheard, h.down_at, h.pings, h.token_made_at FROM heartbeats h "
+        "JOIN services s ON s.id = h.service_id WHERE s.kind = %(kind)s AND s.retired_at IS NULL ORDER BY s.name",
         {"kind": KIND},
     )
     return [

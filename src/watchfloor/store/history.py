@@ -18,7 +18,7 @@ from watchfloor.store import pieces
 from watchfloor.store.database import Connection, fetch_all, fetch_one, fetch_value
 from watchfloor.store.packing import packed_results
 from watchfloor.store.partitions import oldest_day
-from watchfloor.store.rollups import watermarks
+from watchfloor.store.rollups import RAW_PHASE, watermarks
 
 METRICS_SHOWN = 60
 _BADNESS = (Status.OK, Status.UNKNOWN, Status.DEGRADED, Status.FAILING)
@@ -59,7 +59,7 @@ async def history(connection: Connection, service_id: int, start: datetime, end:
 
 
 async def _checks(connection: Connection, asked: dict[str, Any]) -> tuple[Course, dict[str, Course]]:
-    means = ", ".join(f"avg(phases[{n}])" for n in range(1, len(PHASES) + 1))
+    means = ", ".join(f"avg({RAW_PHASE.format(n)})" for n in range(1, len(PHASES) + 1))
     slices = await fetch_all(
         connection,
         "SELECT date_bin(%(step)s, ts, %(start)s) AS at, avg(latency_us) AS mean, max(latency_us) AS peak, "
@@ -67,7 +67,7 @@ async def _checks(connection: Connection, asked: dict[str, Any]) -> tuple[Course
         f"max({_RANK}) AS worst, ARRAY[{means}]::float8[] AS phases {_CHECKS} GROUP BY 1 ORDER BY 1",
         asked,
     )
-    whole = ", ".join(_FIGURES.format(f"phases[{n}]", name) for n, name in enumerate(PHASES, 1))
+    whole = ", ".join(_FIGURES.format(RAW_PHASE.format(n), name) for n, name in enumerate(PHASES, 1))
     figures = await fetch_one(
         connection, f"SELECT {_FIGURES.format('latency_us', 'latency')}, {whole} {_CHECKS}", asked
     )
@@ -185,7 +185,7 @@ async def _rolled_phases(
     query, values = pieces.phases(grain, marks, asked["end"], len(PHASES))
     rows = await fetch_all(connection, query, {**asked, **values})
     whole = next((row.phases for row in rows if row.at is None), None)
-    if whole is None or whole[0] is None:
+    if whole is None:
         return {}
     return {
         name: Course(
@@ -193,6 +193,7 @@ async def _rolled_phases(
             Figures(None, whole[n] * _US, None, None),
         )
         for n, name in enumerate(PHASES)
+        if whole[n] is not None
     }
 
 

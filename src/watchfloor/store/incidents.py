@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from watchfloor.domain.alert_boards import why_quiet
 from watchfloor.domain.boards import IncidentRow
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.post_mortem import (
@@ -117,7 +118,7 @@ SELECT * FROM (
     SELECT told.*, row_number() OVER (ORDER BY at, source, seq) AS place, count(*) OVER () AS number FROM (
         SELECT at, kind, actor, data, '' AS note, 0 AS source, seq FROM incident_events WHERE incident_id = %(id)s
         UNION ALL
-        SELECT e.at, 'alert ' || e.kind, e.actor, NULL,
+        SELECT e.at, 'alert ' || e.kind, e.actor, CASE WHEN e.kind = 'suppression_changed' THEN e.data END,
             '#' || e.alert_id || ' ' || coalesce(nullif(e.note, ''), e.title),
             e.alert_id, e.seq
         FROM alert_events e JOIN alerts a ON a.id = e.alert_id WHERE a.incident_id = %(id)s
@@ -138,15 +139,28 @@ async def _timeline(connection: Connection, row: Any, whole: bool) -> tuple[Sequ
     )
     lines = in_order(
         [TimelineEntry(row.opened_at, "opened", "watchfloor", "the first check that was not ok")],
-        [TimelineEntry(each.at, each.kind, each.actor, each.note or _words(each.data)) for each in told],
+        [
+            TimelineEntry(each.at, each.kind, each.actor, _words(each.note, each.data, row.root or ""))
+            for each in told
+        ],
         ends,
     )
     return lines, (told[0].number if told else 0) - len(told)
 
 
-def _words(data: Mapping[str, Any] | None) -> str:
+def _words(note: str, data: Mapping[str, Any] | None, root: str) -> str:
+    """What happened; where something began or ceased to keep an alert quiet also what it is.
+
+    >>> _words("#2 shop is failing", {"reasons": ["dependency", "maintenance"]}, "router")
+    '#2 shop is failing: nobody is told: behind router, in maintenance'
+    >>> _words("#2 shop is failing", {"reasons": []}, ""), _words("", {"cause": "refused"}, "")
+    ('#2 shop is failing: nothing keeps it quiet any more', 'refused')
+    """
     data = data or {}
-    return str(data.get("text") or data.get("cause") or "")
+    if "reasons" in data:
+        quiet = ", ".join(why_quiet(data["reasons"], root))
+        return f"{note}: nobody is told: {quiet}" if quiet else f"{note}: nothing keeps it quiet any more"
+    return note or str(data.get("text") or data.get("cause") or "")
 
 
 async def _dependants(connection: Connection, row: Any, now: datetime) -> list[Dependant]:
@@ -188,10 +202,10 @@ async def runs_about(connection: Connection, since: datetime, until: datetime) -
         connection,
         "SELECT r.id, j.name, r.state, r.started_at, r.error FROM runs r JOIN jobs j ON j.id = r.job_id "
         "WHERE r.started_at < %(until)s AND (r.finished_at >= %(since)s OR r.state = 'running') "
-        "ORDER BY r.state <> 'succeeded' DESC, r.started_at LIMIT %(most)s",
+        "ORDER BY r.state <> 'succeeded' DESC, r.started_at, r.id LIMIT %(most)s",
         {"since": since, "until": until, "most": RUNS},
     )
-    return sorted((LinkedRun(*row) for row in rows), key=lambda run: run.started_at)
+    return sorted((LinkedRun(*row) for row in rows), key=lambda run: (run.started_at, run.id))
 
 
 async def logs_about(connection: Connection, since: datetime, until: datetime) -> list[LogLine]:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from watchfloor.domain.calendar import clocks_on
+from watchfloor.domain.coming import Coming
+from watchfloor.domain.coming import coming as coming_fires
 from watchfloor.domain.durations import format_duration
 from watchfloor.domain.job_boards import (
     AttemptRow,
-    Coming,
     JobRow,
     RunDetail,
     RunLine,
     RunRow,
 )
 from watchfloor.domain.lanes import parts_of
-from watchfloor.domain.schedules import Schedule, preview
-from watchfloor.domain.zones import zone
 from watchfloor.store import archive
 from watchfloor.store.database import Connection, fetch_all, fetch_one
 from watchfloor.store.health import clock
 from watchfloor.store.job_links import alert_of_run
 from watchfloor.store.job_outlook import with_outlook
 from watchfloor.store.jobs import SPEC, schedule_of
+from watchfloor.store.jsonb import dumps
 
 RECENT = 20
 """Runs of a job whose outcomes the list shows."""
@@ -103,15 +102,21 @@ async def coming(connection: Connection, name: str, now: datetime, count: int) -
         "WHERE j.name = %(name)s AND j.retired_at IS NULL AND s.state IN ('active', 'paused')",
         {"name": name},
     )
-    found = [each for row in rows for each in _coming(schedule_of(row.spec, row.anchor), now, count)]
-    return sorted(found, key=lambda each: (each.at, each.local))[:count]
+    return coming_fires([schedule_of(row.spec, row.anchor) for row in rows], now, count)
 
 
-def _coming(schedule: Schedule, now: datetime, count: int) -> Iterator[Coming]:
-    for each in preview(schedule, now, count):
-        local = each.at.astimezone(zone(schedule.tz))
-        clocks = clocks_on(schedule.tz, local.year, local.month, local.day)
-        yield Coming(each.at, each.local, clocks or ("clocks have changed" if each.changes else ""))
+async def foreseen(
+    connection: Connection, job: str, specs: Sequence[Mapping[str, Any]], now: datetime, count: int
+) -> list[Coming]:
+    """The next fires that schedules of these specs would have, if they were those of a job from now on."""
+    rows = await fetch_all(
+        connection,
+        f"SELECT {SPEC} AS spec, (SELECT x.anchor FROM schedules x JOIN jobs j ON j.id = x.job_id "
+        "WHERE j.name = %(job)s AND j.retired_at IS NULL AND x.spec = s.spec) AS anchor "
+        "FROM unnest(%(specs)s::jsonb[]) AS s(spec)",
+        {"job": job, "specs": [dumps(each) for each in specs]},
+    )
+    return coming_fires([schedule_of(row.spec, row.anchor or now) for row in rows], now, count)
 
 
 def schedule_words(spec: Mapping[str, Any]) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from watchfloor.store.database import Connection, fetch_value
+from collections.abc import Collection
+
+from watchfloor.store.database import Connection, fetch_all, fetch_value
 
 JOB_OF_ALERT = (
     "CASE WHEN a.subject ~ '^rule:[0-9]+/job:[0-9]{1,9}$' THEN split_part(a.subject, '/job:', 2)::int END"
 )
 """The id of the job that alert ``a`` is about; null for alerts about other things."""
 
-HELP = "coalesce(s.runbook, j.runbook, '') AS runbook, coalesce(j.contact, '') AS contact"
-"""Where to read what to do about an alert and whom to ask, of its service ``s`` or its job ``j``."""
+HELP = "coalesce(a.labels ->> 'runbook', s.runbook, j.runbook, '') AS runbook, coalesce(j.contact, '') AS contact"
+"""Where to read what to do about an alert ``a`` and whom to ask, of its rule, its service ``s`` or its job ``j``."""
 
 _RUN = f"""
 SELECT r.id FROM alerts a JOIN runs r ON r.job_id = {JOB_OF_ALERT}
@@ -26,6 +28,20 @@ SELECT coalesce(
         AND a.fired_at <= coalesce(r.finished_at, 'infinity') + interval '1 hour'))
 FROM runs r WHERE r.id = %(id)s
 """
+
+
+_RUNBOOKS = """
+SELECT id, '' AS job, runbook FROM services WHERE id = ANY(%(services)s) AND runbook <> ''
+UNION ALL SELECT 0, name, runbook FROM jobs WHERE name = ANY(%(jobs)s) AND retired_at IS NULL AND runbook <> ''
+"""
+
+
+async def runbooks(
+    connection: Connection, services: Collection[int], jobs: Collection[str]
+) -> tuple[dict[int, str], dict[str, str]]:
+    """Where to read what to do about services, by id, and about jobs, by name; only those for which that is known."""
+    rows = await fetch_all(connection, _RUNBOOKS, {"services": list(services), "jobs": list(jobs)})
+    return {row.id: row.runbook for row in rows if row.id}, {row.job: row.runbook for row in rows if row.job}
 
 
 async def run_of_alert(connection: Connection, alert_id: int) -> int | None:

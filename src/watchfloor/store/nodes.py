@@ -6,7 +6,7 @@ once when an engine's process dies; the lease covers the machine that vanishes w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,8 +14,9 @@ from watchfloor.domain.boards import ComponentRow, ConfigFileRow, NodeRow
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
 from watchfloor.store.jsonb import dumps
 
-LEASE_S = 10
-"""Seconds after its last beat for which a node counts as live."""
+LEASE_S = 9
+"""Seconds after its last beat for which a node counts as live: its peers, who look every two seconds, have taken its
+services over within twelve."""
 
 LOCK_CLASS = 0x5746  # first key of the advisory locks that running nodes hold; the second is the node's id
 
@@ -33,6 +34,14 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
+class Beaten:
+    """The answer to a beat."""
+
+    at: datetime  # by the database's clock
+    lost: bool  # the others had declared this node lost, and took its services over
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A node's place among the nodes for one run of its engine; the next run under its name takes it over."""
 
@@ -40,15 +49,17 @@ class Entry:
     started_at: datetime
 
 
-_HELD = (
+HELD = (
     "EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.classid = "
     f"{LOCK_CLASS} AND l.objid = n.id "
     "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
 )
-LIVE = f"(n.state IN ('starting', 'running', 'stopping') AND n.lease_until > now() AND {_HELD})"
+"""SQL: whether the engine of node ``n`` holds its lock."""
+
+LIVE = f"(n.state IN ('starting', 'running', 'stopping') AND n.lease_until > now() AND {HELD})"
 """SQL: whether node ``n`` is live."""
 
-RUNS = f"(n.state IN ('starting', 'running') AND {_HELD})"
+RUNS = f"(n.state IN ('starting', 'running') AND {HELD})"
 """SQL: whether an engine works as node ``n``, be it that its heart stands still, so that the lease is over."""
 
 
@@ -62,7 +73,7 @@ async def register(connection: Connection, who: Registration) -> Entry:
         "ON CONFLICT (name) DO UPDATE SET machine = EXCLUDED.machine, pid = EXCLUDED.pid, "
         "  version = EXCLUDED.version, environment = EXCLUDED.environment, tags = EXCLUDED.tags, "
         "  state = 'starting', started_at = now(), beat_at = now(), lease_until = EXCLUDED.lease_until, "
-        "  stopped_at = NULL, error = '', stats = '{}' "
+        "  stopped_at = NULL, error = '', stats = '{}', lost_at = NULL, sees = '{}', let_go_at = NULL "
         "RETURNING id, started_at",
         {
             "name": who.name,
@@ -94,23 +105,35 @@ async def hold(connection: Connection, node_id: int) -> bool:
 
 
 async def beat(
-    connection: Connection, entry: Entry, state: str, stats: Mapping[str, float]
-) -> datetime | None:
-    """Renew the lease; returns the database's clock, None where another engine took the name over."""
-    found: datetime | None = await fetch_value(
+    connection: Connection,
+    entry: Entry,
+    state: str,
+    stats: Mapping[str, float],
+    sees: Collection[int] = (),
+    let_go_at: datetime | None = None,
+) -> Beaten | None:
+    """Renew the lease; None where another engine took the name over.
+
+    ``sees`` and ``let_go_at`` are what `watchfloor.store.sharing.Peer` says.
+    """
+    row = await fetch_one(
         connection,
-        "UPDATE nodes SET state = %(state)s, beat_at = clock_timestamp(), "
-        "lease_until = clock_timestamp() + make_interval(secs => %(lease)s), stats = %(stats)s::jsonb "
-        "WHERE id = %(id)s AND started_at = %(started_at)s RETURNING beat_at",
+        "UPDATE nodes n SET state = %(state)s, beat_at = clock_timestamp(), lost_at = NULL, "
+        "lease_until = clock_timestamp() + make_interval(secs => %(lease)s), stats = %(stats)s::jsonb, "
+        "sees = %(sees)s, let_go_at = %(let_go)s "
+        "FROM (SELECT id, lost_at FROM nodes WHERE id = %(id)s FOR UPDATE) before "
+        "WHERE n.id = before.id AND n.started_at = %(started_at)s RETURNING n.beat_at, before.lost_at",
         {
             "id": entry.id,
             "started_at": entry.started_at,
             "state": state,
             "stats": dumps(stats),
             "lease": LEASE_S,
+            "sees": sorted(sees),
+            "let_go": let_go_at,
         },
     )
-    return found
+    return None if row is None else Beaten(row.beat_at, row.lost_at is not None)
 
 
 async def leave(connection: Connection, entry: Entry, error: str = "") -> None:

@@ -295,19 +295,68 @@ async def failed(connection: Connection, message: Leased, error: str, retry_in_s
     return done.rowcount == 1
 
 
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """A dead letter that is too late: of its alert or group a later message arrived (None: it is under way now)."""
+
+    id: UUID
+    channel: str
+    alert_id: int | None
+    kind: str
+    later: str  # the type of the later message
+    delivered_at: datetime | None
+
+
+_WANTED = (
+    "o.state = 'dead' AND (o.id = ANY(%(ids)s::uuid[]) OR (o.channel = %(channel)s::text "
+    "AND (%(since)s::timestamptz IS NULL OR o.created_at >= %(since)s)))"
+)
+_LATER = (
+    "(l.alert_id = o.alert_id AND l.channel || '' = o.channel OR l.group_id = o.group_id) AND l.seq > o.seq"
+)
+
+
 async def replay(
     connection: Connection,
     ids: Sequence[UUID] = (),
     channel: str | None = None,
     since: datetime | None = None,
-) -> list[UUID]:
-    """Queue dead letters again: those of ``ids``, or all of a channel that were made after ``since``."""
+) -> tuple[list[UUID], list[Overtaken]]:
+    """Queue dead letters again: those of ``ids``, or all of a channel that were made after ``since``.
+
+    Those that were overtaken stay: a problem that is told after its end would be a new outage that never ends.
+    """
+    values = {"ids": [str(each) for each in ids], "channel": channel, "since": since}
+    await connection.execute(  # what waits behind them is not begun meanwhile: `lease` passes over what is locked
+        "SELECT FROM outbox w WHERE w.state = 'queued' AND w.id IN (SELECT b.id FROM outbox o CROSS JOIN LATERAL "
+        f"(SELECT l.id FROM outbox l WHERE {_LATER} AND l.state = 'queued' OFFSET 0) b WHERE {_WANTED}) "
+        "ORDER BY w.id FOR UPDATE",
+        values,
+    )
+    late = await fetch_all(
+        connection,
+        "SELECT o.id, o.channel, o.alert_id, o.kind, t.kind AS later, t.delivered_at FROM outbox o "
+        f"CROSS JOIN LATERAL (SELECT l.kind, l.delivered_at FROM outbox l WHERE {_LATER} "
+        "AND l.state IN ('delivered', 'leased') ORDER BY l.seq DESC LIMIT 1) t "
+        f"WHERE {_WANTED} ORDER BY o.created_at, o.id",
+        values,
+    )
+    queued = await fetch_column(
+        connection,
+        "UPDATE outbox o SET state = 'queued', not_before = clock_timestamp(), created_at = clock_timestamp() "
+        f"WHERE {_WANTED} AND o.id <> ALL(%(late)s::uuid[]) RETURNING o.id",
+        {**values, "late": [str(row.id) for row in late]},
+    )
+    return queued, [Overtaken(*row) for row in late]
+
+
+async def discard(connection: Connection, ids: Sequence[UUID], actor: str) -> list[UUID]:
+    """Take dead letters off the list for good; their rows and what went wrong stay. Returns those that were dead."""
     return await fetch_column(
         connection,
-        "UPDATE outbox SET state = 'queued', not_before = clock_timestamp(), created_at = clock_timestamp() "
-        "WHERE state = 'dead' AND (id = ANY(%(ids)s::uuid[]) OR (channel = %(channel)s::text "
-        "AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s))) RETURNING id",
-        {"ids": [str(each) for each in ids], "channel": channel, "since": since},
+        "UPDATE outbox SET state = 'cancelled', last_error = 'discarded by ' || %(actor)s || ': ' || last_error "
+        "WHERE state = 'dead' AND id = ANY(%(ids)s::uuid[]) RETURNING id",
+        {"ids": [str(each) for each in ids], "actor": actor},
     )
 
 

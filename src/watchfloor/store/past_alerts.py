@@ -78,6 +78,7 @@ def _row(lines: Sequence[Any]) -> AlertRow:
         acked_until=alert.acked_until,
         note=alert.note,
         reopened=alert.reopen_count,
+        quiet=tuple(sorted(alert.suppressed)),
     )
 
 

@@ -12,7 +12,8 @@ from watchfloor.domain.boards import HealthRow
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.why import Findings, Other, Reason, explain
 from watchfloor.store.database import Connection, fetch_one
-from watchfloor.store.why import changes, last_good, looks_since, together, versions
+from watchfloor.store.looks import looks_since
+from watchfloor.store.why import changes, last_good, together, versions
 
 _INCIDENT = """
 SELECT i.opened_at, i.confirmed_at, i.cause, root.name AS root FROM incidents i
@@ -43,7 +44,7 @@ async def reasons_at(connection: Connection, row: HealthRow, at: datetime) -> tu
     began = incident.opened_at if incident is not None else first.ts if first is not None else None
     if began is None:
         return ()
-    looks, cut = await looks_since(connection, row.id, began, at)
+    looked = await looks_since(connection, row.id, began, at)
     named, more = await together(connection, row.id, began, at)
     root = None if incident is None or incident.root is None else Other(incident.root, "failing", None)
     return explain(
@@ -62,8 +63,9 @@ async def reasons_at(connection: Connection, row: HealthRow, at: datetime) -> tu
             began=began,
             confirmed_at=None if incident is None else incident.confirmed_at,
             first_said="" if incident is None else incident.cause,
-            looks=looks,
-            cut=cut,
+            looks=looked.looks,
+            cut=looked.cut,
+            kept_since=looked.kept_since,
             good=await last_good(connection, row.id, began),
             versions=await versions(connection, row.id, began, at),
             events=await changes(connection, row.id, (), began, at),

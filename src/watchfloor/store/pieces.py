@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from watchfloor.domain.history import Grain
+from watchfloor.store.rollups import WEIGHED
 
 MOST_RAW = timedelta(hours=1)
 _MOST_TAIL = {
@@ -107,13 +108,17 @@ SELECT s.*, p.p50, p.p95, p.p99 FROM (
 
 
 def phases(grain: Grain, marks: Mapping[str, datetime], end: datetime, count: int) -> Query:
-    """One row for each slice, and one without a time for the whole: the mean of each phase."""
+    """One row for each slice, and one without a time for the whole: the mean of each phase, where it was reached."""
     chain = (Grain.DAY, Grain.HOUR) if grain is Grain.DAY else (Grain.HOUR,)
     sections, values = _sections(chain, marks, end)
-    union = _union("result", "ts, measured, phases_us", "check_results", "ts, 1, phases::real[]", sections)
-    means = ", ".join(
-        f"sum(phases_us[{n}]::float8 * measured) / nullif(sum(measured), 0)" for n in range(1, count + 1)
+    union = _union(
+        "result",
+        "ts, measured, phases_us, phases_n",
+        "check_results",
+        "ts, 1, phases::real[], NULL::int[]",
+        sections,
     )
+    means = ", ".join(WEIGHED.format(n) for n in range(1, count + 1))
     query = (
         f"SELECT {_SLICE} AS at, ARRAY[{means}]::float8[] AS phases FROM ({union}) u "
         "WHERE phases_us IS NOT NULL GROUP BY GROUPING SETS ((1), ()) ORDER BY 1"

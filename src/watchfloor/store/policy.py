@@ -13,7 +13,7 @@ from watchfloor.domain.escalation import Choice
 from watchfloor.domain.matchers import match, parse_all
 from watchfloor.domain.muting import Inhibition, Silence
 from watchfloor.domain.reactions import Reaction, reactions_of
-from watchfloor.domain.routes import Route, tree
+from watchfloor.domain.routes import Route, name_channels, tree
 from watchfloor.store.database import Connection, fetch_one
 from watchfloor.store.duty import choices
 from watchfloor.store.jsonb import dumps
@@ -45,6 +45,10 @@ class Policy:
     def rule(self, rule_id: int) -> RulePolicy:
         """What the rule of an alert says."""
         return self.rules.get(rule_id, NO_RULE)
+
+    def unheard(self, channels: Sequence[str]) -> bool:
+        """Whether nobody ever hears of a rule with these channels: it has none, and no route and no chain tells any."""
+        return not channels and not self.chains and not name_channels(self.root)
 
     def chain(self, labels: Mapping[str, str]) -> Mapping[str, Any] | None:
         """The chain for an alert as it is stored: the first that matches; None: none does."""

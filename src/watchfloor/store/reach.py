@@ -17,6 +17,7 @@ from watchfloor.domain.check_state import CheckState
 from watchfloor.domain.cover import Cover
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.reach import Look
+from watchfloor.domain.spans import SpanState, span_state
 from watchfloor.store.database import Connection, fetch_all, fetch_value
 
 _LOCK = 0x5746_0006  # one change of reachability at a time over all nodes of a database
@@ -67,6 +68,11 @@ class Sight:
     def failing(self) -> bool:
         """Whether its failure is confirmed; that of a paused service says nothing about now."""
         return self.state.hard is Status.FAILING and not self.paused
+
+    @property
+    def counts_as(self) -> SpanState:
+        """What the present counts as by itself, whatever lies over it."""
+        return SpanState.UNKNOWN if self.paused else span_state(self.state)
 
     @property
     def look(self) -> Look | None:
@@ -135,6 +141,17 @@ async def save_reached(connection: Connection, rows: Sequence[Reached]) -> None:
             "until": [row.until for row in rows],
         },
     )
+
+
+async def behind(connection: Connection, service_ids: Collection[int]) -> dict[int, int]:
+    """How many services are out of reach because of each of these; those that nothing is lost by are left out."""
+    rows = await fetch_all(
+        connection,
+        "SELECT r.root_id, count(*)::int AS many FROM service_reach r JOIN services s ON s.id = r.service_id "
+        "WHERE r.root_id = ANY(%(ids)s) AND s.retired_at IS NULL GROUP BY r.root_id",
+        {"ids": list(service_ids)},
+    )
+    return {row.root_id: row.many for row in rows}
 
 
 async def lost(connection: Connection) -> list[int]:

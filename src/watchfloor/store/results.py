@@ -27,7 +27,10 @@ RECENT = 48
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """One check as it is stored; its whole run (``took_us``), latency and lag in microseconds."""
+    """One check as it is stored; its whole run (``took_us``), latency, lag and phases in microseconds.
+
+    ``phases`` are in the order of `watchfloor.domain.outcome.PHASES`, each None where it was not reached.
+    """
 
     service_id: int
     ts: datetime
@@ -35,7 +38,7 @@ class ResultRow:
     status: int
     latency_us: int | None
     lag_us: int
-    phases: list[int] | None
+    phases: Sequence[int | None] | None
     summary: str | None
     took_us: int
 
@@ -68,7 +71,8 @@ async def lock_states(connection: Connection, service_ids: Sequence[int]) -> dic
     rows = await fetch_all(
         connection,
         "SELECT t.service_id, t.status, t.hard, t.soft, t.attempt, t.ok_streak, t.since, t.first_bad, t.first_ok, "
-        f"t.last_started, t.last_ended, t.flap, t.flapping, {COVER} FROM service_state t {COVER_JOINS} "
+        "t.unknown_since, t.last_started, t.last_ended, t.flap, t.flapping, "
+        f"{COVER} FROM service_state t {COVER_JOINS} "
         "WHERE t.service_id = ANY(%(ids)s) ORDER BY t.service_id FOR UPDATE OF t",
         {"ids": list(service_ids)},
     )
@@ -89,14 +93,15 @@ def _state(row: Any) -> CheckState:
         first_bad=row.first_bad,
         last_started=row.last_started,
         first_ok=row.first_ok,
+        unknown_since=row.unknown_since,
     )
 
 
 _SAVE_STATES = f"""
 UPDATE service_state AS s SET
     status = v.status, hard = v.hard, soft = v.soft, attempt = v.attempt, ok_streak = v.ok_streak,
-    since = v.since, first_bad = v.first_bad, first_ok = v.first_ok, last_started = v.last_started,
-    last_ended = v.last_ended, flap = v.flap, flapping = v.flapping,
+    since = v.since, first_bad = v.first_bad, first_ok = v.first_ok, unknown_since = v.unknown_since,
+    last_started = v.last_started, last_ended = v.last_ended, flap = v.flap, flapping = v.flapping,
     latency_us = v.latency_us, summary = v.summary,
     recent = substring(s.recent || v.recent FROM greatest(1, length(s.recent) + length(v.recent) - {RECENT - 1})),
     updated_at = clock_timestamp()
@@ -104,9 +109,10 @@ FROM unnest(%(ids)s::int[], %(status)s::smallint[], %(hard)s::smallint[], %(soft
     %(attempt)s::smallint[], %(ok_streak)s::int[], %(since)s::timestamptz[],
     %(first_bad)s::timestamptz[], %(first_ok)s::timestamptz[],
     %(last_started)s::timestamptz[], %(last_ended)s::timestamptz[],
-    %(latency_us)s::bigint[], %(summary)s::text[], %(recent)s::bytea[], %(flap)s::int[], %(flapping)s::boolean[])
+    %(latency_us)s::bigint[], %(summary)s::text[], %(recent)s::bytea[], %(flap)s::int[], %(flapping)s::boolean[],
+    %(unknown_since)s::timestamptz[])
     AS v(id, status, hard, soft, attempt, ok_streak, since, first_bad, first_ok, last_started, last_ended,
-         latency_us, summary, recent, flap, flapping)
+         latency_us, summary, recent, flap, flapping, unknown_since)
 WHERE s.service_id = v.id
 """
 
@@ -125,6 +131,7 @@ async def save_states(connection: Connection, rows: Sequence[StateRow]) -> None:
             "since": [row.state.since for row in rows],
             "first_bad": [row.state.first_bad for row in rows],
             "first_ok": [row.state.first_ok for row in rows],
+            "unknown_since": [row.state.unknown_since for row in rows],
             "last_started": [row.state.last_started for row in rows],
             "last_ended": [row.last_ended for row in rows],
             "latency_us": [row.latency_us for row in rows],

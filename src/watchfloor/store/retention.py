@@ -17,6 +17,7 @@ KEYS = {
     "workers": "retention.runs",
     "job_hours": "retention.job_figures",
     "queue_minutes": "retention.metrics",
+    "node_minutes": "retention.metrics",
     "audit": "retention.audit",
     "service_versions": "retention.spans",
     "outbox": "retention.alerts",
@@ -46,6 +47,8 @@ _DELETE = {
     "(SELECT job_id, hour FROM job_hours WHERE hour < %(before)s LIMIT %(batch)s)",
     "queue_minutes": "DELETE FROM queue_minutes WHERE (queue, minute) IN "
     "(SELECT queue, minute FROM queue_minutes WHERE minute < %(before)s LIMIT %(batch)s)",
+    "node_minutes": "DELETE FROM node_minutes WHERE (node_id, minute) IN "
+    "(SELECT node_id, minute FROM node_minutes WHERE minute < %(before)s LIMIT %(batch)s)",
     "workers": "DELETE FROM workers WHERE id IN (SELECT id FROM workers w WHERE state IN ('dead', 'stopped') "
     "AND beat_at < %(before)s AND NOT EXISTS (SELECT FROM runs r WHERE r.state = 'running' AND r.worker_id = w.id) "
     "LIMIT %(batch)s)",

@@ -29,7 +29,8 @@ _CODES = "array_agg(b * 1048576 + least(c, 1048575)::int ORDER BY b)"
 _FINITE = "v BETWEEN -1e300 AND 1e300"
 
 _RESULT_COLUMNS = (
-    "service_id, n, ts, degraded, failing, unknown, measured, total_us, least_us, most_us, hist, phases_us"
+    "service_id, n, ts, degraded, failing, unknown, measured, total_us, least_us, most_us, hist, phases_us, "
+    "phases_n"
 )
 _METRIC_COLUMNS = "service_id, series_id, ts, n, total, least, most, last, hist"
 
@@ -46,7 +47,7 @@ _MINUTE_RESULTS = f"""
 INSERT INTO result_1m ({_RESULT_COLUMNS})
 SELECT service_id, sum(c), at, sum(degraded), sum(failing), sum(unknown),
     coalesce(sum(c) FILTER (WHERE b IS NOT NULL), 0), sum(total), min(least), max(most),
-    {_CODES} FILTER (WHERE b IS NOT NULL), NULL
+    {_CODES} FILTER (WHERE b IS NOT NULL), NULL, NULL
 FROM (
     SELECT service_id, {_AT.format("1 minute")} AS at, histogram_bucket(latency_us::float8) AS b, count(*) AS c,
         count(*) FILTER (WHERE status = 1) AS degraded, count(*) FILTER (WHERE status = 2) AS failing,
@@ -70,10 +71,10 @@ FROM (
 
 
 def _merged_results(source: str, target: str, bin_: str, phases: str) -> str:
-    """Buckets of results out of finer ones; ``phases`` gives the mean phases of each."""
+    """Buckets of results out of finer ones; ``phases`` gives the phases of each: their means, and of how many."""
     return f"""
 INSERT INTO {target} ({_RESULT_COLUMNS})
-SELECT service_id, n, at, degraded, failing, unknown, measured, total, least, most, h.hist, p.phases
+SELECT service_id, n, at, degraded, failing, unknown, measured, total, least, most, h.hist, p.phases, p.counts
 FROM (
     SELECT service_id, {_AT.format(bin_)} AS at, sum(n) AS n, sum(degraded) AS degraded, sum(failing) AS failing,
         sum(unknown) AS unknown, sum(measured) AS measured, sum(total_us) AS total, min(least_us) AS least,
@@ -108,16 +109,33 @@ FROM (
 """
 
 
-_WEIGHED = "sum(phases_us[{0}] * measured) / nullif(sum(measured), 0)"
+# A phase that was not reached is no measurement: NULL, and 0 in what was stored before this was told apart.
+RAW_PHASE = "nullif(phases[{0}], 0)"
+ROLLED_PHASE = "nullif(phases_us[{0}], 0)"
+ROLLED_COUNT = "coalesce(phases_n[{0}], measured)"
+"""Of how many results a mean phase is; before they were counted, of all that were measured, so it was taken."""
+WEIGHED = (
+    f"sum({ROLLED_PHASE}::float8 * {ROLLED_COUNT}) "
+    f"/ nullif(sum({ROLLED_COUNT}) FILTER (WHERE {ROLLED_PHASE} IS NOT NULL), 0)"
+)
+"""The mean of a phase out of means."""
+_COUNTED = f"sum({ROLLED_COUNT}) FILTER (WHERE {ROLLED_PHASE} IS NOT NULL)"
 _PHASE_SLOTS = range(1, 6)  # as many as outcome.PHASES
+
+
+def _each(form: str) -> str:
+    """The same of every phase."""
+    return f"ARRAY[{', '.join(form.format(n) for n in _PHASE_SLOTS)}]"
+
+
 _RAW_PHASES = (
-    f"SELECT service_id, {_AT.format('1 hour')} AS at, "
-    f"ARRAY[{', '.join(f'avg(phases[{n}])' for n in _PHASE_SLOTS)}]::real[] AS phases "
+    f"SELECT service_id, {_AT.format('1 hour')} AS at, {_each(f'avg({RAW_PHASE})')}::real[] AS phases, "
+    f"{_each(f'count({RAW_PHASE})')}::int[] AS counts "
     f"FROM check_results WHERE {_SCOPE} AND phases IS NOT NULL GROUP BY 1, 2"
 )
 _HOUR_PHASES = (
-    f"SELECT service_id, {_AT.format('1 day')} AS at, "
-    f"ARRAY[{', '.join(_WEIGHED.format(n) for n in _PHASE_SLOTS)}]::real[] AS phases "
+    f"SELECT service_id, {_AT.format('1 day')} AS at, {_each(WEIGHED)}::real[] AS phases, "
+    f"{_each(_COUNTED)}::int[] AS counts "
     f"FROM result_1h WHERE {_SCOPE} AND phases_us IS NOT NULL GROUP BY 1, 2"
 )
 

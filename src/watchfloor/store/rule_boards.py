@@ -9,8 +9,9 @@ from watchfloor.domain.conditions import condition_from
 from watchfloor.domain.rule_boards import BY_STATE, OWN, STATE, RuleRow, about, states
 from watchfloor.domain.rules import OWN_RULES
 from watchfloor.domain.severity import Severity
-from watchfloor.store import settings
+from watchfloor.store import policy, settings
 from watchfloor.store.database import Connection, fetch_all
+from watchfloor.store.policy import Policy
 from watchfloor.store.rules import COLUMNS, rule
 
 _BOARD = f"""
@@ -30,10 +31,11 @@ async def rule_board(connection: Connection, now: datetime) -> list[RuleRow]:
     """Every rule that is in force or switched off, in the order in which they are asked."""
     rows = await fetch_all(connection, _BOARD, {"now": now, "own": list(OWN_RULES)})
     in_force = await settings.values(connection)
-    return [_row(row, in_force) for row in rows]
+    told = await policy.load(connection, now)
+    return [_row(row, in_force, told) for row in rows]
 
 
-def _row(row: Any, in_force: dict[str, object]) -> RuleRow:
+def _row(row: Any, in_force: dict[str, object], told: Policy) -> RuleRow:
     found = rule(row)
     own = row.name in OWN_RULES
     if own:
@@ -42,7 +44,11 @@ def _row(row: Any, in_force: dict[str, object]) -> RuleRow:
         kind, words, of = STATE, states(found), about(found)
     else:
         condition = condition_from(row.kind, row.condition, found.for_s).in_force(in_force)
-        kind, words, of = row.kind, condition.asks.words(condition.threshold), about(found)
+        kind, words, of = (
+            row.kind,
+            condition.asks.words(condition.threshold),
+            condition.asks.scope or about(found),
+        )
     usual = BY_STATE if kind == STATE else Severity.WARNING.word
     severity = usual if found.severity is None else found.severity.word
     return RuleRow(
@@ -50,5 +56,5 @@ def _row(row: Any, in_force: dict[str, object]) -> RuleRow:
         channels=found.channels, enabled=row.enabled, origin=row.origin, firing=row.firing,
         fired_week=row.fired_week, fired_at=row.fired_at, tried_at=row.tried_at, took_ms=row.took_ms,
         instances=row.instances, over_limit=row.over_limit, error=row.error,
-        owner=row.owner,
+        owner=row.owner, unheard=told.unheard(found.channels),
     )  # fmt: skip

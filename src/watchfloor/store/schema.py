@@ -10,7 +10,7 @@ import psycopg
 from watchfloor.store.database import Connection, Database, fetch_value
 from watchfloor.store.errors import StoreError
 
-HEAD = "0025"
+HEAD = "0030"
 """The revision this program works with; a test holds it equal to the newest migration."""
 
 KNOWN = (
@@ -39,6 +39,11 @@ KNOWN = (
     "0023",
     "0024",
     "0025",
+    "0026",
+    "0027",
+    "0028",
+    "0029",
+    "0030",
 )
 
 _LOCK = 0x5746_0001  # one migration at a time over all nodes of a database

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
@@ -37,6 +38,15 @@ class Service:
     environment: str = ""
     on_nodes: Sequence[str] = ()  # only nodes with all of these tags check it
     quorum: int = 1  # so many of them must say that it fails
+
+
+@dataclass(frozen=True, slots=True)
+class LastCheck:
+    """When the latest check of a service began and ended, and whether what it found waits to be confirmed."""
+
+    started: datetime | None
+    ended: datetime | None
+    soft: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +207,28 @@ async def load_services(connection: Connection) -> list[Service]:
     return [Service(*row) for row in rows]
 
 
+async def names_of(connection: Connection, service_ids: Sequence[int]) -> list[str]:
+    """The names of these services."""
+    return await fetch_column(
+        connection, "SELECT name FROM services WHERE id = ANY(%(ids)s)", {"ids": list(service_ids)}
+    )
+
+
 async def never_checked(connection: Connection) -> frozenset[int]:
     """Ids of services of which nothing is known yet."""
     return frozenset(
         await fetch_column(connection, "SELECT service_id FROM service_state WHERE last_started IS NULL")
     )
+
+
+async def last_checks(connection: Connection, service_ids: Sequence[int]) -> dict[int, LastCheck]:
+    """What is booked of the latest check of services."""
+    rows = await fetch_all(
+        connection,
+        "SELECT service_id, last_started, last_ended, soft FROM service_state WHERE service_id = ANY(%(ids)s)",
+        {"ids": list(service_ids)},
+    )
+    return {row[0]: LastCheck(*row[1:]) for row in rows}
 
 
 async def find_service(connection: Connection, service_id: int, *, lock: bool = False) -> Service | None:

@@ -33,7 +33,7 @@ _RUNNING = (
     ("channel_health", ("opened_at", "probe_at"), "true"),
     ("rule_standings", ("since", "last_true"), "true"),
     ("rule_health", ("tried_at", "judged_at", "resumed_at"), "true"),
-    ("heartbeats", ("last_ping", "last_start", "looked"), "true"),
+    ("heartbeats", ("last_ping", "last_start", "looked", "unheard_until"), "true"),
     ("service_reach", ("since", "until"), "greatest(since, until) > clock_timestamp()"),
     ("runs", ("available_at", "deadline_at", "aged_at"), "state = 'waiting'"),
     ("runs", ("available_at", "deadline_at", "aged_at"), "state = 'ready'"),

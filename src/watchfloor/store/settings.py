@@ -14,6 +14,11 @@ async def values(connection: Connection) -> dict[str, object]:
     return {setting.key: _effective(setting, found.get(setting.key)) for setting in SETTINGS}
 
 
+async def time_zone(connection: Connection) -> str:
+    """The zone in which messages tell times."""
+    return str((await values(connection))["alerts.time_zone"])
+
+
 def _effective(setting: Setting, stored: object) -> Value:
     try:
         return setting.default if stored is None else validate(setting, stored)

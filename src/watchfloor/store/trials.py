@@ -15,6 +15,10 @@ from watchfloor.store.jsonb import dumps
 KEPT = "1 hour"
 
 
+_EVIDENCE = frozenset({"told", "slow"})
+"""What an outcome says only for the guards of the engine that made it."""
+
+
 async def ask(
     connection: Connection,
     trial_id: UUID,
@@ -46,7 +50,8 @@ async def take(connection: Connection, node_id: int) -> tuple[UUID, str, Mapping
 
 async def answer(connection: Connection, trial_id: UUID, outcome: Outcome) -> None:
     """Say what was found."""
-    found = {**asdict(outcome), "status": outcome.status.word}
+    found = {name: value for name, value in asdict(outcome).items() if name not in _EVIDENCE}
+    found["status"] = outcome.status.word
     await connection.execute(
         "UPDATE trials SET ended_at = clock_timestamp(), outcome = %(outcome)s::jsonb WHERE id = %(id)s",
         {"id": trial_id, "outcome": dumps(found)},

@@ -14,13 +14,11 @@ from watchfloor.domain.outcome import Status
 from watchfloor.domain.settings import SETTINGS, shown
 from watchfloor.domain.why import (
     BEFORE,
-    COUNTED,
     NAMED,
     TOGETHER,
     Event,
     Findings,
     Good,
-    Looks,
     Other,
     Reason,
     Told,
@@ -29,10 +27,12 @@ from watchfloor.domain.why import (
     explain,
 )
 from watchfloor.store.database import Connection, fetch_all, fetch_one, fetch_value
+from watchfloor.store.looks import Looked, looks_since
 from watchfloor.store.nodes import live_node_ids
 
 _PARENTS = 30
-_SAME_EDIT = timedelta(seconds=2)
+_VERSIONS = 10
+_SAME_EDIT = timedelta(seconds=10)
 """A line of the audit log and the version it led to are of one transaction; their clocks differ by its length."""
 
 _EVER = datetime.max.replace(tzinfo=UTC)
@@ -44,7 +44,7 @@ _STATE = f"""
 SELECT s.id, s.name, s.group_name, s.paused, s.max_attempts, s.recover_attempts, s.every_ms, s.retry_every_ms,
     s.quorum, s.depends_on, s.depends_on_any,
     t.hard, t.status, t.soft, t.attempt, t.since, t.first_bad, t.summary, t.last_ended,
-    t.latency_us, t.flapping, i.opened_at, i.confirmed_at, i.cause,
+    t.unknown_since, t.latency_us, t.flapping, i.opened_at, i.confirmed_at, i.cause,
     root.name AS root, {_WORD}[rt.hard + 1] AS root_state, rt.since AS root_since
 FROM services s JOIN service_state t ON t.service_id = s.id
 LEFT JOIN incidents i ON i.service_id = s.id AND i.closed_at IS NULL
@@ -71,7 +71,7 @@ def _troubled(row: Any) -> bool:
 async def _findings(connection: Connection, row: Any) -> Findings:
     began = row.opened_at or row.first_bad or (row.since if row.hard != Status.OK else None)
     paused = await _paused_by(connection, row.id) if row.paused else ("", None)
-    looks, cut = await looks_since(connection, row.id, began, _EVER) if began else ((), False)
+    looked = await looks_since(connection, row.id, began, _EVER) if began else Looked()
     named, more = await together(connection, row.id, began, _EVER) if began else ((), 0)
     state = "paused" if row.paused else "pending" if row.hard is None else Status(row.hard).word
     return Findings(
@@ -89,8 +89,10 @@ async def _findings(connection: Connection, row: Any) -> Findings:
         began=began,
         confirmed_at=row.confirmed_at,
         first_said=row.cause or "",
-        looks=looks,
-        cut=cut,
+        looks=looked.looks,
+        cut=looked.cut,
+        kept_since=looked.kept_since,
+        blind_since=row.unknown_since,
         quorum=row.quorum,
         votes=await _votes(connection, row.id) if row.quorum > 1 else (),
         good=await last_good(connection, row.id, began) if began else None,
@@ -119,21 +121,6 @@ async def _paused_by(connection: Connection, service_id: int) -> tuple[str, date
         {"id": str(service_id)},
     )
     return ("", None) if row is None else (row.actor, row.at)
-
-
-async def looks_since(
-    connection: Connection, service_id: int, began: datetime, until: datetime
-) -> tuple[tuple[Looks, ...], bool]:
-    """What each node found from ``began`` to ``until``, and whether there were more checks than are counted."""
-    rows = await fetch_all(
-        connection,
-        "SELECT coalesce(n.name, '') AS node, count(*) AS checks, count(*) FILTER (WHERE r.status <> 0) AS bad FROM ("
-        "SELECT node_id, status FROM check_results WHERE service_id = %(id)s AND ts >= %(began)s AND ts <= %(until)s "
-        "ORDER BY ts DESC LIMIT %(most)s) r LEFT JOIN nodes n ON n.id = r.node_id GROUP BY 1 ORDER BY 2 DESC, 1",
-        {"id": service_id, "began": began, "until": until, "most": COUNTED},
-    )
-    looks = tuple(Looks(row.node, row.checks, row.bad) for row in rows)
-    return looks, sum(each.checks for each in looks) == COUNTED
 
 
 async def _votes(connection: Connection, service_id: int) -> list[Vote]:
@@ -173,8 +160,8 @@ async def versions(
     rows = await fetch_all(
         connection,
         "SELECT began, kind, group_name, tags, every_ms, max_attempts, paused FROM service_versions "
-        "WHERE service_id = %(id)s AND began <= %(until)s ORDER BY began DESC LIMIT 10",
-        {"id": service_id, "until": min(until, began + TOGETHER)},
+        "WHERE service_id = %(id)s AND began <= %(until)s ORDER BY began DESC LIMIT %(most)s",
+        {"id": service_id, "until": min(until, began + TOGETHER), "most": _VERSIONS},
     )
     lines = await fetch_all(
         connection,
@@ -182,11 +169,14 @@ async def versions(
         "(%(id)s::text, (SELECT name FROM services WHERE id = %(id)s)) AND at > %(since)s ORDER BY at LIMIT 100",
         {"id": service_id, "since": began - BEFORE - _SAME_EDIT},
     )
-    return [_version(each, lines) for each in reversed(rows)]
+    oldest = len(rows) - 1 if len(rows) < _VERSIONS else None
+    return [_version(rows[place], lines, place == oldest) for place in reversed(range(len(rows)))]
 
 
-def _version(row: Any, lines: Sequence[Any]) -> Version:
-    line = next((each for each in lines if abs(each.at - row.began) < _SAME_EDIT), None)
+def _version(row: Any, lines: Sequence[Any], first: bool) -> Version:
+    line = min(lines, key=lambda each: abs(each.at - row.began), default=None)
+    if line is not None and abs(line.at - row.began) > _SAME_EDIT:
+        line = None
     written = None if line is None or line.before is None or line.after is None else (line.before, line.after)
     held = {
         "kind": row.kind,
@@ -196,7 +186,7 @@ def _version(row: Any, lines: Sequence[Any]) -> Version:
         "attempts": row.max_attempts,
         "paused": "yes" if row.paused else "no",
     }
-    return Version(row.began, held, "" if line is None else line.actor, written)
+    return Version(row.began, held, "" if line is None else line.actor, written, first)
 
 
 async def changes(

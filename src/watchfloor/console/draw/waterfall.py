@@ -10,9 +10,9 @@ from watchfloor.console.line import Line
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
-def waterfall(phases: Sequence[tuple[str, float]], cells: int) -> list[Line]:
-    """One line for each phase: its name, its place in the whole, its time in seconds; 0: it was not reached."""
-    total = sum(seconds for _, seconds in phases)
+def waterfall(phases: Sequence[tuple[str, float | None]], cells: int) -> list[Line]:
+    """One line for each phase: its name, its place in the whole, its time in seconds; None: it was not reached."""
+    total = sum(seconds or 0.0 for _, seconds in phases)
     names = max((len(name) for name, _ in phases), default=0)
     width = cells - names - 12
     if total <= 0 or width < 8:
@@ -31,7 +31,7 @@ def waterfall(phases: Sequence[tuple[str, float]], cells: int) -> list[Line]:
         lines.append(
             ((f"{name:<{names}}  ", "muted"), (block, "accent"), (f"{latency(seconds or None):>10}", "text"))
         )
-        begin += seconds
+        begin += seconds or 0.0
     return lines
 
 

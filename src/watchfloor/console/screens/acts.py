@@ -102,6 +102,7 @@ def ask_to_acknowledge_many(
                 lambda: app.operator.unacknowledge(changed),
                 "took back these acknowledgements",
             ),
+            things=len(subjects),
         )
 
     alerts = [subject.id for subject in subjects]
@@ -120,7 +121,11 @@ def ask_to_resolve(
     def answered(answer: str | None) -> None:
         if answer is not None:
             done()
-            app.operate(lambda: resolve(answer), lambda: f"resolved {done_to(subjects, changed)}")
+            app.operate(
+                lambda: resolve(answer),
+                lambda: f"resolved {done_to(subjects, changed)}",
+                things=len(subjects),
+            )
 
     app.push_screen(ResolveDialog(subjects, note), answered)
 
@@ -260,7 +265,8 @@ class AlertActs(ActionHost):
             if note is not None:
                 self.marks_used()
                 ids = [subject.id for subject in subjects]
-                app.operate(lambda: app.operator.add_note(ids, note), f"noted for {done_to(subjects, ids)}")
+                said = f"noted for {done_to(subjects, ids)}"
+                app.operate(lambda: app.operator.add_note(ids, note), said, things=len(ids))
 
         if subjects:
             app.push_screen(NoteDialog(subjects), done)
@@ -278,6 +284,7 @@ class AlertActs(ActionHost):
                 app.operate(
                     lambda: hand_over(person),
                     lambda: f"handed {done_to(subjects, changed)} over to {clean(person)}",
+                    things=len(subjects),
                 )
 
         if subjects:

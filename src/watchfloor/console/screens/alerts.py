@@ -5,7 +5,7 @@ What is in a section is the business of `alert_sections`; on wide screens the se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from watchfloor.console.action import Context, Scope
@@ -62,6 +62,12 @@ class AlertsRoom(
     @classmethod
     def places(cls) -> Iterable[tuple[Scope, ...]]:
         return [(*cls.SCOPES, *section.scopes) for section in SECTIONS]
+
+    def restore(self, kept: Mapping[str, object]) -> None:
+        """What is open begins with the gravest: neither a cursor nor a filter of an earlier run stands before it."""
+        if kept.get("section", Active.name) == Active.name:
+            kept = {name: each for name, each in kept.items() if name not in ("cursor", "filter", "faults")}
+        super().restore(kept)
 
     def make_parts(self) -> Sequence[AlertSection]:
         return [section() for section in SECTIONS]

@@ -75,6 +75,10 @@ class Picker(ActionHost, ModalScreen[None], inherit_bindings=False):
     TITLE: ClassVar[str | None] = "Keys of this screen"
     VERB: ClassVar[str] = "run"
     """What enter does with what is chosen."""
+    HEADS: ClassVar[tuple[str, str, str]] = ("ACTION", "KEY", "WHAT IT DOES")
+    """What the columns hold; one without a head is not there."""
+    CELLS: ClassVar[tuple[int, int]] = (14, 8)
+    """The least room the first two columns need to tell one entry from another."""
     VERTICAL_BREAKPOINTS = BREAKPOINTS
     DEFAULT_CSS: ClassVar[str] = """
     Picker { align: center top; background: transparent; }
@@ -99,12 +103,13 @@ class Picker(ActionHost, ModalScreen[None], inherit_bindings=False):
         raise NotImplementedError
 
     def compose(self) -> ComposeResult:
+        label, keys, help_ = self.HEADS
         columns = (
-            Column(title="ACTION", cell=_label, width=14, grow=2, limit=30),
-            Column(title="KEY", cell=_keys, width=8, grow=1, limit=14, rank=1),
-            Column(title="WHAT IT DOES", cell=_help, width=12, grow=6, rank=2),
+            Column(title=label, cell=_label, width=self.CELLS[0], grow=2, limit=30),
+            Column(title=keys, cell=_keys, width=self.CELLS[1], grow=1, limit=14, rank=1),
+            Column(title=help_, cell=_help, width=12, grow=6, rank=2),
         )
-        table = Choices(columns, lambda entry: entry.id, id="entries")
+        table = Choices([each for each in columns if each.title], lambda entry: entry.id, id="entries")
         table.can_focus = False
         with Vertical(id="box"):
             yield Say(((self.TITLE or "", "title"),), classes="detail")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from watchfloor.console.clipboard import into_tmux, sequence, state_directory, write_file
+from watchfloor.console.clipboard import brief_path, into_tmux, sequence, state_directory, write_file
 from watchfloor.console.copies import Copy
 from watchfloor.console.line import clean
 from watchfloor.console.screens.commands import Entry, Picker
@@ -21,6 +21,7 @@ class CopyMenu(Picker):
 
     TITLE: ClassVar[str | None] = "Copy"
     VERB: ClassVar[str] = "copy"
+    HEADS: ClassVar[tuple[str, str, str]] = ("WHAT", "", "ITS TEXT")
 
     def __init__(self, room: Room, copies: Sequence[Copy]) -> None:
         super().__init__(room)
@@ -61,4 +62,4 @@ async def _copy(app: WatchfloorApp, chosen: Copy) -> None:
     except OSError as error:
         app.say(((f"✘ not copied: {why}, and no file could be written: {clean(str(error))}", "failing"),))
     else:
-        app.say(((f"✓ {why}: {what} written to {clean(str(path))}", "ok"),))
+        app.say(((f"✓ written to {clean(brief_path(path))} ({why}): {what}", "ok"),))

@@ -225,10 +225,14 @@ class DraftRoom(BoardRoom[FormRow], inherit_bindings=False):
         self.app.push_screen(LinesDialog(field, as_text(field, value)), done)
 
     def _open_entry(self, row: FormRow) -> None:
+        if row.entry is not None:
+            self.app.push_screen(self.entry_room(row.field, row.entry))
+
+    def entry_room(self, field: FormField, entry: int) -> DraftRoom:
+        """The form of one entry of a list."""
         from watchfloor.console.screens.form import EntryRoom
 
-        if row.entry is not None:
-            self.app.push_screen(EntryRoom(self, row.field, row.entry))
+        return EntryRoom(self, field, entry)
 
     def set_value(self, path: tuple[str, ...], value: Any) -> None:
         """Fill a field in; None empties it."""

@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from watchfloor.console.clipboard import state_directory
+from watchfloor.console.clipboard import brief_path, state_directory
 from watchfloor.console.feed import sentence
 from watchfloor.console.line import clean
 from watchfloor.console.screens.commands import Entry, Picker
@@ -28,6 +28,7 @@ class ExportMenu(Picker):
 
     TITLE: ClassVar[str | None] = "Export"
     VERB: ClassVar[str] = "export"
+    HEADS: ClassVar[tuple[str, str, str]] = ("FILE", "", "WHAT IS IN IT")
 
     def __init__(self, room: Room, service_id: int, service: str, history: History) -> None:
         super().__init__(room)
@@ -82,7 +83,7 @@ async def write_post_mortem(app: WatchfloorApp, incident_id: int) -> None:
         # The person must learn that there is no file, whatever the reason was.
         app.say(((f"✘ not written: {clean(sentence(error))}", "failing"),))
     else:
-        app.say(((f"✓ the post-mortem is in {clean(str(path))}", "ok"),))
+        app.say(((f"✓ written to {clean(brief_path(path))}", "ok"),))
 
 
 async def _export(app: WatchfloorApp, wanted: Wanted, format_: str, at: datetime) -> None:
@@ -101,4 +102,4 @@ async def _export(app: WatchfloorApp, wanted: Wanted, format_: str, at: datetime
         # The person must learn that there is no file, whatever the reason was.
         app.say(((f"✘ not exported: {clean(sentence(error))}", "failing"),))
     else:
-        app.say(((f"✓ {count(rows, 'row')} written to {clean(str(path))}", "ok"),))
+        app.say(((f"✓ {count(rows, 'row')} written to {clean(brief_path(path))}", "ok"),))

@@ -6,7 +6,7 @@ a file defines can be looked at, and says where it stands.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ from watchfloor.domain.words import count
 from watchfloor.operations.actor import Refused
 from watchfloor.operations.editing import Invalid, Overtaken
 
-TRIALS = {"rule": "preview", "service": "test now", "window": "preview"}
+TRIALS = {"job": "next fires", "rule": "preview", "service": "test now", "window": "preview"}
 """What can be tried before it is saved, and what that is called."""
 
 
@@ -147,7 +147,10 @@ class FormRoom(DraftRoom, inherit_bindings=False):
             )
         pieces += summary_pieces(0 if reason else self._changes, self._problems)
         if self._notes and self._what == "window":
-            pieces.append(Piece((says(clean(self._notes[0])),), 3))
+            note = clean(self._notes[0])
+            pieces.append(
+                Piece((says(note), says(note.partition(" to ")[0]), says(note.partition(": ")[0])), 6)
+            )
         elif self._notes:
             short = says(f"▲ {count(len(self._notes), 'note')}", "degraded")
             pieces.append(Piece((says(f"▲ {clean(self._notes[0])}", "degraded"), short), 3))
@@ -238,16 +241,26 @@ class FormRoom(DraftRoom, inherit_bindings=False):
         self._leave()
 
     def _leave(self) -> None:
+        if not self.holds(lambda: None) and self.app.screen is self:
+            self.app.pop_screen()
+
+    @property
+    def unsaved(self) -> int:
+        return 0 if self.readonly() else self._changes
+
+    def holds(self, go_on: Callable[[], None]) -> bool:
+        if not self.unsaved:
+            return False
+
         def done(sure: bool | None) -> None:
             if sure and self.app.screen is self:
                 self.app.pop_screen()
+                go_on()
 
-        if not self._changes or self.readonly():
-            done(True)
-            return
         title: Line = (("Leave ", "muted"), (clean(str(self._values.get("name") or self._what)), "title"))
-        words = [f"{count(self._changes, 'field')} that you filled in would be lost. Nothing is saved."]
+        words = [f"{count(self.unsaved, 'field')} that you filled in would be lost. Nothing is saved."]
         self.app.push_screen(ConfirmDialog(title, words), done)
+        return True
 
 
 class EntryRoom(DraftRoom, inherit_bindings=False):

@@ -15,12 +15,14 @@ from watchfloor.console.action import Context, Scope
 from watchfloor.console.draw.uptime import proportions
 from watchfloor.console.filters import Fields
 from watchfloor.console.glyphs import PAUSED, PENDING, STATUS, Mark, health, tally
-from watchfloor.console.line import Line, Piece, clean, says
+from watchfloor.console.line import EMPTY, Line, Piece, clean, says
 from watchfloor.console.screens.acts import AlertActs, ServiceActs
 from watchfloor.console.screens.beside import BesideRoom
+from watchfloor.console.screens.database_section import DATABASES, database_order
 from watchfloor.console.screens.health_columns import URGENCY, Shown, columns
 from watchfloor.console.screens.health_sections import SECTIONS, SERVICES
 from watchfloor.console.screens.listing import Grade
+from watchfloor.console.screens.node import NodeRoom, about_node
 from watchfloor.console.screens.sectioned import Part, SectionedRoom
 from watchfloor.console.screens.sections import Section
 from watchfloor.console.screens.service import ServiceRoom, problem_began
@@ -28,11 +30,14 @@ from watchfloor.console.screens.settings import row_lines
 from watchfloor.console.screens.several import Subject
 from watchfloor.console.screens.text import TextRoom
 from watchfloor.console.screens.travel import Travels
+from watchfloor.console.views.database import database_lines
 from watchfloor.console.views.group import group_lines
+from watchfloor.console.views.node import AboutNode, component_lines, node_lines
 from watchfloor.console.views.service import service_lines
 from watchfloor.console.widgets.pane import Maker
 from watchfloor.console.widgets.table import Table
-from watchfloor.domain.boards import HealthRow, ServiceDetail
+from watchfloor.domain.boards import ComponentRow, HealthRow, NodeRow, ServiceDetail
+from watchfloor.domain.databases import DatabaseRow
 from watchfloor.domain.grouping import By, Group, groups
 from watchfloor.domain.history import RANGES, History
 from watchfloor.domain.outcome import Status
@@ -57,12 +62,15 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom
     OTHER_SCOPES: ClassVar[tuple[Scope, ...]] = (
         *(Scope.ROOM, Scope.LIST, Scope.ACROSS, Scope.OPENS, Scope.SECTIONS),
     )
+    DATABASE_SCOPES: ClassVar[tuple[Scope, ...]] = (
+        *(Scope.ROOM, Scope.LIST, Scope.ACROSS, Scope.OPENS, Scope.SERVICE, Scope.ALERT, Scope.SECTIONS),
+    )
     TRAVELS: ClassVar[bool] = True
     TOPICS: ClassVar[frozenset[str]] = frozenset({"health", "services", "alerts", "checks", "nodes"})
     FROZEN: ClassVar[int] = 2
     FIELDS: ClassVar[frozenset[str]] = frozenset(
         {"name", "state", "kind", "group", "tag", "environment", "owner", "is", "says"}
-        | {"node", "machine", "component"}
+        | {"node", "machine", "component", "query", "address"}
     )
 
     def __init__(self) -> None:
@@ -72,6 +80,7 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom
         self._detail: ServiceDetail | None = None
         self._history: History | None = None
         self._detail_of: HealthRow | None = None
+        self._node: AboutNode | None = None
         self._fleet: list[tuple[int, Mark]] = []
 
     # Sections
@@ -86,17 +95,27 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom
         services.add_class("section")
         return [services, *super().make_tables()[1:]]
 
+    def make_table(self, place: int) -> Table[Any]:
+        part = self.parts[place]
+        order = database_order if part is DATABASES else None
+        return Table(part.columns, part.key, order=order, id=f"section-{place}")
+
     @property
     def on_services(self) -> bool:
         """Whether the services are on the screen."""
         return self.part is SERVICES
 
+    @property
+    def on_databases(self) -> bool:
+        """Whether the databases are on the screen."""
+        return self.part is DATABASES
+
     def scopes(self) -> Sequence[Scope]:
         found = super().scopes()
-        if found is not self.SCOPES or self.on_services:
-            grouped = found is self.SCOPES and isinstance(self.selected, Group)
+        if found != self.SCOPES or self.on_services:
+            grouped = found == self.SCOPES and isinstance(self.selected, Group)
             return [scope for scope in found if scope is not Scope.ALERT] if grouped else found
-        return self.OTHER_SCOPES
+        return self.DATABASE_SCOPES if self.on_databases else self.OTHER_SCOPES
 
     def go_on(self, step: int) -> None:
         if self.console_app.wanted is not None:
@@ -206,11 +225,11 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom
         if not self.on_services:
             return found
         total = sum(number for number, _ in self._fleet)
-        found.append(Piece((says(count(total, "service"), "title"), says(str(total), "title")), rank=1))
+        found.append(Piece((says(count(total, "service"), "title"),), rank=1))  # the status bar has it, too
         for rank, (number, mark) in enumerate(self._fleet):
             found += tally(number, mark, rank=8 - rank)
         if self._by is not By.NOTHING:
-            found.append(Piece((says(f"by {self._by}", "accent"),), rank=2))
+            found.append(Piece((says(f"by {self._by}", "accent"),), rank=5))
         return found
 
     def rule(self, cells: int) -> Line:
@@ -221,12 +240,14 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom
 
     def context(self) -> Context:
         selected = self.selected
-        row = selected if isinstance(selected, HealthRow) else None
+        row = service_of(selected)
         state = "" if row is None else _alert_state(row)
         subjects = self.marked_subjects()
         verb = ""
         if isinstance(selected, Group):
             verb = "unfold" if self.is_folded(selected) else "fold"
+        elif row is not None and not row.paused and row.hard not in (Status.OK, None):
+            verb = "see why"  # its detail begins with that
         return replace(
             super().context(),
             service=row,
@@ -243,26 +264,31 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom
     def marked_subjects(self) -> Sequence[Subject]:
         return [
             Subject(row.alert_id, f"{row.name} is {health(row).word}", health(row).word, _alert_state(row))
-            for row in self.table.rows.marked
-            if isinstance(row, HealthRow) and row.alert_id is not None
+            for row in map(service_of, self.table.rows.marked)
+            if row is not None and row.alert_id is not None
         ]
 
     def marks_used(self) -> None:
         self.do_clear_marks()
 
     def alert_title(self) -> str:
-        row = self.selected
-        return f"{row.name} is {health(row).word}" if isinstance(row, HealthRow) else ""
+        row = service_of(self.selected)
+        return "" if row is None else f"{row.name} is {health(row).word}"
 
     # Opening
 
     def do_open(self) -> None:
-        row = self.selected
+        row, service = self.selected, service_of(self.selected)
         if isinstance(row, Group):
             self._folded ^= {row.name}
             self._regroup()
-        elif isinstance(row, HealthRow):
-            self.app.push_screen(ServiceRoom(row.id))
+        elif service is not None:
+            self.app.push_screen(ServiceRoom(service.id))
+        elif isinstance(row, NodeRow):
+            self.app.push_screen(NodeRoom(row.id, row.name))
+        elif isinstance(row, ComponentRow):
+            name = clean(row.component)
+            self.app.push_screen(TextRoom("health", name, lambda m, cells: component_lines(row, m, cells)))
         elif row is not None:
             name = clean(str(getattr(row, "component", "") or row.name))
             self.app.push_screen(TextRoom("health", name, lambda m, cells: row_lines(row, m, cells)))
@@ -279,14 +305,16 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom
     # Beside the list
 
     async def read_beside(self) -> None:
-        row = self.selected
-        if row == self._detail_of:
+        row, service = self.selected, service_of(self.selected)
+        if service is not None and service == self._detail_of:
             return
-        self._detail = self._history = None
-        if isinstance(row, HealthRow):
-            self._detail = await self.read(lambda boards: boards.service(row.id))
-            self._history = await self._read_history(row.id)
-        self._detail_of = row if isinstance(row, HealthRow) else None
+        self._detail = self._history = self._node = None
+        if isinstance(row, NodeRow):
+            self._node = await about_node(self.console_app.reader, row.id)
+        if service is not None:
+            self._detail = await self.read(lambda boards: boards.service(service.id))
+            self._history = await self._read_history(service.id)
+        self._detail_of = service
 
     async def _read_history(self, service_id: int) -> History:
         app = self.console_app
@@ -297,11 +325,32 @@ class HealthRoom(ServiceActs, AlertActs, Travels, BesideRoom[Any], SectionedRoom
         row, detail, history, moment = self.selected, self._detail, self._history, self.console_app.moment
         if isinstance(row, Group):
             return lambda cells: group_lines(row, moment, cells)
-        if row is not None and not isinstance(row, HealthRow):
+        node = self._node
+        if isinstance(row, NodeRow) and node is not None and node.row.id == row.id:
+            return lambda cells: node_lines(node, None, moment, cells)
+        if isinstance(row, ComponentRow):
+            return lambda cells: component_lines(row, moment, cells)
+        if isinstance(row, DatabaseRow):
+            return lambda cells: [
+                *database_lines(row, moment, cells),
+                *(
+                    []
+                    if detail is None
+                    else [EMPTY, *service_lines(detail, history, moment, cells, titled=True)]
+                ),
+            ]
+        if row is not None and service_of(row) is None:
             return lambda cells: row_lines(row, moment, cells)
         if detail is None or row is None:
             return lambda cells: []
         return lambda cells: service_lines(detail, history, moment, cells, titled=True)
+
+
+def service_of(row: Any) -> HealthRow | None:
+    """The service that a row is, or that stands for the database that it is."""
+    if isinstance(row, DatabaseRow):
+        return row.service
+    return row if isinstance(row, HealthRow) else None
 
 
 def _order(row: HealthRow) -> tuple[Any, ...]:

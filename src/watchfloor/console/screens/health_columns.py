@@ -25,7 +25,7 @@ URGENCY = {
     Status.OK.word: 4,
     PAUSED.word: 5,
 }
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def state_cell(row: HealthRow, moment: Moment, cells: int) -> Line:
@@ -43,7 +43,7 @@ def _name(row: HealthRow, moment: Moment, cells: int) -> Line:
     return ((clean(row.name), "muted" if row.paused else "text"),)
 
 
-def _latency(row: HealthRow, moment: Moment, cells: int) -> Line:
+def latency_cell(row: HealthRow, moment: Moment, cells: int) -> Line:
     return ((latency(row.latency), "text" if row.latency is not None and not row.paused else "muted"),)
 
 
@@ -61,7 +61,7 @@ def _since(row: HealthRow, moment: Moment, cells: int) -> Line:
     return ((moment.brief(row.since), "text"),)
 
 
-def _age(row: HealthRow, moment: Moment, cells: int) -> Line:
+def age_cell(row: HealthRow, moment: Moment, cells: int) -> Line:
     late = row.checked_at is not None and (moment.now - row.checked_at).total_seconds() > 3 * row.every + 5
     return ((moment.brief(row.checked_at), "degraded" if late and not row.paused else "muted"),)
 
@@ -77,7 +77,7 @@ _SERVICES: tuple[Column[HealthRow], ...] = (
         rank=6,
         order=lambda r: r.group,
     ),
-    Column("LATENCY", _latency, 8, rank=1, align="right", order=lambda row: row.latency or -1.0),
+    Column("LATENCY", latency_cell, 8, rank=1, align="right", order=lambda row: row.latency or -1.0),
     Column("TREND", _trend, 10, grow=4, limit=48, rank=3),
     Column(
         "UP 24H",
@@ -87,8 +87,8 @@ _SERVICES: tuple[Column[HealthRow], ...] = (
         align="right",
         order=lambda r: 2.0 if r.uptime_24h is None else r.uptime_24h,
     ),
-    Column("SINCE", _since, 6, rank=1, align="right", order=lambda row: row.since or _LONG_AGO),
-    Column("AGE", _age, 5, rank=4, align="right", order=lambda row: row.checked_at or _LONG_AGO),
+    Column("SINCE", _since, 6, rank=1, align="right", order=lambda row: row.since or LONG_AGO),
+    Column("AGE", age_cell, 5, rank=4, align="right", order=lambda row: row.checked_at or LONG_AGO),
 )
 
 

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.copies import Copy, copies
-from watchfloor.console.format import span
+from watchfloor.console.format import clock, span
 from watchfloor.console.glyphs import STATUS
 from watchfloor.console.line import Line, Piece, clean
 from watchfloor.console.screens.commands import Entry, Picker
@@ -136,6 +136,8 @@ class IncidentMenu(Picker):
 
     TITLE: ClassVar[str | None] = "Incidents"
     VERB: ClassVar[str] = "open"
+    HEADS: ClassVar[tuple[str, str, str]] = ("INCIDENT", "LASTED", "CAUSE")
+    CELLS: ClassVar[tuple[int, int]] = (28, 12)
 
     def __init__(self, room: Room, incidents: Sequence[IncidentRow]) -> None:
         super().__init__(room)
@@ -147,7 +149,7 @@ class IncidentMenu(Picker):
         for each in self._incidents:
             over = each.closed_at is not None
             lasted = span(((each.closed_at or moment.now) - each.opened_at).total_seconds())
-            began = f"{each.opened_at.astimezone(moment.zone):%Y-%m-%d %H:%M}"
+            began = clock(each.opened_at, moment.now, moment.zone, seconds=False).strip()
             label = f"#{each.id} {STATUS[each.worst].word} {began}"
             found.append(Entry(str(each.id), f"{'took' if over else 'open'} {lasted}", label, each.cause))
         return [entry for entry in found if all(word in entry.haystack for word in words)]

@@ -17,8 +17,8 @@ from watchfloor.console.action import Scope
 from watchfloor.console.format import clock, latency
 from watchfloor.console.line import Line, clean, says
 from watchfloor.console.screens.dialogs import Choice, ConfirmDialog, Dialog, spare
-from watchfloor.console.screens.form import FormRoom
 from watchfloor.console.screens.host import ActionHost
+from watchfloor.console.screens.job_form import JobForm
 from watchfloor.console.screens.run_with import RunWithRoom
 from watchfloor.console.widgets.filter_line import TextLine
 from watchfloor.console.widgets.words import Words
@@ -95,17 +95,17 @@ class JobActs(ActionHost):
     """The actions of jobs."""
 
     def do_add_job(self) -> None:
-        self.console_app.push_screen(FormRoom("jobs", "job"))
+        self.console_app.push_screen(JobForm())
 
     def do_edit_job(self) -> None:
         job = self.context().job
         if job is not None:
-            self.console_app.push_screen(FormRoom("jobs", "job", job.name))
+            self.console_app.push_screen(JobForm(job.name))
 
     def do_copy_job(self) -> None:
         job = self.context().job
         if job is not None:
-            self.console_app.push_screen(FormRoom("jobs", "job", job.name, copy=True))
+            self.console_app.push_screen(JobForm(job.name, copy=True))
 
     def do_run_job_with(self) -> None:
         job = self.context().job

@@ -114,7 +114,7 @@ JOBS = JobSection(
     },
     is_fault=lambda row: row.last_state == "dead" or bool(row.broken) or row.tripped,
     read=lambda reader: reader.jobs(),
-    empty="No job is defined yet. + defines one here; a config file may hold them under jobs:",
+    empty="No job is defined yet. + defines one here, jobs: in a config file others.",
 )
 
 RUN_COLUMNS: tuple[Column[RunRow], ...] = (

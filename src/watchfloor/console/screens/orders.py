@@ -122,6 +122,8 @@ class Orders:
         self._app.go(room)
         if len(self._app.screen_stack) > 1:
             self._app.go(room)  # the list is what is filtered, not what was opened from it
+        if len(self._app.screen_stack) > 1:
+            return  # a form asks first whether what was filled in may be lost
         shown = self._app.room
         if section and isinstance(shown, SectionedRoom):
             shown.show_section(section)

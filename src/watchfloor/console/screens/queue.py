@@ -10,7 +10,7 @@ from watchfloor.console.action import Scope
 from watchfloor.console.draw.chart import chart
 from watchfloor.console.format import Moment, latency, number
 from watchfloor.console.line import Line, clean
-from watchfloor.console.screens.detail import DetailRoom
+from watchfloor.console.screens.charts import ChartRoom
 from watchfloor.console.views.sections import heading
 from watchfloor.console.widgets.summary_strip import Summary
 from watchfloor.domain.history import RANGES, Sample
@@ -19,7 +19,7 @@ from watchfloor.domain.job_boards import QueuePoint
 ROWS = 9
 
 
-class QueueRoom(DetailRoom, inherit_bindings=False):
+class QueueRoom(ChartRoom, inherit_bindings=False):
     """The course of a queue over the stretch that all charts show."""
 
     ROOM: ClassVar[str] = "jobs"
@@ -54,18 +54,6 @@ class QueueRoom(DetailRoom, inherit_bindings=False):
 
     def names(self) -> Sequence[str]:
         return (clean(self._queue),)
-
-    def do_longer(self) -> None:
-        self._step(1)
-
-    def do_shorter(self) -> None:
-        self._step(-1)
-
-    def _step(self, step: int) -> None:
-        names = list(RANGES)
-        place = names.index(self.console_app.stretch) + step
-        self.console_app.stretch = names[max(0, min(place, len(names) - 1))]
-        self.look_again()
 
 
 def queue_lines(

@@ -264,6 +264,15 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
     def do_travel(self) -> None:
         ask_for_moment(self)
 
+    @property
+    def unsaved(self) -> int:
+        """How much was filled in here that leaving would lose."""
+        return 0
+
+    def holds(self, go_on: Callable[[], None]) -> bool:
+        """Whether this screen may not be left without a question; asks it, and calls `go_on` once it is left."""
+        return False
+
     def do_back(self) -> None:
         if self.leaves_past:
             self.console_app.return_to_now()
@@ -276,10 +285,10 @@ class Room(ActionHost, Screen[None], inherit_bindings=False):
         elif len(self.app.screen_stack) > 1:
             self.app.pop_screen()
         else:
-            self.console_app.leave("quit")
+            self.console_app.quit()
 
     def do_quit(self) -> None:
-        self.console_app.leave("quit")
+        self.console_app.quit()
 
     def do_lock(self) -> None:
         app = self.console_app

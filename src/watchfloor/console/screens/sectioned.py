@@ -113,6 +113,8 @@ class SectionedRoom(BoardRoom[Any], inherit_bindings=False):
             spans: list[Span] = []
             for place, word in enumerate(words):
                 spans.append((f" {word} ", "choice" if place == self._place else "text"))
+            if self._place < len(words) - 1:
+                spans[-1] = (f" {words[-1]}", "text")  # what comes next keeps its distance by itself
             return tuple(spans)
 
         names = [part.name for part in self.parts]
@@ -128,6 +130,11 @@ class SectionedRoom(BoardRoom[Any], inherit_bindings=False):
     def go_on(self, step: int) -> None:
         """Go so many sections on."""
         self._go_to((self._place + step) % len(self.parts))
+
+    def show_first_section(self) -> None:
+        """Go to the first section, if another one is on the screen."""
+        if self._place:
+            self._go_to(0)
 
     def show_section(self, name: str) -> None:
         """Go to the section of this name."""

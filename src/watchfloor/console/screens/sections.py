@@ -17,8 +17,9 @@ from watchfloor.console.reader import Reader
 from watchfloor.console.screens.dialogs import shown_setting
 from watchfloor.console.views.channel import channel_mark
 from watchfloor.console.widgets.table import Column
-from watchfloor.domain.boards import ConfigFileRow, NodeRow, SettingRow
+from watchfloor.domain.boards import ComponentRow, ConfigFileRow, NodeRow, SettingRow
 from watchfloor.domain.channel_boards import ChannelRow
+from watchfloor.domain.component import without
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,22 +182,34 @@ NODES = Section(
     empty="No engine ever ran on this database. Start one with: watchfloor serve",
 )
 
+
+def _without(row: ComponentRow, moment: Moment, cells: int) -> Line:
+    """What does not work while it does not run: plain to see where that is so."""
+    return ((clean(without(row.component)), "text" if row.state == "running" else "degraded"),)
+
+
 COMPONENTS = Section(
     "Components",
     "component",
     (
         Column("STATE", lambda row, *_: mark(LOOP, row.state).line, 12, order=lambda row: row.state),
         Column("COMPONENT", _plain("component"), 16, grow=1, limit=24, order=lambda row: row.component),
-        Column("NODE", _plain("node", "muted"), 12, grow=1, limit=24, rank=2, order=lambda row: row.node),
+        Column("NODE", _plain("node", "muted"), 10, grow=1, limit=24, rank=1, order=lambda row: row.node),
         Column(
             "SINCE", lambda row, moment, _: ((moment.brief(row.since), "text"),), 6, rank=1, align="right"
         ),
         Column("BEAT", lambda row, moment, _: ((moment.brief(row.beat_at), "text"),), 6, align="right"),
-        Column("RESTARTS", _plain("restarts"), 8, rank=1, align="right", order=lambda row: row.restarts),
+        Column("RESTARTS", _plain("restarts"), 8, rank=2, align="right", order=lambda row: row.restarts),
+        Column("WITHOUT IT", _without, 24, grow=6),
         Column("LAST ERROR", _plain("last_error", "failing"), 10, grow=4, rank=3),
     ),
     key=lambda row: (row.node_id, row.component),
-    fields=lambda row: {"component": row.component, "node": row.node.casefold(), "state": row.state},
+    fields=lambda row: {
+        "component": row.component,
+        "node": row.node.casefold(),
+        "state": row.state,
+        "without": without(row.component).casefold(),
+    },
     is_fault=lambda row: row.state != "running",
     read=lambda reader: reader.components(),
     empty="No engine ever ran on this database.",
@@ -248,7 +261,7 @@ CHANNELS = Section(
     },
     is_fault=lambda row: channel_mark(row).role in ("failing", "degraded") or row.dead > 0,
     read=lambda reader: reader.channels(),
-    empty="No channel yet: nobody is told outside this console. docs/channels.md has every kind.",
+    empty="No channel yet: nobody outside is told. docs/channels.md has every kind.",
 )
 
 _NAMES = (

@@ -13,7 +13,7 @@ from watchfloor.console.copies import Copy, copies
 from watchfloor.console.glyphs import health
 from watchfloor.console.line import Line, Piece, clean
 from watchfloor.console.screens.acts import AlertActs, ServiceActs
-from watchfloor.console.screens.detail import DetailRoom
+from watchfloor.console.screens.charts import ChartRoom
 from watchfloor.console.screens.export import ExportMenu
 from watchfloor.console.screens.incident import IncidentMenu, IncidentRoom
 from watchfloor.console.screens.travel import Travels
@@ -32,7 +32,7 @@ def problem_began(row: HealthRow) -> datetime | None:
     return None if row.hard in (None, Status.OK) else row.since
 
 
-class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=False):
+class ServiceRoom(ServiceActs, AlertActs, Travels, ChartRoom, inherit_bindings=False):
     """History, phases, incidents, facts and settings of a service."""
 
     ROOM: ClassVar[str] = "health"
@@ -132,12 +132,6 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
             incident_id=self._detail.incidents[0].id if self._detail.incidents else None,
         )
 
-    def do_longer(self) -> None:
-        self._stretch(1)
-
-    def do_shorter(self) -> None:
-        self._stretch(-1)
-
     def do_export(self) -> None:
         if self._detail is not None and self._history is not None:
             row = self._detail.row
@@ -150,17 +144,6 @@ class ServiceRoom(ServiceActs, AlertActs, Travels, DetailRoom, inherit_bindings=
             self.app.push_screen(IncidentRoom(incidents[0].id))
         elif incidents:
             self.app.push_screen(IncidentMenu(self, incidents))
-
-    def _stretch(self, step: int) -> None:
-        app, names = self.console_app, list(RANGES)
-        place = names.index(app.stretch) + step
-        if 0 <= place < len(names):
-            app.stretch = names[place]
-            self.look_again()
-        else:
-            app.say(
-                ((f"{app.stretch} is the {'longest' if step > 0 else 'shortest'} stretch of time", "muted"),)
-            )
 
     def alert_title(self) -> str:
         return f"{self._detail.row.name} is {health(self._detail.row).word}" if self._detail else ""

@@ -36,6 +36,12 @@ A = TypeVar("A")
 RESOLVED = "resolved"
 LASTS = "2h"
 MORE = timedelta(hours=1)
+OF_ITSELF = frozenset({"since", "runbook"})
+"""Labels that say nothing of what else is like an alert."""
+
+ONE_OF_A_SERVICE = ("service", "metric", "objective")
+"""Labels that tell the alerts of one rule about one service apart: each of its disks is one of its own."""
+
 AT_ONCE = 20
 """So many marked alerts are silenced at once: each gets a silence of its own, which is looked at for every alert."""
 
@@ -76,11 +82,15 @@ def write_end(ends_at: datetime | None, until_resolved: bool, zone: tzinfo | Non
 
 
 def matchers_of(detail: AlertDetail) -> str:
-    """What is like this alert: the same rule about the same service, or the same labels where it is about none."""
-    labels = dict(detail.labels)
-    told = {"service": labels["service"]} if "service" in labels else labels
+    """What is like this alert: the same rule about the same part of the same service, or the same labels.
+
+    When it began is no likeness: the next time would not be silenced.
+    """
+    labels = {name: value for name, value in detail.labels.items() if name not in OF_ITSELF}
+    if "service" in labels:
+        labels = {name: labels[name] for name in ONE_OF_A_SERVICE if name in labels}
     return " ".join(
-        str(Matcher(name, "=", value)) for name, value in {**told, "rule": detail.row.rule}.items()
+        str(Matcher(name, "=", value)) for name, value in {**labels, "rule": detail.row.rule}.items()
     )
 
 

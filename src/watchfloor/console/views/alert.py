@@ -164,6 +164,7 @@ def _deliveries(detail: AlertDetail, moment: Moment, cells: int) -> list[Line]:
 
 def _labels(detail: AlertDetail, moment: Moment, cells: int) -> list[Line]:
     items = {"rule": detail.row.rule, "service": detail.row.service, **dict(sorted(detail.labels.items()))}
+    items.pop("runbook", None)  # it stands above
     shown: list[tuple[str, Line]] = [
         (name, says(in_words(name, text, moment))) for name, text in items.items() if text
     ]

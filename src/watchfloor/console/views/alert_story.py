@@ -9,11 +9,11 @@ from watchfloor.console.glyphs import RUN, mark
 from watchfloor.console.keys import key_of
 from watchfloor.console.line import Line, clean, fit, says, wrap
 from watchfloor.console.views.sections import column, heading
-from watchfloor.domain.alert_boards import AlertChain, AlertStory, Earlier, EarlierAlert
+from watchfloor.domain.alert_boards import AlertChain, AlertStory, Earlier, EarlierAlert, why_quiet
 from watchfloor.domain.boards import AlertDetail
 from watchfloor.domain.post_mortem import LinkedRun, LogLine
 from watchfloor.domain.severity import Severity
-from watchfloor.domain.words import count
+from watchfloor.domain.words import count, out_of_reach
 
 WHOLE = 1000
 """So many lines that nothing of a text is cut off: the screen is scrolled."""
@@ -22,8 +22,8 @@ LABEL = 9
 
 def at_once(detail: AlertDetail, moment: Moment, cells: int) -> list[Line]:
     """What somebody who is called needs before anything else: cause, next call, runbook, whom to ask."""
-    lines: list[Line] = []
     story = detail.story
+    lines = _quiet(detail, moment, cells)
     if story.root:
         alert = (
             ""
@@ -31,6 +31,8 @@ def at_once(detail: AlertDetail, moment: Moment, cells: int) -> list[Line]:
             else f", alert #{story.root_alert} ({key_of('show_cause')} shows it)"
         )
         lines += _labelled("cause", f"{story.root}{alert}", cells, "failing")
+    if detail.row.behind:
+        lines += _labelled("behind", out_of_reach(detail.row.behind), cells, "failing")
     if story.run_id is not None:
         lines += _labelled("run", f"#{story.run_id} ({key_of('show_run')} shows it)", cells, "text")
     if story.chain is not None and not story.chain.ended_why:
@@ -39,6 +41,21 @@ def at_once(detail: AlertDetail, moment: Moment, cells: int) -> list[Line]:
         lines += _labelled("runbook", detail.runbook, cells, "accent")
     if detail.contact:
         lines += _labelled("contact", detail.contact, cells, "text")
+    return lines
+
+
+def _quiet(detail: AlertDetail, moment: Moment, cells: int) -> list[Line]:
+    """Why nobody is told of it, and who wants that until when."""
+    row = detail.row
+    if not row.quiet or row.state == "resolved":
+        return []
+    words = ", ".join(why_quiet(row.quiet, row.root))
+    lines = _labelled("quiet", f"⊘ nobody is told: {words}", cells, "degraded")
+    for each in detail.story.silences:
+        ends = [] if each.ends_at is None else [f"ends {until(each.ends_at, moment.now)}"]
+        ends += ["ends with it"] if each.until_resolved else []
+        said = f"#{each.id} by {each.author}, {' or '.join(ends)}: {each.comment}"
+        lines += _labelled("silence", said, cells, "text")
     return lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from watchfloor.console.draw.chart import chart
 from watchfloor.console.draw.spark import trend
@@ -129,7 +130,7 @@ def phase_lines(history: History, results: Sequence[ResultPoint], cells: int) ->
     lines: list[Line] = []
     if newest is not None:
         phases = [(name.replace("_", " "), time) for name, time in zip(PHASES, newest.phases, strict=False)]
-        total: Line = (("in all ", "muted"), (latency(sum(newest.phases)), "text"))
+        total: Line = (("in all ", "muted"), (latency(sum(time or 0.0 for time in newest.phases)), "text"))
         lines += [*heading("PHASES OF THE LATEST CHECK", cells, total), *waterfall(phases, cells)]
     rows = [
         _Row(name.replace("_", " "), course, latency)
@@ -137,7 +138,10 @@ def phase_lines(history: History, results: Sequence[ResultPoint], cells: int) ->
         if course.figures is not None and course.figures.mean > 0  # checks of this kind have no other
     ]
     if rows:
-        lines += [*heading(f"PHASES · {range_name(history)}", cells), *_table(rows, history, cells)]
+        known = any(row.course.figures is not None and row.course.figures.most is not None for row in rows)
+        means = f"only averages, by the {'day' if history.grain is Grain.DAY else 'hour'}"
+        note: Line = EMPTY if known else ((means, "muted"),)
+        lines += [*heading(f"PHASES · {range_name(history)}", cells, note), *_table(rows, history, cells)]
     return lines
 
 
@@ -149,7 +153,10 @@ class _Row:
 
 
 def _table(rows: Sequence[_Row], history: History, cells: int) -> list[Line]:
-    """For each quantity its name, its trend and its figures; figures go before names and trends are cut."""
+    """For each quantity its name, its trend and its figures; figures go before names and trends are cut.
+
+    What is known of none of them has no column.
+    """
     names = min(max((len(row.name) for row in rows), default=0), max(12, cells // 3))
     heads = ("min", "avg", "p95", "max")
     table = []
@@ -158,7 +165,8 @@ def _table(rows: Sequence[_Row], history: History, cells: int) -> list[Line]:
         values = () if figures is None else (figures.least, figures.mean, figures.p95, figures.most)
         table.append([NOTHING if value is None else row.label(value) for value in values] or [NOTHING] * 4)
     sizes = [max(len(head), *(len(line[n]) for line in table)) for n, head in enumerate(heads)]
-    kept = list(range(4))
+    unknown = [all(line[n] == NOTHING for line in table) for n in range(4)]
+    kept = [n for n in range(4) if not unknown[n]] or [1]
     while len(kept) > 1 and names + sum(sizes[n] + 2 for n in kept) + 12 > cells:
         kept.pop(0)
     room = cells - names - 2 - sum(sizes[n] + 2 for n in kept)
@@ -183,6 +191,36 @@ def metric_lines(history: History, cells: int) -> list[Line]:
     return [*heading(f"METRICS · {range_name(history)}", cells), *_table(rows, history, cells)]
 
 
+def course_lines(
+    courses: Sequence[tuple[str, Course, Label, float | None]],
+    start: datetime,
+    end: datetime,
+    moment: Moment,
+    cells: int,
+) -> list[Line]:
+    """Charts of several quantities over the same time, in pairs where there is room.
+
+    Of each its title, how it went, how its figures are written, and where it ends.
+    """
+    history = History(start, end, Course(), {}, {})
+    one = cells < PAIR
+    size = cells if one else (cells - 4) // 2
+    charts = [
+        _chart(title, course, history, moment, size, label, LOW, limit)
+        for title, course, label, limit in courses
+    ]
+    return _in_pairs([each for each in charts if each], size, one)
+
+
+def _in_pairs(charts: Sequence[list[Line]], size: int, one: bool) -> list[Line]:
+    if one:
+        return [line for each in charts for line in each]
+    lines: list[Line] = []
+    for place in range(0, len(charts), 2):
+        lines += beside(charts[place], charts[place + 1] if place + 1 < len(charts) else [], size, 4)
+    return lines
+
+
 def host_lines(history: History, moment: Moment, cells: int) -> list[Line]:
     """Charts of what is known of a machine: processors, memory, disks, network."""
     found = []
@@ -203,12 +241,7 @@ def host_lines(history: History, moment: Moment, cells: int) -> list[Line]:
         _chart(clip(title, size // 2), course, history, moment, size, label, LOW, limit)
         for title, course, label, limit in found
     ]
-    if one:
-        return [line for each in charts for line in each]
-    lines: list[Line] = []
-    for place in range(0, len(charts), 2):
-        lines += beside(charts[place], charts[place + 1] if place + 1 < len(charts) else [], size, 4)
-    return lines
+    return _in_pairs(charts, size, one)
 
 
 def _worst(metrics: Mapping[str, Course], name: str) -> str | None:

@@ -50,9 +50,7 @@ def _title(name: str) -> str:
 
 def _items(items: Sequence[tuple[str, object]], moment: Moment, cells: int) -> list[Line]:
     ordered = sorted(items, key=lambda item: ORDER.index(item[0]) if item[0] in ORDER else len(ORDER))
-    words = [
-        (clean(name).replace("_", " ")[:18], in_words(name, fact, moment)) for name, fact in ordered[:MOST]
-    ]
+    words = [(clean(name).replace("_", " "), in_words(name, fact, moment)) for name, fact in ordered[:MOST]]
     return paragraphs(words, cells)
 
 

@@ -51,7 +51,10 @@ def group_lines(group: Group, moment: Moment, cells: int) -> list[Line]:
             (clip(clean(group.title), max(8, cells - 20)), "title"),
             (f"  {count(len(group.rows), 'service')}", "muted"),
         ),
-        (("health score ", "muted"), (score_words(group), score_role(group))),
+        (
+            ("health score " if found.value is not None else "", "muted"),
+            (score_words(group), score_role(group)),
+        ),
         *heading("HOW IT COMES ABOUT", cells),
         *wrap(found.formula, cells),
     ]

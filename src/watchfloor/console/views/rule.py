@@ -15,7 +15,7 @@ from watchfloor.domain.boards import IncidentRow
 from watchfloor.domain.durations import compact_duration
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.rehearsal import Rehearsal, WouldFire
-from watchfloor.domain.rule_boards import RuleRow
+from watchfloor.domain.rule_boards import UNHEARD, RuleRow
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.words import count
 
@@ -60,7 +60,7 @@ def _facts(row: RuleRow, moment: Moment) -> list[tuple[str, Line]]:
         ("about", says(clean(row.about))),
         ("for", says(compact_duration(row.waits_s) if row.waits_s else "at once")),
         ("severity", says(row.severity)),
-        ("tells", says(clean(", ".join(row.channels)) or "whom routes name")),
+        ("tells", _tells(row)),
         (
             "stands in",
             says(
@@ -78,6 +78,12 @@ def _facts(row: RuleRow, moment: Moment) -> list[tuple[str, Line]]:
         looked = f"{moment.when(row.tried_at)}, {took}, {count(row.instances or 0, 'instance')}"
         facts.append(("evaluated", says(looked)))
     return facts
+
+
+def _tells(row: RuleRow) -> Line:
+    if row.unheard:
+        return says(UNHEARD, "degraded")
+    return says(clean(", ".join(row.channels)) or "whom routes name")
 
 
 def rehearsal_lines(found: Rehearsal, moment: Moment, cells: int) -> list[Line]:

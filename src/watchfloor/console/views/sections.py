@@ -45,10 +45,10 @@ def pairs(items: Sequence[tuple[str, Line]], cells: int, label: int = 0) -> list
 
 def paragraphs(items: Sequence[tuple[str, str]], cells: int) -> list[Line]:
     """Names with texts that may need several lines."""
-    size = min(14, max((len(name) for name, _ in items), default=0))
+    size = min(24, max((len(name) for name, _ in items), default=0))
     lines: list[Line] = []
     for name, text in items:
         for index, line in enumerate(wrap(text, max(8, cells - size - 2))):
-            lead: Span = (f"{name if index == 0 else '':<{size}}  ", "muted")
+            lead: Span = (f"{clip(clean(name), size) if index == 0 else '':<{size}}  ", "muted")
             lines.append((lead, *line))
     return lines

@@ -128,7 +128,7 @@ def _uptime(detail: ServiceDetail, moment: Moment, cells: int) -> list[Line]:
         for part in ((f"  {window} ", "muted"), (share(up), "text"))
     )
     if detail.uptime.get("24h") is None:
-        return heading("UPTIME", cells, note)
+        return [*heading("UPTIME", cells, note), *_beside(detail, cells)]
     observed = min(
         [result.at for result in detail.results[-1:]]
         + [incident.opened_at for incident in detail.incidents]
@@ -149,7 +149,7 @@ def _beside(detail: ServiceDetail, cells: int) -> list[Line]:
     parts: list[Line] = [(("in 30 d", "muted"),)]
     for name, seconds, role in (
         ("down", month.down_s, "failing"),
-        ("unreachable", month.unreachable_s, "degraded"),
+        ("out of reach", month.unreachable_s, "degraded"),
         ("planned", month.planned_s, "text"),
         ("unknown", month.unknown_s, "unknown"),
     ):

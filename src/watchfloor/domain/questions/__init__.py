@@ -20,8 +20,9 @@ from watchfloor.domain.questions.logs import Logs
 from watchfloor.domain.questions.metric import Metric
 from watchfloor.domain.questions.question import Question
 from watchfloor.domain.questions.rate import Rate
+from watchfloor.domain.questions.unknown import Unknown
 
-_ALL = (Metric, Rate, Absence, Logs, Jobs, Certificate, BurnRate, Forecast, Anomaly)
+_ALL = (Metric, Rate, Absence, Logs, Jobs, Certificate, BurnRate, Forecast, Anomaly, Unknown)
 KINDS: Mapping[str, type[Question]] = {each.kind: each for each in _ALL}
 
 

@@ -48,6 +48,11 @@ class Jobs(Question):
     window_s: float = 86_400.0
     least: int = 1
 
+    @property
+    def scope(self) -> str:
+        """As in ``job backup-* or report``."""
+        return f"job {' or '.join(self.jobs)}" if self.jobs else "every job"
+
     def words(self, threshold: Threshold) -> str:
         """As in ``at least 3 failures in a row``."""
         bound = threshold.fire[0]

@@ -27,6 +27,12 @@ class Logs(Question):
     sources: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
 
+    @property
+    def scope(self) -> str:
+        """As in ``records of console, node eu-*``."""
+        sources = f"records of {' or '.join(self.sources)}" if self.sources else "records of the log"
+        return f"{sources}, node {' or '.join(self.nodes)}" if self.nodes else sources
+
     def words(self, threshold: Threshold) -> str:
         """As in ``at least 3 records with "refused" in 5m``."""
         sought = self.text or self.pattern

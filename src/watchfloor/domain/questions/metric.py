@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from watchfloor.domain.judging import Threshold
 from watchfloor.domain.questions.question import MetricQuestion
+from watchfloor.domain.words import figure
 
 LATENCY = "latency"
 """The one metric that every service has: how long its latest check took to be answered, in milliseconds."""
@@ -24,4 +25,4 @@ class Metric(MetricQuestion):
 
     def says(self, value: float | None) -> str:
         """As in ``load is 5``."""
-        return f"no value of {self.metric}" if value is None else f"{self.metric} is {value:g}"
+        return f"no value of {self.metric}" if value is None else f"{self.metric} is {figure(value)}"

@@ -30,6 +30,8 @@ class Reading:
     """The value of an instance now; None: there is none. ``paused``: nobody looks, so that nothing is known.
 
     ``severity`` is what the kind itself says of the value, where it does; ``note`` is what a summary says besides it.
+    ``began`` is when what the value tells of began, where the kind knows that: what was true before was over meanwhile.
+    Of that, nothing before ``counts_from`` makes a rule wait any less.
     """
 
     instance: Instance
@@ -37,14 +39,17 @@ class Reading:
     paused: bool = False
     severity: Severity | None = None
     note: str = ""
+    began: datetime | None = None
+    counts_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The values of an instance at moments that follow each other."""
+    """The values of an instance at moments that follow each other, and the `Reading.began` of each, where known."""
 
     instance: Instance
     values: Sequence[float | None]
+    began: Sequence[datetime | None] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,11 @@ class Question:
     most: ClassVar[int] = 100
     note: ClassVar[str] = ""
     of_services: ClassVar[bool] = True
+
+    @property
+    def scope(self) -> str:
+        """Whom it is asked about, in words, where those are no services; empty: the services that a rule selects."""
+        return ""
 
     def words(self, threshold: Threshold) -> str:
         """The question with its threshold, as the title of an alert says it after the name of the instance."""

@@ -11,6 +11,7 @@ from watchfloor.domain.durations import format_duration
 from watchfloor.domain.judging import Threshold
 from watchfloor.domain.questions.question import MetricQuestion
 from watchfloor.domain.trend import Point
+from watchfloor.domain.words import figure
 
 PERS = {"second": 1.0, "minute": 60.0, "hour": 3_600.0, "day": 86_400.0}
 """What a rate may be per, in seconds."""
@@ -40,7 +41,7 @@ class Rate(MetricQuestion):
         window = format_duration(self.window_s)
         if value is None:
             return f"too few values of {self.metric} in the last {window}"
-        return f"{self.metric} changed by {value:g} per {self.per} in the last {window}"
+        return f"{self.metric} changed by {figure(value)} per {self.per} in the last {window}"
 
     def value(self, points: Sequence[Point], now: float) -> float | None:
         """The rate that readings in order of time give at ``now``; None where they do not cover half of the window.

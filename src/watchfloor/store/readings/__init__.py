@@ -21,6 +21,7 @@ from watchfloor.store.readings import (
     logs,
     metric,
     rate,
+    unknown,
 )
 from watchfloor.store.readings.asked import TooMuch
 
@@ -49,6 +50,7 @@ _KINDS: Mapping[str, Kind] = {
     "burn": burn,
     "forecast": forecast,
     "anomaly": anomaly,
+    "unknown": unknown,
 }
 
 

@@ -1,4 +1,7 @@
-"""When something last came from each service: a result, a ping, a value of a metric."""
+"""When something last came from each service: a result, a ping, a value of a metric.
+
+Time in which no ping could be taken is no silence: a ping counts as so much younger.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from watchfloor.domain.questions.question import Course, Instance, Reading, Watc
 from watchfloor.store.database import Connection, fetch_all
 
 _RESULTS = """
-SELECT s.id, coalesce(h.last_ping, CASE WHEN h.service_id IS NULL THEN t.last_ended END) AS last
+SELECT s.id, coalesce(greatest(h.last_ping, least(h.unheard_until, h.last_ping + h.unheard)),
+    CASE WHEN h.service_id IS NULL THEN t.last_ended END) AS last
 FROM services s LEFT JOIN service_state t ON t.service_id = s.id LEFT JOIN heartbeats h ON h.service_id = s.id
 WHERE s.id = ANY(%(ids)s)
 """

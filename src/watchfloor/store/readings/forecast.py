@@ -35,15 +35,17 @@ async def read(
     courses = [
         [*early.get((service.id, name), ()), *late.get((service.id, name), ())] for service, name in series
     ]
-    values = await asyncio.to_thread(_forecasts, asks, courses, now.timestamp())
+    told = await asyncio.to_thread(_forecasts, asks, courses, now.timestamp())
     return [
-        Reading(instance(service, name, asks.metric), value, service.paused)
-        for (service, name), value in zip(series, values, strict=True)
+        Reading(instance(service, name, asks.metric), value, service.paused, note=interval)
+        for (service, name), (value, interval) in zip(series, told, strict=True)
     ]
 
 
-def _forecasts(asks: Forecast, courses: Sequence[Sequence[Point]], now: float) -> list[float | None]:
-    return [asks.value(seen, now) for seen in courses]
+def _forecasts(
+    asks: Forecast, courses: Sequence[Sequence[Point]], now: float
+) -> list[tuple[float | None, str]]:
+    return [asks.foretold(seen, now) for seen in courses]
 
 
 async def course(

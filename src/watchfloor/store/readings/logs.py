@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from watchfloor.domain.automaton import Pattern
+from watchfloor.domain.automaton import Pattern, TooMuchWork, Work
 from watchfloor.domain.questions.logs import Logs
 from watchfloor.domain.questions.question import Course, Instance, Reading, Watched
 from watchfloor.store.database import Connection, fetch_all, fetch_value
@@ -20,6 +20,8 @@ MOST_PAST = 100_000
 """And so many are looked at in a rehearsal."""
 LONGEST = 4_000
 """Characters of a record that a pattern sees."""
+MOST_WORK = 4_000_000
+"""The work that a pattern may take in one evaluation: a few seconds of one core."""
 
 _WHERE = (
     "FROM logs WHERE ts > %(since)s AND ts <= %(until)s AND sev >= %(severity)s "
@@ -78,8 +80,14 @@ async def _times(
 
 
 def _matching(source: str, rows: Sequence[Any]) -> list[float]:
-    pattern = Pattern(source)
-    return [row.at for row in rows if pattern.occurs_in(row.msg)]
+    pattern, work = Pattern(source), Work(MOST_WORK)
+    try:
+        return [row.at for row in rows if pattern.occurs_in(row.msg, work)]
+    except TooMuchWork:
+        raise TooMuch(
+            f"the pattern {source[:60]!r} takes too much work on these records: write smaller numbers in {{…}}, "
+            "or narrow the records by level, source, node or text"
+        ) from None
 
 
 async def _values(connection: Connection, asks: Logs, since: datetime, until: datetime) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""The open alerts: the gravest first, then the newest; marked while this operator has not seen them."""
+"""The open alerts: the gravest first, then the newest, last those that nobody is told of.
+
+What changed since this operator looked at it last is marked.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from textual.screen import Screen
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.filters import Fields
 from watchfloor.console.format import Moment
-from watchfloor.console.glyphs import ALERT, SEVERITY, TIMES, mark, tally
+from watchfloor.console.glyphs import ALERT, QUIET, SEVERITY, TIMES, mark, tally
 from watchfloor.console.keys import key_of
 from watchfloor.console.line import Line, Piece, clean, says, width
 from watchfloor.console.reader import Boards, Reader
@@ -21,8 +24,10 @@ from watchfloor.console.screens.listing import Grade
 from watchfloor.console.views.alert import alert_lines
 from watchfloor.console.widgets.pane import Maker
 from watchfloor.console.widgets.table import Column
+from watchfloor.domain.alert_boards import why_quiet
 from watchfloor.domain.boards import AlertDetail, AlertRow, StatusLine
 from watchfloor.domain.severity import Severity
+from watchfloor.domain.words import out_of_reach
 
 NOTE_ROOM = 14
 UNREAD = "*"
@@ -32,17 +37,29 @@ URGENCY = {"firing": 0, "acknowledged": 1, "pending": 2, "resolved": 3}
 
 def _severity(row: AlertRow, moment: Moment, cells: int) -> Line:
     look = SEVERITY[row.severity]
-    return look.line if row.state == "firing" else ((f"{look.glyph} {look.word}", "muted"),)
+    return look.line if row.state == "firing" and not row.quiet else ((f"{look.glyph} {look.word}", "muted"),)
 
 
 def _state(row: AlertRow, moment: Moment, cells: int) -> Line:
-    return mark(ALERT, row.state).line
+    look = mark(ALERT, row.state)
+    if not row.quiet or row.state == "resolved":
+        return look.line
+    line: Line = ((f"{look.glyph} {look.word}", "muted" if row.state == "firing" else look.role),)
+    return (*line, (f" {QUIET.glyph}", QUIET.role)) if width(line) + 2 <= cells else line
 
 
 def _title(row: AlertRow, moment: Moment, cells: int) -> Line:
     again = ((f" (reopened {row.reopened}{TIMES})", "degraded"),) if row.reopened else ()
-    line: Line = says(clean(row.title), "text" if row.state in ("firing", "acknowledged") else "muted")
-    extras = [again, says(f"  ✓ {clean(row.acked_by)}", "accent") if row.acked_by else ()]
+    told = row.state in ("firing", "acknowledged") and not row.quiet
+    line: Line = says(clean(row.title), "text" if told else "muted")
+    why = ", ".join(why_quiet(row.quiet, clean(row.root))) if row.state != "resolved" else ""
+    lost = out_of_reach(row.behind)
+    extras = [
+        says(f"  {lost}", "degraded") if lost else (),
+        says(f"  {QUIET.glyph} {why}", QUIET.role) if why else (),
+        again,
+        says(f"  ✓ {clean(row.acked_by)}", "accent") if row.acked_by else (),
+    ]
     for extra in extras:
         if width((*line, *extra)) <= cells:
             line = (*line, *extra)
@@ -57,8 +74,8 @@ def _since(row: AlertRow, moment: Moment, cells: int) -> Line:
 
 
 def _ends(row: AlertRow, moment: Moment, cells: int) -> Line:
-    if not row.acked_by:
-        return ()
+    if row.state != "acknowledged":
+        return ()  # who took care of one that is over, or fires again, is bound to nothing
     return (("never" if row.acked_until is None else moment.ahead(row.acked_until), "muted"),)
 
 
@@ -88,10 +105,10 @@ COLUMNS: tuple[Column[AlertRow], ...] = (
 )
 
 
-def urgency(row: AlertRow) -> tuple[int, float, int]:
-    """The gravest first, then the newest."""
+def urgency(row: AlertRow) -> tuple[bool, int, float, int]:
+    """The gravest first, then the newest; last what nobody is told of, so that the cause stands above what it took."""
     since = row.fired_at or row.active_at
-    return -row.severity, -since.timestamp(), -row.id
+    return bool(row.quiet), -row.severity, -since.timestamp(), -row.id
 
 
 class AlertRows(AlertSection):
@@ -101,7 +118,7 @@ class AlertRows(AlertSection):
     names: ClassVar[str] = "WHAT"
     scopes: ClassVar[tuple[Scope, ...]] = (Scope.ALERT, Scope.ALERTS, Scope.HANDLED)
     searched: ClassVar[frozenset[str]] = frozenset(
-        {"state", "severity", "service", "rule", "by", "title", "id", "unread"}
+        {"state", "severity", "service", "rule", "by", "title", "id", "unread", "quiet"}
     )
     travels: ClassVar[bool] = True
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
@@ -116,6 +133,7 @@ class AlertRows(AlertSection):
             "by": row.acked_by.casefold(),
             "title": row.title.casefold(),
             "unread": "yes" if row.unread else "no",
+            "quiet": " ".join(row.quiet) or "no",
         }
 
     def is_fault(self, row: AlertRow) -> bool:
@@ -178,6 +196,7 @@ class Active(AlertRows):
             pieces += tally(_firing(rows, severity), SEVERITY[severity], rank=5 + severity)
         for rank, state in ((4, "acknowledged"), (2, "pending")):
             pieces += tally(sum(row.state == state for row in rows), mark(ALERT, state), rank)
+        pieces += tally(sum(bool(row.quiet) for row in rows), QUIET, rank=1)
         unread = sum(row.unread for row in rows)
         return [*pieces, *([Piece((says(f"{UNREAD} {unread} unread", "accent"),), rank=3)] if unread else [])]
 

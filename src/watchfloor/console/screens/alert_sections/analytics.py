@@ -23,7 +23,7 @@ from watchfloor.console.views.sections import heading, pairs
 from watchfloor.console.widgets.pane import Maker
 from watchfloor.console.widgets.table import Column
 from watchfloor.domain.alert_stats import AlertCounts, AlertStats
-from watchfloor.domain.durations import compact_duration
+from watchfloor.domain.durations import compact_duration, whole_duration
 
 LOOKED_BACK = timedelta(days=30)
 NEVER = 1e12
@@ -123,7 +123,7 @@ class Analytics(AlertSection):
 
 
 def _when(number: int, seconds: float | None) -> Line:
-    return says(str(number) if seconds is None else f"{number}, on average after {compact_duration(seconds)}")
+    return says(str(number) if seconds is None else f"{number}, on average after {whole_duration(seconds)}")
 
 
 def _lines(row: Row, cells: int) -> list[Line]:
@@ -136,4 +136,4 @@ def _lines(row: Row, cells: int) -> list[Line]:
     ]
     whose = "EVERY ALERT" if row.what == "all" else f"ALERTS OF THIS {row.what.upper()}"
     title = f"{whose} BY HOUR OF THE WEEK, {LOOKED_BACK.days} DAYS"
-    return [*pairs(facts, cells), *heading(title, cells), *heat(counts.week, cells)]
+    return [*pairs(facts, cells), *heading(title, cells), *heat(counts.week, cells, f"{row.stats.end:%Z}")]

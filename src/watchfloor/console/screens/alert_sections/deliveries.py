@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import UUID
 
+from textual.screen import Screen
+
 from watchfloor.console.action import Context, Scope
 from watchfloor.console.book import Book
 from watchfloor.console.filters import Fields
@@ -15,6 +17,7 @@ from watchfloor.console.glyphs import DELIVERY, mark, tally
 from watchfloor.console.line import Line, Piece, clean, says
 from watchfloor.console.reader import Reader
 from watchfloor.console.screens.alert_sections.section import AlertSection
+from watchfloor.console.screens.delivery import DeliveryRoom
 from watchfloor.console.screens.listing import Grade
 from watchfloor.console.widgets.table import Column
 from watchfloor.domain.boards import SentRow
@@ -96,6 +99,9 @@ class Deliveries(AlertSection):
 
     def context(self, context: Context, row: SentRow | None, marked: Sequence[SentRow]) -> Context:
         return replace(context, sent=row, marked_dead=sum(each.state == "dead" for each in marked))
+
+    def opens(self, row: SentRow) -> Screen[None]:
+        return DeliveryRoom(row)
 
     def fields(self, row: SentRow) -> Fields:
         return {

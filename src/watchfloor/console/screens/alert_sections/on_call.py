@@ -31,7 +31,9 @@ COLUMNS: tuple[Column[DutyRow], ...] = (
     Column(
         "WHO", lambda row, *_: says(clean(row.who), "accent"), 12, grow=2, limit=40, order=lambda row: row.who
     ),
-    Column("UNTIL", _until, 9, align="right", order=lambda row: (row.until is None, row.until)),
+    Column(
+        "UNTIL", _until, 10, grow=1, limit=18, align="right", order=lambda row: (row.until is None, row.until)
+    ),
     Column("THEN", lambda row, *_: says(clean(row.then), "muted"), 12, grow=1, rank=1, limit=30),
 )
 

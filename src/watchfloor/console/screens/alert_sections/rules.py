@@ -75,7 +75,7 @@ class Rules(AlertSection):
     scopes: ClassVar[tuple[Scope, ...]] = (Scope.RULES,)
     topics: ClassVar[frozenset[str]] = frozenset({"alerts", "settings"})
     searched: ClassVar[frozenset[str]] = frozenset({"state", "name", "when", "about", "kind", "severity"})
-    empty: ClassVar[str] = "No rule yet: an engine makes those that come with the product when it starts."
+    empty: ClassVar[str] = "No rule yet: an engine that starts makes those of the product."
     columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
 
     async def read(self, reader: Reader) -> Sequence[RuleRow]:
