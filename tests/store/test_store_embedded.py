@@ -205,23 +205,31 @@ def test_progress_is_told(server_dir: Path) -> None:
 def test_a_start_waits_for_as_long_as_the_server_lives(
     server_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A slow recovery is no failure, and what it says is passed on."""
+    """A slow recovery is no failure, and what it says is passed on: here it lasts until somebody has heard of it."""
     with Embedded.start(server_dir) as server:
         real = server.binaries
     slow = server_dir / "watchfloor-slow"
     slow.mkdir()
+    heard = slow / "heard"
     (slow / "postgres").write_text(
-        f"#!/bin/sh\necho 'LOG:  redo in progress, elapsed time: 10.00 s' >&2\nsleep 1.3\nexec {real}/postgres \"$@\"\n"
+        "#!/bin/sh\n"
+        "echo 'LOG:  redo in progress, elapsed time: 10.00 s' >&2\n"
+        f"until [ -e {heard} ]; do sleep 0.05; done\n"
+        f'exec {real}/postgres "$@"\n'
     )
     for path in (slow, slow / "postgres"):
         path.chmod(0o755)
     monkeypatch.setattr(
         "watchfloor.store.embedded.server.find_binaries", lambda: Binaries(slow, server.version)
     )
-    said: list[str] = []
-    with Embedded.start(server_dir, said.append) as server:
+
+    def hear(text: str) -> None:
+        if text == "waiting for the database: LOG:  redo in progress, elapsed time: 10.00 s":
+            heard.touch()
+
+    with Embedded.start(server_dir, hear) as server:
         assert one(server, "SELECT 1") == 1
-    assert said == ["waiting for the database: LOG:  redo in progress, elapsed time: 10.00 s"]
+    assert heard.exists()
 
 
 def test_a_keeper_told_to_go_lets_the_users_leave_first(server_dir: Path) -> None:
