@@ -188,7 +188,7 @@ def test_a_mistake_stands_at_its_field() -> None:
 
 def test_a_secret_that_is_written_out_is_refused_and_not_repeated() -> None:
     problems = judge(env={"DB_PASSWORD": "hunter2"}).problems
-    assert "a secret is written in the file" in problems[0].message
+    assert "a secret is in plain text" in problems[0].message
     assert "hunter2" not in str(problems)
 
 

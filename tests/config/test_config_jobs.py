@@ -102,7 +102,7 @@ def test_a_secret_in_the_file_two_jobs_of_one_name_and_an_unknown_kind_are_mista
         "  - {name: a, kind: dummy}\n  - {name: c, kind: scirpt}\n"
     )
     told = "\n".join(str(problem) for problem in read(tmp_path, text).problems)
-    assert "a secret is written in the file" in told
+    assert "a secret is in plain text" in told
     assert "taken by the job on line 2" in told
     assert 'Did you mean "script"?' in told
     assert "s3cr3t" not in told

@@ -76,7 +76,7 @@ routes:
             "every other one quiet",
         ),
         ("inhibitions:\n  - {name: x, source: [], target: [a=b]}\n", "inhibitions[0].source", ""),
-        ("watchdog: {url: nowhere}\n", "watchdog.url", "a secret is written in the file"),
+        ("watchdog: {url: nowhere}\n", "watchdog.url", "a secret is in plain text"),
         ("watchdog: {url: 'x${HOME}'}\n", "watchdog.url", "http"),
         ("watchdog: {}\n", "watchdog.url", "required"),
     ],

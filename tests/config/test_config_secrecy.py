@@ -15,7 +15,7 @@ from watchfloor.config.secrecy import embeds_password, is_sensitive_name, looks_
 from watchfloor.config.secret_fields import is_hidden
 from watchfloor.config.sentences import _leaks
 
-REFUSED = "a secret is written in the file. Write ${NAME} and set the environment variable"
+REFUSED = "a secret is in plain text. Write ${NAME} and set the environment variable"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ database: postgresql://me:hunter2@db/app
         "services[0].dsn",
         "services[1].login.password",
     ]
-    assert "config.yaml:13:11: database: a password is written in the file." in found[-1]
+    assert "config.yaml:13:11: database: a password is in plain text." in found[-1]
     assert len(found) == 6
 
 

@@ -335,7 +335,7 @@ async def test_a_secret_that_is_typed_as_it_is_is_never_shown() -> None:
         await driver.press("2", "+")
         await go_to(driver, "env")
         await driver.press("enter", *"TOKEN: hunter22", "ctrl+s", "escape")
-        driver.sees("env TOKEN: ••••••", "a secret is written in the file")
+        driver.sees("env TOKEN: ••••••", "a secret is in plain text")
         driver.sees_not("hunter22")
 
 

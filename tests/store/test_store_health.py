@@ -17,7 +17,7 @@ from support.make import (
     now,
     state_row,
 )
-from support.sql import rows
+from support.sql import one, rows
 from watchfloor.domain.alert import (
     Alert,
     Suppression,
@@ -200,6 +200,18 @@ async def test_the_detail_of_a_service_holds_its_past(database: Database) -> Non
     assert (detail.facts, detail.metrics, detail.editable) == ({"server": "nginx"}, {"cpu": 1.5}, False)
     assert detail.uptime == dict.fromkeys(("24h", "7d", "30d", "90d", "365d"), 1.0)
     assert (detail.runbook, detail.settings) == ("https://wiki.example", {"port": 1})
+
+
+async def test_time_before_a_service_was_there_is_not_unknown(database: Database) -> None:
+    service_id = (await make_services(database, definition("new")))["new"].id
+    made = await one(database, "SELECT created_at FROM services")
+    async with database.transaction() as connection:
+        young = await health.service_detail(connection, service_id, made + timedelta(minutes=5))
+        old = await health.service_detail(connection, service_id, made + timedelta(days=60))
+    assert young is not None
+    assert old is not None
+    assert {spent.unknown_s for spent in young.spent.values()} == {300.0}
+    assert [spent.unknown_s / 86_400 for spent in old.spent.values()] == [1.0, 7.0, 30.0, 60.0, 60.0]
 
 
 async def test_there_is_no_detail_of_what_is_gone(database: Database) -> None:

@@ -154,7 +154,7 @@ class Reader:
         raw = {key: value for key, value in node.value.items() if key not in names}
         for inner in refused_literals(model, raw):
             mark = node.mark_of(inner)
-            self._mistakes.add(mark, (*path, *inner), "a secret is written in the file", hint=REMEDY)
+            self._mistakes.add(mark, (*path, *inner), "a secret is in plain text", hint=REMEDY)
         resolved = self.resolved(node, raw, path)
         settings = validated(
             model,
@@ -317,9 +317,7 @@ class Reader:
         if node is None or node.value is None or not self.is_mapping(node, path):
             return None
         for inner in refused_literals(WatchdogKeys, node.value):
-            self._mistakes.add(
-                node.mark_of(inner), (*path, *inner), "a secret is written in the file", hint=REMEDY
-            )
+            self._mistakes.add(node.mark_of(inner), (*path, *inner), "a secret is in plain text", hint=REMEDY)
         entry = Entry(node, path, self.resolved(node, node.value, path))
         return None if self.keys(entry, WatchdogKeys) is None else dict(node.value)
 

@@ -288,7 +288,7 @@ class _File:
             hint = "Write the password as ${NAME}."
             self._mistakes.add(node.mark, ("database",), message, allowed=allowed, hint=hint)
         elif looks_secret(node.value, "database"):
-            self._mistakes.add(node.mark, ("database",), "a password is written in the file", hint=REMEDY)
+            self._mistakes.add(node.mark, ("database",), "a password is in plain text", hint=REMEDY)
         return resolved
 
     def _data_dir(self, root: Node) -> Path:

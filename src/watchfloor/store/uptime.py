@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from watchfloor.domain.boards import UptimeRow
 from watchfloor.domain.spans import SpanState, Uptime, uptime_of
-from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
+from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_value
 from watchfloor.store.rollups import watermarks
 
 WINDOWS: Mapping[str, timedelta] = {
@@ -104,8 +104,9 @@ async def uptime_between(
 
 
 async def spent_windows(connection: Connection, service_id: int, now: datetime) -> dict[str, Uptime]:
-    """How one service spent each of `WINDOWS` up to ``now``."""
-    windows = [(now - length, now) for length in WINDOWS.values()]
+    """How one service spent each of `WINDOWS` up to ``now``; what lies before it was there is no part of one."""
+    born = await _known_since(connection, service_id) or now
+    windows = [(min(max(now - length, born), now), now) for length in WINDOWS.values()]
     spent = await uptime_between(connection, service_id, windows)
     return dict(zip(WINDOWS, spent, strict=True))
 
@@ -250,11 +251,12 @@ async def spanned_services(connection: Connection) -> list[int]:
     )
 
 
-async def observed_since(connection: Connection, service_id: int) -> datetime | None:
-    """When the first span of a service that is kept begins."""
-    row = await fetch_one(
+async def _known_since(connection: Connection, service_id: int) -> datetime | None:
+    """When a service was made, or when its first span that is kept begins if that is before; None: there is no such."""
+    known: datetime | None = await fetch_value(
         connection,
-        "SELECT began FROM state_spans WHERE service_id = %(id)s ORDER BY began LIMIT 1",
+        "SELECT least(created_at, (SELECT began FROM state_spans WHERE service_id = %(id)s ORDER BY began LIMIT 1)) "
+        "FROM services WHERE id = %(id)s",
         {"id": service_id},
     )
-    return None if row is None else row.began
+    return known

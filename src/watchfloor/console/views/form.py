@@ -124,7 +124,7 @@ def _one(field: FormField, value: object) -> str:
     lines = text.splitlines() or [""]
     if field.shape is Shape.BLOCK and len(lines) > 1:
         return f"{lines[0]} … ({len(lines)} lines)"
-    return ", ".join(line.strip() for line in lines)
+    return " · ".join(line.strip() for line in lines)
 
 
 def _hidden(field: FormField, line: str) -> str:
