@@ -438,6 +438,19 @@ async def test_who_is_on_call_which_chains_run_and_what_is_held_are_one_section(
         driver.sees("⊘ paused", "◌ held", "on chat")
 
 
+async def test_the_line_of_a_chain_shows_and_opens_its_alert_and_a_rota_says_who_follows() -> None:
+    async with console(size=(160, 40)) as driver:
+        await driver.press("3", "shift+tab", "shift+tab")
+        driver.sees("then", "deputy")
+        driver.sees_not("alert id")
+        room = driver.app.screen
+        await driver.press("/", *"held", "enter")
+        driver.sees("disk is nearly full", "#39 reporting database is unknown", "HISTORY")
+        await driver.press("enter")
+        assert driver.app.screen is not room
+        driver.sees("reporting database is unknown")
+
+
 async def test_until_when_somebody_is_on_call_can_be_read_on_a_narrow_screen() -> None:
     world = World()
     until = NOW + timedelta(hours=14, minutes=45)

@@ -66,7 +66,7 @@ class DutyRow:
     who: str
     until: datetime | None
     then: str
-    alert_id: int = 0
+    alert_id: int | None = None  # whose chain it is, or about which somebody will be told; None for a rota
 
 
 def duty_rows(

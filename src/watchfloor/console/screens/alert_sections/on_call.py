@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
+from textual.screen import Screen
+
 from watchfloor.console.filters import Fields
-from watchfloor.console.format import Moment
+from watchfloor.console.format import Moment, clock
 from watchfloor.console.glyphs import DUTY, Mark, mark, tally
 from watchfloor.console.line import Line, Piece, clean, says
-from watchfloor.console.reader import Reader
+from watchfloor.console.reader import Boards, Reader
+from watchfloor.console.screens.alert import AlertRoom
 from watchfloor.console.screens.alert_sections.section import AlertSection
+from watchfloor.console.views.alert import alert_lines
+from watchfloor.console.views.sections import paragraphs
+from watchfloor.console.widgets.pane import Maker
 from watchfloor.console.widgets.table import Column
+from watchfloor.domain.boards import AlertDetail
 from watchfloor.domain.duty_boards import DutyRow
 
 
@@ -23,6 +30,12 @@ def _until(row: DutyRow, moment: Moment, cells: int) -> Line:
     if row.until is None:
         return says("" if row.kind == "paused" else "always", "muted")
     return says(moment.ahead(row.until))
+
+
+def _rota(row: DutyRow, moment: Moment, cells: int) -> list[Line]:
+    until = "always" if row.until is None else clock(row.until, moment.now, moment.zone)
+    said = (("rota", row.name), ("on call", row.who), ("until", until), ("then", row.then))
+    return paragraphs([(name, clean(words)) for name, words in said if words], cells)
 
 
 COLUMNS: tuple[Column[DutyRow], ...] = (
@@ -51,6 +64,19 @@ class OnCall(AlertSection):
 
     async def read(self, reader: Reader) -> Sequence[DutyRow]:
         return await reader.duty()
+
+    def opens(self, row: DutyRow) -> Screen[None] | None:
+        return None if row.alert_id is None else AlertRoom(row.alert_id)
+
+    async def read_beside(self, boards: Boards, row: DutyRow) -> AlertDetail | None:
+        return None if row.alert_id is None else await boards.alert(row.alert_id)
+
+    def beside(self, row: DutyRow, found: AlertDetail | None, moment: Moment) -> Maker:
+        if row.alert_id is None:
+            return lambda cells: _rota(row, moment, cells)
+        if found is None or found.row.id != row.alert_id:
+            return lambda cells: []
+        return lambda cells: alert_lines(found, moment, cells, titled=True)
 
     def key(self, row: DutyRow) -> Hashable:
         return row.kind, row.name, row.who, row.then if row.kind == "held" else ""
