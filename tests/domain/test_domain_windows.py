@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from watchfloor.domain.windows import (
     due,
     in_utc,
     inside,
+    moved,
     opening_at,
     openings,
     selector_from,
@@ -124,6 +126,25 @@ class TestRuns:
 
     def test_an_end_that_was_moved_moves_the_run(self):
         assert due([FIXED], [Run(1, at(0), at(50))], at(5)) == [Run(1, at(0), at(100))]
+
+    def test_what_is_open_by_an_opening_that_is_no_more_has_moved(self):
+        later = replace(FIXED, spec=Spec("once", start=at(3), end=at(100)))
+        over = replace(FIXED, spec=Spec("once", start=at(0), end=at(4)))
+        run = Run(1, at(0), at(100))
+        assert moved([FIXED], [run], at(5)) == []
+        assert moved([later], [run], at(5)) == [1]
+        assert moved([over], [run], at(5)) == [1]
+        assert moved([later], [Run(1, at(0), at(4))], at(5)) == []
+        assert moved([FLEXIBLE, AFTER], [Run(2, at(7), at(307)), Run(3, at(0), at(50))], at(8)) == []
+
+    def test_of_openings_that_overlap_none_has_moved(self):
+        often = Window(5, "often", ANY, Spec("cron", "UTC", 5400.0, "0 * * * *"))
+        runs: list[Run] = []
+        for minute in range(0, 600, 7):
+            now = utc("2026-03-01T00:00") + timedelta(minutes=minute)
+            assert moved([often], runs, now) == []
+            runs += due([often], runs, now)
+        assert [run.began.hour for run in runs] == [23, *range(10)]
 
     def test_a_window_opens_with_the_one_that_triggers_it(self):
         assert due([FIXED, AFTER], [], at(5)) == [Run(1, at(0), at(100)), Run(3, at(0), at(50))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from json import dumps
 
 import pytest
 
@@ -12,6 +13,7 @@ from support.sql import column, one, rows
 from watchfloor.domain.windows import Spec
 from watchfloor.operations import maintenance
 from watchfloor.operations.actor import Actor, Refused
+from watchfloor.operations.planning import BY_CHANGE
 from watchfloor.store.database import Database
 
 ADA = Actor("ada")
@@ -114,6 +116,43 @@ async def test_a_window_is_ended_early_and_does_not_open_again(desk: StateDesk) 
     assert await column(
         desk.database, "SELECT action FROM audit WHERE object_kind = 'maintenance' ORDER BY id"
     ) == ["add", "end"]
+
+
+async def respec(desk: StateDesk, window: int, start: float, end: float) -> None:
+    begins, ends = (desk.began + timedelta(seconds=second) for second in (start, end))
+    await rows(
+        desk.database,
+        "UPDATE maintenance SET spec = %(spec)s::jsonb WHERE id = %(id)s",
+        spec=dumps(Spec("once", start=begins, end=ends).stored()),
+        id=window,
+    )
+
+
+async def test_an_open_window_lasts_as_long_as_is_written_now(desk: StateDesk) -> None:
+    window = await add(desk, 10, 100)
+    await desk.tick(20)
+    await respec(desk, window, 10, 300)
+    await desk.tick(101)
+    assert await desk.spans("shop") == [("up", 0), ("planned", 10)]
+    await respec(desk, window, 10, 150)
+    await desk.tick(110)
+    await desk.tick(151)
+    assert await desk.spans("shop") == [("up", 0), ("planned", 10), ("up", 150)]
+    await respec(desk, window, 10, 200)
+    await desk.tick(160)
+    assert await desk.spans("shop") == [("up", 0), ("planned", 10)]
+
+
+async def test_an_open_window_whose_opening_is_no_more_closes(desk: StateDesk) -> None:
+    window = await add(desk, 10, 1000)
+    await desk.tick(20)
+    await respec(desk, window, 10, 25)
+    await desk.tick(30)
+    assert await desk.spans("shop") == [("up", 0), ("planned", 10), ("up", 30)]
+    assert await column(desk.database, "SELECT ended_by FROM maintenance_runs") == [BY_CHANGE]
+    await respec(desk, window, 35, 1000)
+    await desk.tick(40)
+    assert (await desk.spans("shop"))[-1] == ("planned", 35)
 
 
 async def test_a_window_that_is_deleted_closes(desk: StateDesk) -> None:

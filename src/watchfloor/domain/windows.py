@@ -214,6 +214,18 @@ def _unless_known(known: Mapping[tuple[int, datetime], Run], run: Run) -> list[R
     return [] if before is not None and (before.ended_by or before.ends == run.ends) else [run]
 
 
+def moved(windows: Iterable[Window], runs: Iterable[Run], now: datetime) -> list[int]:
+    """The windows that are open although what is written now opens them at another time, or not at all."""
+    fixed = {each.id: each.spec for each in windows if each.spec.flexible_s is None and not each.triggered_by}
+    found = []
+    for run in runs:
+        if run.open_at(now) and run.window_id in fixed:
+            opening = opening_at(fixed[run.window_id], now)
+            if opening is None or opening[0] != run.began:
+                found.append(run.window_id)
+    return found
+
+
 def waiting(window: Window, runs: Iterable[Run], now: datetime) -> Opening | None:
     """The opening of a flexible window that waits for a failure; None where there is none, or one opened it."""
     if window.spec.flexible_s is None:

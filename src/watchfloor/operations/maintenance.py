@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from watchfloor.config.problems import Problem, quoted
 from watchfloor.domain.planner import planned_end, written
 from watchfloor.domain.text import one_line
-from watchfloor.domain.windows import Spec, opening_at, spec_from
+from watchfloor.domain.windows import Spec, spec_from
 from watchfloor.operations.actor import Actor, Refused, may_change
 from watchfloor.operations.editing import Invalid, gone, name_taken, owned
+from watchfloor.operations.planning import current_plan
 from watchfloor.store import audit
 from watchfloor.store import maintenance as store
 from watchfloor.store.database import Connection, Database
@@ -90,7 +91,8 @@ async def save(
 ) -> str:
     """Add a window as it is written, or change the one called ``was`` as of ``version``; returns its name.
 
-    A window that is open and would not be by what is written now closes. Raises `Invalid`, `Overtaken` or `Refused`.
+    One that is open closes where it would not be open by what is written now, and else lasts as that says. Raises
+    `Invalid`, `Overtaken` or `Refused`.
     """
     may_change(actor)
     config = judge.window(raw)
@@ -117,8 +119,7 @@ async def save(
         else:
             window_id = before.window.id
             await store.change_window(connection, window_id, definition, parent, actor.name)
-            if parent is None and spec.flexible_s is None and opening_at(spec, now) is None:
-                await store.end_runs(connection, window_id, now, actor.name)
+            await current_plan(connection, now, actor.name)
         names = {each.window.id: each.name for each in await store.load_windows(connection)}
         old = None if before is None else written(before.window, before.note, names)
         await _settle(connection, actor, "change" if before else "add", window_id, old, dict(raw))

@@ -14,13 +14,16 @@ from typing import Protocol
 from watchfloor.domain.cover import layered
 from watchfloor.domain.reach import Graph
 from watchfloor.domain.rules import Subject
-from watchfloor.domain.windows import Inside, Run, Window, due, inside, triggered, waiting
+from watchfloor.domain.windows import Inside, Run, Window, due, inside, moved, triggered, waiting
 from watchfloor.operations.suppressing import suppress
 from watchfloor.store import maintenance as store
 from watchfloor.store import reach, results
 from watchfloor.store.database import Connection
 from watchfloor.store.maintenance import Planned
 from watchfloor.store.results import SpanStart
+
+BY_CHANGE = "a change of its definition"
+"""Who ended a window that is open no more by what a config file says now."""
 
 
 class Watched(Protocol):
@@ -57,12 +60,19 @@ class Plan:
         return (tuple(self.windows), tuple((run.window_id, run.began, run.ends) for run in self.runs))
 
 
-async def current_plan(connection: Connection, now: datetime) -> Plan:
-    """Open what is due, and read what is open."""
+async def current_plan(connection: Connection, now: datetime, changed_by: str = BY_CHANGE) -> Plan:
+    """Open what is due, close what by its present definition is not open, move ends, and read what is open.
+
+    ``changed_by`` is noted as who ended what closes because its definition changed.
+    """
     windows = [stored.window for stored in await store.load_windows(connection)]
     if not windows:
         return Plan((), ())
     runs = await store.recent_runs(connection, now)
+    if closed := moved(windows, runs, now):
+        for each in closed:
+            await store.end_runs(connection, each, now, changed_by)
+        runs = await store.recent_runs(connection, now)
     if begin := due(windows, runs, now):
         await store.begin_runs(connection, begin)
         runs = await store.recent_runs(connection, now)

@@ -219,11 +219,13 @@ async def retire_window(connection: Connection, window_id: int) -> None:
 
 
 async def begin_runs(connection: Connection, runs: Sequence[Run]) -> None:
-    """Note that windows opened; what is known already stays as it is, also where it was ended early."""
+    """Note that windows opened, and until when open ones last now; what was ended early stays as it is."""
     await connection.execute(
-        "INSERT INTO maintenance_runs (window_id, began, ends) SELECT v.* FROM unnest(%(ids)s::int[], "
+        "INSERT INTO maintenance_runs AS r (window_id, began, ends) SELECT v.* FROM unnest(%(ids)s::int[], "
         "%(began)s::timestamptz[], %(ends)s::timestamptz[]) AS v(id, began, ends) "
-        "WHERE EXISTS (SELECT FROM maintenance m WHERE m.id = v.id) ON CONFLICT DO NOTHING",
+        "WHERE EXISTS (SELECT FROM maintenance m WHERE m.id = v.id) "
+        "ON CONFLICT (window_id, began) DO UPDATE SET ends = EXCLUDED.ends "
+        "WHERE r.ended_by = '' AND r.ends <> EXCLUDED.ends",
         {
             "ids": [run.window_id for run in runs],
             "began": [run.began for run in runs],
