@@ -94,6 +94,20 @@ async def test_a_flexible_window_opens_with_the_failure_before_it_is_told(desk: 
     assert (await desk.spans("shop"))[-1] == ("down", 390)
 
 
+async def test_whom_a_waiting_window_covers_is_worked_out_once(desk: StateDesk) -> None:
+    window = await add(desk, 10, 100, flexible_s=300.0)
+    await desk.tick(11)
+    covered = desk.recorder.flexible
+    assert list(covered.values()) == [[window]]
+    await desk.tick(12)
+    assert desk.recorder.flexible is covered
+    await desk.watch(definition("shop", max_attempts=1), definition("shop 2"), definition("db"))
+    await desk.tick(13)
+    assert desk.recorder.flexible is not covered
+    await desk.tick(101)
+    assert desk.recorder.flexible == {}
+
+
 async def test_what_fails_already_opens_a_flexible_window_at_its_start(desk: StateDesk) -> None:
     await desk.results(5, failing=["shop"])
     await add(desk, 10, 100, flexible_s=300.0)

@@ -10,12 +10,22 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from datetime import datetime
 
 from watchfloor.domain.reach import Graph, Needs
+from watchfloor.domain.windows import Window
 from watchfloor.engine.node import Node
 from watchfloor.engine.recorder import Recorder
 from watchfloor.engine.supervisor import Beat
-from watchfloor.operations.planning import current_plan, failures_awaited, keep_time, open_flexible, waits_for
+from watchfloor.operations.planning import (
+    Plan,
+    by_service,
+    current_plan,
+    failures_awaited,
+    keep_time,
+    open_flexible,
+    waiting_windows,
+)
 from watchfloor.operations.reaching import follow
 from watchfloor.operations.suppressing import release, suppress
 from watchfloor.store import reach
@@ -35,6 +45,7 @@ class Warden:
         self._node = node
         self._recorder = recorder
         self._services: Mapping[int, Service] = {}
+        self._waiting: tuple[Window, ...] = ()
         self._seen: tuple[object, ...] = ()
         self._anew_at = 0.0
 
@@ -49,7 +60,7 @@ class Warden:
         """One look."""
         recorder, changed = self._recorder, False
         if recorder.services is not self._services:
-            self._services, self._anew_at = recorder.services, 0.0
+            self._services, self._anew_at, self._waiting = recorder.services, 0.0, ()
         anew = time.monotonic() >= self._anew_at
         if anew:
             changed |= await self._from_the_ground()
@@ -79,7 +90,7 @@ class Warden:
         recorder, now = self._recorder, self._node.clock.now()
         async with self._node.database.transaction() as connection:
             plan = await current_plan(connection, now)
-            recorder.flexible = waits_for(plan, self._services, now)
+            self._note_waiting(plan, now)
             if recorder.flexible and (opens := await failures_awaited(connection, recorder.flexible)):
                 await reach.lock(connection)
                 return await open_flexible(connection, recorder.graph, opens, self._services, now)
@@ -91,6 +102,12 @@ class Warden:
             changed = await keep_time(connection, recorder.graph, self._services, plan, now)
         self._seen = seen
         return changed
+
+    def _note_waiting(self, plan: Plan, now: datetime) -> None:
+        """Tell the recorder which services' failures open a window; worked out anew only where it may have changed."""
+        windows = waiting_windows(plan, now)
+        if windows != self._waiting or not windows:
+            self._waiting, self._recorder.flexible = windows, by_service(windows, self._services)
 
 
 def graph_of(services: Mapping[int, Service]) -> Graph:

@@ -79,13 +79,17 @@ async def current_plan(connection: Connection, now: datetime, changed_by: str = 
     return Plan(windows, runs)
 
 
-def waits_for(plan: Plan, services: Mapping[int, Watched], now: datetime) -> dict[int, list[int]]:
-    """The flexible windows that wait for a failure, by service."""
+def waiting_windows(plan: Plan, now: datetime) -> tuple[Window, ...]:
+    """The flexible windows that wait for a failure."""
+    return tuple(window for window in plan.windows if waiting(window, plan.runs, now) is not None)
+
+
+def by_service(windows: Sequence[Window], services: Mapping[int, Watched]) -> dict[int, list[int]]:
+    """Which of ``windows`` cover a service, of all that one covers. Costs every service for every window."""
     found: dict[int, list[int]] = {}
-    for window in plan.windows:
-        if waiting(window, plan.runs, now) is None:
-            continue
-        for each, subject in subjects_of(services).items():
+    subjects = subjects_of(services) if windows else {}
+    for window in windows:
+        for each, subject in subjects.items():
             if window.selector.matches(subject):
                 found.setdefault(each, []).append(window.id)
     return found
@@ -116,11 +120,9 @@ async def failures_awaited(
 ) -> dict[int, datetime]:
     """Windows of ``flexible`` (which wait for a failure, by service) whose services fail, and since when."""
     opens: dict[int, datetime] = {}
-    for each, sight in (await reach.sights(connection, flexible.keys())).items():
-        first_bad = sight.state.first_bad
-        if first_bad is not None and not sight.paused:
-            for window in flexible[each]:
-                opens[window] = min(first_bad, opens.get(window, first_bad))
+    for each, first_bad in (await reach.failing_since(connection)).items():
+        for window in flexible.get(each, ()):
+            opens[window] = min(first_bad, opens.get(window, first_bad))
     return opens
 
 

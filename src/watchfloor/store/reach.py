@@ -94,6 +94,16 @@ async def sights(connection: Connection, service_ids: Collection[int]) -> dict[i
     return {row.service_id: _sight(row) for row in rows}
 
 
+async def failing_since(connection: Connection) -> dict[int, datetime]:
+    """The services that are watched and whose latest finding was not good, with their first failing run since."""
+    rows = await fetch_all(
+        connection,
+        "SELECT t.service_id, t.first_bad FROM service_state t JOIN services s ON s.id = t.service_id "
+        "WHERE t.first_bad IS NOT NULL AND NOT s.paused AND s.retired_at IS NULL",
+    )
+    return {row.service_id: row.first_bad for row in rows}
+
+
 def _sight(row: Any) -> Sight:
     state = CheckState(
         status=None if row.status is None else Status(row.status),
