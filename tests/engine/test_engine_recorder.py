@@ -160,6 +160,48 @@ async def test_silence_is_unknown_time(database: Database) -> None:
     ]
 
 
+VAIN = Outcome(Status.UNKNOWN, summary="could not find out")
+
+
+async def spans(desk: Desk) -> list[tuple[str, float]]:
+    found = await rows(
+        desk.database,
+        "SELECT state, extract(epoch FROM began - %(at)s)::float8 FROM state_spans ORDER BY began",
+        at=desk.began,
+    )
+    return [(state, round(second, 3)) for state, second in found]
+
+
+@pytest.mark.parametrize("between", [[], [(second, VAIN) for second in range(60, 230, 30)]])
+async def test_what_was_not_confirmed_before_nobody_could_see_counts_from_when_somebody_can(
+    database: Database, between: list[tuple[int, Outcome]]
+) -> None:
+    desk = Desk(database)
+    await desk.watch("a", max_attempts=3, recover_attempts=2)
+    for second, outcome in [(0, OK), (30, FAILING), *between, (240, FAILING), (250, FAILING)]:
+        desk.put("a", second, outcome)
+    await desk.flush()
+    blind = 60.0 if between else 71.01
+    assert await spans(desk) == [("up", 0), ("unknown", blind), ("down", 240)]
+    assert (
+        await one(
+            database, "SELECT extract(epoch FROM opened_at - %(at)s)::int FROM incidents", at=desk.began
+        )
+        == 240
+    )
+
+
+async def test_a_recovery_that_was_not_confirmed_counts_from_when_somebody_can_see_it(
+    database: Database,
+) -> None:
+    desk = Desk(database)
+    await desk.watch("a", max_attempts=1, recover_attempts=2)
+    for second, outcome in [(0, FAILING), (30, OK), (240, OK)]:
+        desk.put("a", second, outcome)
+    await desk.flush()
+    assert await spans(desk) == [("down", 0), ("unknown", 71.01), ("up", 240)]
+
+
 def refuse_for(monkeypatch: pytest.MonkeyPatch, service_id: int, error: Exception) -> None:
     """Make storing a result of one service fail, as it would for something nobody thought of."""
     copy = results.copy_results

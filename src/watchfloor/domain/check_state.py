@@ -139,6 +139,14 @@ def advance(
     return replace(step, state=replace(step.state, unknown_since=state.unknown_since or started))
 
 
+def begun_anew(state: CheckState) -> CheckState:
+    """The state after a time in which nobody could see: what it was about to confirm counts from when somebody can.
+
+    How often something was found in a row stays; when it began is not known, and must not be told.
+    """
+    return replace(state, first_bad=None if state.soft else state.first_bad, first_ok=None)
+
+
 def _taken_in(state: CheckState, outcome_status: Status, started: datetime, policy: Policy) -> Step:
     if outcome_status is Status.OK:
         if state.hard is None or state.hard is Status.OK:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from watchfloor.domain import spark
-from watchfloor.domain.check_state import Change, ChangeKind, CheckState, Policy, Step, advance
+from watchfloor.domain.check_state import Change, ChangeKind, CheckState, Policy, Step, advance, begun_anew
 from watchfloor.domain.cover import after_silence, book
 from watchfloor.domain.flapping import START, STOP, observe
 from watchfloor.domain.guards import told_elsewhere
@@ -133,7 +133,8 @@ def _judge_one(
 ) -> None:
     outcome = finding.outcome
     policy = Policy(service.max_attempts, service.recover_attempts)
-    step = advance(stored.state, outcome.status, finding.started, finding.ended, policy, now)
+    before = begun_anew(stored.state) if _out_of_sight(service, stored, finding) else stored.state
+    step = advance(before, outcome.status, finding.started, finding.ended, policy, now)
     if step.discarded:
         batch.discarded += 1
         return
@@ -167,6 +168,18 @@ def _judge_one(
             flapping=flapping,
         )
     )
+
+
+def _out_of_sight(service: Service, stored: Stored, finding: Finding) -> bool:
+    """Whether so much time before a check was unseen that it counts as unknown: by silence, or by checks in vain."""
+
+    def too_long_since(moment: datetime) -> bool:
+        return gap_after(moment, service.every_ms / 1000, service.timeout_ms / 1000) < finding.started
+
+    silent = stored.last_ended is not None and not finding.seamless and too_long_since(stored.last_ended)
+    blind_since = stored.state.unknown_since  # None: it is not, or the node itself was cut off
+    in_vain = blind_since is None or too_long_since(blind_since)
+    return silent or (stored.state.status is Status.UNKNOWN and in_vain)
 
 
 def subject_of(service: Service) -> Subject:
