@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from watchfloor.domain import alert as life
 from watchfloor.domain.alert import Alert, Event, EventKind, Suppression
 from watchfloor.domain.severity import Severity
-from watchfloor.domain.telling import Log, Members, Reason, decide, news, worth_telling
+from watchfloor.domain.telling import Log, Members, News, Reason, Told, decide, news, worth_telling
 
 NOW = datetime(2031, 3, 1, 12, tzinfo=UTC)
 HOUR = 3600.0
@@ -98,6 +98,12 @@ def fired() -> tuple[Alert, tuple[Event, ...]]:
     return life.raise_alert(Severity.CRITICAL, NOW)
 
 
+def on_channels(found: News, alert: Alert, *last: str | None) -> list[bool]:
+    """Whether it is told where a message of each of these types, about a critical alert, was the latest."""
+    told = [None if kind is None else Told(kind, Severity.CRITICAL) for kind in last]
+    return [worth_telling(found, alert.severity, each) for each in told]
+
+
 def numbered(*events: Event) -> tuple[tuple[int, Event], ...]:
     return tuple(enumerate(events))
 
@@ -117,9 +123,21 @@ def test_when_the_last_reason_goes_the_state_is_news_to_who_does_not_know_it() -
     found = news(loud, numbered(*events))
     assert found is not None
     assert (found.type, found.event.note) == ("alert.firing", "was silenced by ann until 12:00 UTC: deploy")
-    assert [worth_telling(found, last) for last in (None, "alert.resolved", "alert.firing", "alert.acknowledged")] == [
-        True, True, False, False,
+    assert on_channels(found, loud, None, "alert.resolved", "alert.firing", "alert.acknowledged") == [
+        True, True, False, True,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("severity", [Severity.WARNING, Severity.EMERGENCY])
+def test_what_became_worse_or_better_in_silence_is_news_when_that_ends(severity: Severity) -> None:
+    alert, _ = fired()
+    quiet, _ = life.suppress(alert, [Suppression.SILENCE], NOW)
+    changed, events = life.change_severity(quiet, severity, NOW)
+    assert news(changed, numbered(*events)) is None
+    loud, events = life.suppress(changed, [], NOW)
+    found = news(loud, numbered(*events))
+    assert found is not None
+    assert on_channels(found, loud, "alert.firing", "alert.severity_changed") == [True, True]
 
 
 def test_the_end_is_told_to_those_who_heard_of_the_beginning_even_while_it_is_quiet() -> None:
@@ -128,11 +146,7 @@ def test_the_end_is_told_to_those_who_heard_of_the_beginning_even_while_it_is_qu
     over, events = life.condition_false(quiet, NOW)
     found = news(over, numbered(*events))
     assert found is not None
-    assert [worth_telling(found, last) for last in (None, "alert.firing", "alert.resolved")] == [
-        False,
-        True,
-        False,
-    ]
+    assert on_channels(found, over, None, "alert.firing", "alert.resolved") == [False, True, False]
 
 
 def test_while_it_flaps_not_even_the_end_is_told_until_it_is_certain() -> None:
@@ -144,8 +158,7 @@ def test_while_it_flaps_not_even_the_end_is_told_until_it_is_certain() -> None:
     found = news(certain, numbered(*events))
     assert found is not None
     assert found.type == "alert.resolved"
-    assert worth_telling(found, "alert.firing")
-    assert not worth_telling(found, None)
+    assert on_channels(found, over, None, "alert.firing") == [False, True]
 
 
 def test_an_acknowledgement_is_told_where_the_problem_was() -> None:
@@ -153,5 +166,5 @@ def test_an_acknowledgement_is_told_where_the_problem_was() -> None:
     acked, events = life.acknowledge(alert, "ann", "on it", None, False, NOW)
     found = news(acked, numbered(*events))
     assert found is not None
-    assert [worth_telling(found, last) for last in (None, "alert.firing")] == [False, True]
+    assert on_channels(found, acked, None, "alert.firing") == [False, True]
     assert found.event.kind is EventKind.ACKNOWLEDGED

@@ -140,6 +140,72 @@ async def test_a_message_that_was_tried_is_never_taken_back(floor: Floor) -> Non
     assert [said["data"]["firing"] for said in await floor.deliver()] == [2]
 
 
+async def test_a_group_that_was_over_before_its_message_could_be_sent_is_never_told(floor: Floor) -> None:
+    await floor.routes(GROUPED)
+    await floor.fire("a", "b", group="web")
+    await floor.tick(30)
+    await floor.end("a", "b")
+    await floor.tick(300)
+    assert await floor.told() == []
+    assert await column(floor.database, "SELECT closed_at IS NOT NULL FROM notice_groups") == [True]
+    await floor.fire("c", group="web")
+    await floor.tick(30)
+    assert [said["data"]["title"] for said in await floor.deliver()] == ["c is failing"]
+
+
+async def test_what_is_over_and_told_to_be_burdens_a_group_no_more(floor: Floor) -> None:
+    await floor.routes(GROUPED)
+    await floor.fire("a", "b", group="web")
+    await floor.tick(30)
+    await floor.deliver()
+    await floor.end("b")
+    await floor.tick(300)
+    assert [said["data"]["resolved"] for said in await floor.deliver()] == [1]
+    await floor.fire("c", group="web")
+    await floor.tick(300)
+    await floor.deliver()
+    a, b, c = await floor.ids("a", "b", "c")
+    assert await rows(floor.database, "SELECT open, resolved FROM group_messages ORDER BY seq") == [
+        ([a, b], []),
+        ([a], [b]),
+        ([a, c], []),
+    ]
+
+
+async def test_a_reminder_of_a_group_that_was_tried_is_taken_back_when_somebody_takes_care_of_all_of_it(
+    floor: Floor,
+) -> None:
+    await floor.routes({**GROUPED, "repeat_s": 3600.0})
+    await floor.fire("a", "b", group="web")
+    await floor.tick(30)
+    await floor.deliver()
+    await floor.tick(3601)
+    async with floor.database.transaction() as connection:
+        (leased,) = await outbox.lease(connection, 9, 60.0)
+        await book_failure(connection, leased, Failure("500", 0.0), floor.at, lambda _: 0.0)
+    first, second = await floor.ids("a", "b")
+    await acknowledge(floor.database, ANN, [first], "mine", None)
+    assert await column(floor.database, "SELECT state FROM outbox ORDER BY seq") == ["delivered", "queued"]
+    await acknowledge(floor.database, ANN, [second], "mine too", None)
+    assert await column(floor.database, "SELECT state FROM outbox ORDER BY seq") == ["delivered", "cancelled"]
+    await floor.tick(300)
+    assert [said["data"]["reason"] for said in await floor.deliver()] == ["acknowledged"]
+
+
+async def test_that_an_acknowledgement_ends_is_said_where_groups_are_told_too(floor: Floor) -> None:
+    await floor.routes(GROUPED)
+    await floor.fire("a", "b", group="web")
+    await floor.tick(30)
+    await floor.deliver()
+    await acknowledge(floor.database, ANN, await floor.ids("a", "b"), "on it", timedelta(hours=4))
+    await floor.tick(300)
+    await floor.deliver()
+    await floor.tick(4 * 3600 - 900)
+    assert [said["data"]["reason"] for said in await floor.deliver()] == ["ack_warned", "ack_warned"]
+    await floor.tick(900)
+    assert [said["data"]["reason"] for said in await floor.deliver()] == ["ack_ended"]
+
+
 async def test_a_message_that_is_given_up_is_said_again(floor: Floor) -> None:
     await floor.routes(GROUPED)
     await floor.fire("a", group="web")
@@ -325,3 +391,26 @@ async def test_what_was_told_before_a_silence_is_said_again_after_it(floor: Floo
     assert await floor.deliver() == []
     await floor.tick(3601)
     assert [said["data"]["reason"] for said in await floor.deliver()] == ["reminded"]
+
+
+async def test_what_became_worse_in_silence_is_told_when_that_ends(floor: Floor) -> None:
+    await floor.fire("a")
+    await floor.deliver()
+    await floor.change(lambda alert: suppress(alert, [Suppression.SILENCE], floor.at), "a")
+    await floor.change(lambda alert: change_severity(alert, Severity.EMERGENCY, floor.at), "a")
+    assert await floor.deliver() == []
+    await floor.change(lambda alert: suppress(alert, [], floor.at), "a")
+    assert [(said["type"], said["data"]["severity"]) for said in await floor.deliver()] == [
+        ("alert.firing", "emergency")
+    ]
+
+
+async def test_what_is_nobodys_any_more_after_a_window_is_told(floor: Floor) -> None:
+    await floor.fire("a")
+    await acknowledge(floor.database, ANN, await floor.ids("a"), "on it", timedelta(hours=1))
+    await floor.deliver()
+    await floor.change(lambda alert: suppress(alert, [Suppression.MAINTENANCE], floor.at), "a")
+    await floor.tick(3601)
+    assert await floor.deliver() == []
+    await floor.change(lambda alert: suppress(alert, [], floor.at), "a")
+    assert [said["type"] for said in await floor.deliver()] == ["alert.firing"]

@@ -19,8 +19,11 @@ from watchfloor.domain.severity import Severity
 
 OVER = "alert.resolved"
 PROBLEM = "alert.firing"
+TAKEN = "alert.acknowledged"
 HELD = "held"
 """Stands for the type of a message that quiet hours hold: the problem is known there only later."""
+
+_OF_WHAT_IS_KNOWN = frozenset({EventKind.ACKNOWLEDGED, EventKind.ACK_WARNED})
 
 
 class Reason(StrEnum):
@@ -73,10 +76,10 @@ def decide(
         return Reason.NEW_ALERTS
     if not members.ongoing:
         return Reason.ALL_RESOLVED if log.open and send_resolved else None
-    if members.firing and members.severity > log.severity:
-        return Reason.WORSE
     if members.firing & log.acknowledged:
         return Reason.ACK_ENDED
+    if members.firing and members.severity > log.severity:
+        return Reason.WORSE
     if members.acknowledged - log.acknowledged and not members.firing:
         return Reason.ACKNOWLEDGED
     if send_resolved and members.resolved & log.open:
@@ -123,17 +126,23 @@ def news(alert: Alert, events: tuple[tuple[int, Event], ...]) -> News | None:
     return News(event, seq, TOLD[event.kind])
 
 
-def worth_telling(found: News, last: str | None) -> bool:
-    """Whether news of one alert is told on a channel where ``last`` was told of it (None: nothing yet).
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The latest message about an alert on a channel: its type, `HELD` where nobody got it yet, and the severity."""
 
-    The end is told to exactly those who heard of the problem; a reason for silence that goes away tells nobody what
-    they know.
+    type: str
+    severity: Severity
+
+
+def worth_telling(found: News, severity: Severity, last: Told | None) -> bool:
+    """Whether news of one alert, of this ``severity`` now, is told where ``last`` was told (None: nothing).
+
+    The end is told to exactly those who heard of the problem. A reason for silence that goes away tells nobody what
+    they know; that it is worse or better by now, or nobody's any more, they do not.
     """
-    known = last is not None and last != OVER
-    if found.type == OVER:
-        return known
-    if found.event.kind is EventKind.SUPPRESSION_CHANGED:
-        return not known
-    if found.event.kind in (EventKind.ACKNOWLEDGED, EventKind.ACK_WARNED):
-        return known and last != HELD
-    return True
+    known = last is not None and last.type != OVER
+    if last is None or not known:
+        return found.type != OVER and found.event.kind not in _OF_WHAT_IS_KNOWN
+    if found.event.kind is EventKind.SUPPRESSION_CHANGED and found.type != OVER:
+        return last.type == TAKEN or last.severity is not severity
+    return found.event.kind not in _OF_WHAT_IS_KNOWN or last.type != HELD

@@ -22,7 +22,7 @@ from watchfloor.domain.message import About, compose
 from watchfloor.domain.telling import PROBLEM
 from watchfloor.operations.behind import behind
 from watchfloor.operations.moved import Moved
-from watchfloor.store import alerts, duty, outbox, telling
+from watchfloor.store import alerts, duty, groups, outbox, telling
 from watchfloor.store import escalations as store
 from watchfloor.store.alerts import ChangedAlert, StoredAlert
 from watchfloor.store.database import Connection, Database
@@ -50,6 +50,7 @@ async def end_chains(connection: Connection, moved: Sequence[Moved]) -> None:
     await store.end(connection, why)
     taken = [each.stored.id for each in moved if each.alert.state is AlertState.ACKNOWLEDGED]
     if taken:
+        await groups.take_back(connection, taken)
         await outbox.take_back(connection, taken)
 
 

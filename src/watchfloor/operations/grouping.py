@@ -17,6 +17,8 @@ from watchfloor.store.database import Connection, Database
 from watchfloor.store.groups import Group
 
 AT_ONCE = 50
+UNDER_WAY = timedelta(seconds=30)
+"""What became of a message that was tried and could not be withdrawn is looked at again after this, at the latest."""
 
 
 async def tell_groups(database: Database, now: datetime) -> int:
@@ -39,19 +41,24 @@ async def flush(connection: Connection, now: datetime, only: Sequence[int] | Non
 
 
 async def _look(connection: Connection, group: Group, now: datetime) -> None:
-    alerts = await groups.alerts_of(connection, group.id)
+    """Decide. What waits to be sent gives way to what says more, and is not sent where nobody needs it any more."""
+    alerts = await groups.alerts_of(connection, group)
     members = split(alerts)
     reason = decide(group.log, members, now, group.repeat_s, group.send_resolved)
+    waits = group.outstanding
+    if waits is not None and (reason is not None or not members.ongoing):
+        if not await groups.withdraw(connection, waits, taken=not members.firing):
+            await groups.rest(connection, group.id, now + UNDER_WAY, None)
+            return
+        waits = None
     if reason is None:
-        await _rest(connection, group, members, now)
-    elif group.outstanding is not None and not await groups.withdraw(connection, group.outstanding):
-        await groups.rest(connection, group.id, None, None)  # what became of it decides when to look again
+        await _rest(connection, group, members, waits is not None, now)
     else:
         await _send(connection, group, alerts, members, reason, now)
 
 
-async def _rest(connection: Connection, group: Group, members: Members, now: datetime) -> None:
-    over = not members.ongoing and group.outstanding is None
+async def _rest(connection: Connection, group: Group, members: Members, waits: bool, now: datetime) -> None:
+    over = not members.ongoing and not waits
     until = None
     if members.firing and group.log is not None:
         until = max(group.log.at + timedelta(seconds=group.repeat_s), now + timedelta(seconds=1))

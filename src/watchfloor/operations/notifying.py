@@ -19,7 +19,7 @@ from watchfloor.domain.matchers import subject_labels
 from watchfloor.domain.message import compose
 from watchfloor.domain.routes import STORM_INTERVAL_S, STORM_WAIT_S, Target, targets
 from watchfloor.domain.severity import Severity
-from watchfloor.domain.telling import OVER, News, news, worth_telling
+from watchfloor.domain.telling import OVER, News, Told, news, worth_telling
 from watchfloor.domain.words import count
 from watchfloor.operations.grouping import flush
 from watchfloor.operations.moved import Moved
@@ -103,14 +103,20 @@ async def _tell(
     policy: Policy,
     each: Moved,
     item: News,
-    last: Mapping[str, str],
+    last: Mapping[str, Told],
     inside: frozenset[str],
     now: datetime,
 ) -> None:
     firing = each.alert.state is AlertState.FIRING
     if item.type == OVER or not firing:
         wanted: list[Target] = []
-        alone = [name for name, kind in last.items() if name not in inside and worth_telling(item, kind)]
+        alone = [
+            name
+            for name, told in last.items()
+            if name not in inside and worth_telling(item, each.alert.severity, told)
+        ]
+        if item.event.kind is EventKind.ACK_WARNED:
+            alone += sorted(inside)  # no group says so
     else:
         wanted = [target for target in _targets(policy, each) if target.channel not in inside]
         alone = await _now(connection, plan, wanted, each, item, last, now)
@@ -120,7 +126,7 @@ async def _tell(
         outbox.Message(uuid4(), each.stored.id, item.seq, name, item.type, payload, now, reason)
         for name in alone
     ]
-    knowing = {*alone, *(name for name, kind in last.items() if kind != OVER)}
+    knowing = {*alone, *(name for name, told in last.items() if told.type != OVER)}
     repeat = min(
         (to.route.repeat_s for to in wanted if to.channel in knowing and not to.route.gathers), default=None
     )
@@ -134,7 +140,7 @@ async def _now(
     wanted: Sequence[Target],
     each: Moved,
     item: News,
-    last: Mapping[str, str],
+    last: Mapping[str, Told],
     now: datetime,
 ) -> list[str]:
     """The channels on which an alert that fires is told at once and by itself; it joins the groups of the others."""
@@ -144,7 +150,7 @@ async def _now(
             continue
         if target.route.gathers:
             plan.join(_group(target, each), each.stored.id)
-        elif not worth_telling(item, last.get(target.channel)):
+        elif not worth_telling(item, each.alert.severity, last.get(target.channel)):
             continue
         elif item.event.kind in BEGINS and await _stormy(connection, plan, target, each.alert.severity, now):
             plan.join(_storm(target), each.stored.id)

@@ -12,9 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from watchfloor.domain.severity import Severity
-from watchfloor.domain.telling import Log, Members
+from watchfloor.domain.telling import Log, Members, Reason
 from watchfloor.store.alerts import COLUMNS, StoredAlert, stored
-from watchfloor.store.database import Connection, fetch_all, fetch_value
+from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_value
 from watchfloor.store.jsonb import dumps
 
 
@@ -129,24 +129,53 @@ async def lock_due(
     return [_group(row) for row in rows]
 
 
-async def alerts_of(connection: Connection, group_id: int) -> list[StoredAlert]:
-    """Every alert that ever belonged to a group."""
+async def alerts_of(connection: Connection, group: Group) -> list[StoredAlert]:
+    """The alerts of a group that are not over, and those that were open when it was told of last.
+
+    What was over before anybody heard of it is left out, and what was told to be over: of a group that is never
+    empty those are more every day.
+    """
+    told = group.log.open if group.log is not None else frozenset[int]()
     rows = await fetch_all(
         connection,
-        f"SELECT {COLUMNS} FROM alerts WHERE id IN (SELECT alert_id FROM group_members WHERE group_id = %(id)s)",
-        {"id": group_id},
+        f"SELECT {COLUMNS} FROM alerts WHERE id IN (SELECT alert_id FROM group_members WHERE group_id = %(id)s) "
+        "AND (state <> 'resolved' OR id = ANY(%(told)s))",
+        {"id": group.id, "told": list(told)},
     )
     return [stored(row) for row in rows]
 
 
-async def withdraw(connection: Connection, message: UUID) -> bool:
-    """Take back a message that was never tried, because a newer one says all of it; False where it was."""
+async def withdraw(connection: Connection, message: UUID, *, taken: bool) -> bool:
+    """Take back a message about a group that was never tried; False where it was.
+
+    Where somebody took charge of all of it (``taken``) a reminder is taken back also after it was tried in vain.
+    """
     done = await connection.execute(
         "UPDATE outbox SET state = 'cancelled', last_error = 'a newer message says all of it' "
-        "WHERE id = %(id)s AND state = 'queued' AND attempt = 0",
+        "WHERE id = %(id)s AND state = 'queued' AND (attempt = 0 OR reason = %(repeat)s AND %(taken)s)",
+        {"id": message, "repeat": str(Reason.REPEAT), "taken": taken},
+    )
+    await connection.execute(
+        "UPDATE notice_groups g SET outstanding = NULL WHERE outstanding = %(id)s "
+        "AND EXISTS (SELECT FROM outbox o WHERE o.id = g.outstanding AND o.state = 'cancelled')",
         {"id": message},
     )
     return done.rowcount == 1
+
+
+async def take_back(connection: Connection, alert_ids: Sequence[int]) -> None:
+    """Somebody took charge of alerts: groups in which none is left that calls for it are not reminded of now."""
+    found = await fetch_column(
+        connection,
+        "SELECT g.outstanding FROM notice_groups g JOIN outbox o ON o.id = g.outstanding "
+        "WHERE g.closed_at IS NULL AND o.reason = %(repeat)s AND o.state = 'queued' "
+        "AND g.id IN (SELECT group_id FROM group_members WHERE alert_id = ANY(%(ids)s)) "
+        "AND NOT EXISTS (SELECT FROM group_members m JOIN alerts a ON a.id = m.alert_id "
+        "WHERE m.group_id = g.id AND a.state = 'firing') ORDER BY g.id FOR UPDATE OF g",
+        {"ids": list(alert_ids), "repeat": str(Reason.REPEAT)},
+    )
+    for message in found:
+        await withdraw(connection, message, taken=True)
 
 
 async def told(connection: Connection, group: Group, message: UUID, members: Members, now: datetime) -> None:

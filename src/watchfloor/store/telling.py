@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watchfloor.domain.severity import Severity
-from watchfloor.domain.telling import HELD
+from watchfloor.domain.telling import HELD, Told
 from watchfloor.store.alerts import COLUMNS, StoredAlert, stored
 from watchfloor.store.database import Connection, fetch_all, fetch_value
 
@@ -21,22 +21,23 @@ class Diary:
     unsaid: int
 
 
-async def last_told(connection: Connection, alert_ids: Sequence[int]) -> dict[int, dict[str, str]]:
-    """By alert and channel, the type of the latest message about the alert alone; `HELD` where nobody got it yet.
+async def last_told(connection: Connection, alert_ids: Sequence[int]) -> dict[int, dict[str, Told]]:
+    """By alert and channel, the latest message about the alert alone; its type is `HELD` where nobody got it yet.
 
     What was tried and then taken back counts: a receiver that did not answer may have got it.
     """
     rows = await fetch_all(
         connection,
         "SELECT DISTINCT ON (alert_id, channel) alert_id, channel, CASE WHEN held_until IS NOT NULL "
-        "AND state = 'queued' AND attempt = 0 AND kind = 'alert.firing' THEN %(held)s ELSE kind END AS kind "
+        "AND state = 'queued' AND attempt = 0 AND kind = 'alert.firing' THEN %(held)s ELSE kind END AS kind, "
+        "convert_from(payload, 'UTF8')::json #>> '{data,severity}' AS severity "
         "FROM outbox WHERE alert_id = ANY(%(ids)s) AND (state <> 'cancelled' OR attempt > 0) "
         "ORDER BY alert_id, channel, seq DESC",
         {"ids": list(alert_ids), "held": HELD},
     )
-    found: dict[int, dict[str, str]] = {}
+    found: dict[int, dict[str, Told]] = {}
     for row in rows:
-        found.setdefault(row.alert_id, {})[row.channel] = row.kind
+        found.setdefault(row.alert_id, {})[row.channel] = Told(row.kind, Severity[row.severity.upper()])
     return found
 
 
