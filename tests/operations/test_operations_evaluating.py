@@ -17,6 +17,7 @@ from watchfloor.domain.judging import NoData, Operator, Threshold
 from watchfloor.domain.notice import read
 from watchfloor.domain.questions.metric import Metric
 from watchfloor.domain.settings import SETTINGS
+from watchfloor.domain.severity import Severity
 from watchfloor.operations import evaluating
 from watchfloor.operations.evaluating import evaluate_due
 from watchfloor.operations.retiring import end_services
@@ -38,7 +39,8 @@ def metric_rule(name: str = "busy", **values: Any) -> RuleDefinition:
     limit = values.pop("limit", 500)
     own = {key: values.pop(key) for key in list(values) if key in Threshold.__slots__}
     spec = Condition(asks, Threshold(**{**wanted, **own}), limit=limit).spec()
-    made = rule(name, for_ms=for_s * 1000, kind="metric", condition=spec, channels=("ops",), **values)
+    values.setdefault("channels", ("ops",))
+    made = rule(name, for_ms=for_s * 1000, kind="metric", condition=spec, **values)
     return RuleDefinition(**{**{f: getattr(made, f) for f in RuleDefinition.__slots__}, "selector": selector})
 
 
@@ -268,7 +270,7 @@ async def test_more_than_the_limit_is_one_alert_about_the_rule(house: House) -> 
         ("rule busy fires for too many", "firing"),
     ]
     assert await column(house.database, "SELECT summary FROM alerts WHERE title LIKE 'rule%'") == [
-        "2 instances fire; it tells of 1 one by one"
+        "2 instances fire, more than 1: no further one is told by itself"
     ]
     await house.measure(at(20), "host-2", cpu=95)
     await house.found(20, cpu=10)  # one is over, so that the other can be told
@@ -277,6 +279,22 @@ async def test_more_than_the_limit_is_one_alert_about_the_rule(house: House) -> 
         ("rule busy fires for too many", "resolved"),
         ("host-2: cpu is above 90", "firing"),
     ]
+
+
+async def test_what_stands_for_all_that_fire_goes_where_they_would_and_is_as_severe(house: House) -> None:
+    busy = metric_rule(for_s=0, limit=1, critical=(99.0,), labels={"team": "storage"}, channels=("pager",))
+    await make_rules(house.database, busy)
+    await house.measure(at(0), "host-2", cpu=95)
+    await house.found(0, cpu=95)
+    told = "SELECT r.name, a.severity, a.labels ->> 'team' FROM alerts a JOIN rules r ON r.id = a.rule_id"
+    assert await rows(house.database, told) == [("busy", Severity.WARNING, "storage")]
+    assert await column(house.database, "SELECT channel FROM outbox") == ["pager"]
+    await house.measure(at(10), "host-2", cpu=100)
+    await house.found(10, cpu=95)
+    assert await rows(house.database, told) == [("busy", Severity.CRITICAL, "storage")]
+    await house.measure(at(20), "host-2", cpu=95)
+    await house.found(20, cpu=95)
+    assert await rows(house.database, told) == [("busy", Severity.CRITICAL, "storage")]
 
 
 async def test_nothing_is_written_about_instances_while_nothing_changes(house: House) -> None:

@@ -118,6 +118,20 @@ async def test_a_time_in_which_nobody_looked_is_no_absence(database: Database) -
     assert [row[2] for row in await alerts_of(database)] == ["firing"]
 
 
+async def test_what_is_absent_already_does_not_recover_because_nobody_looked(database: Database) -> None:
+    host = (await make_services(database, "host-1"))["host-1"]
+    await make_rules(database, stored(asking(Absence(), above(600))))
+    async with database.transaction() as connection:
+        await save_states(connection, [state_row(host.id, at(0))])
+    for moment in (*range(0, 701, 100), 3_600, 3_610, 3_700):
+        await evaluate_due(database, DEFAULTS, at(moment))
+    assert [row[2] for row in await alerts_of(database)] == ["firing"]
+    async with database.transaction() as connection:
+        await save_states(connection, [state_row(host.id, at(3_705))])
+    await evaluate_due(database, DEFAULTS, at(3_710))
+    assert [row[2] for row in await alerts_of(database)] == ["resolved"]
+
+
 async def test_absence_in_a_rehearsal_is_the_gap_between_results(database: Database) -> None:
     host = (await make_services(database, "host-1"))["host-1"]
     await make_days(database)

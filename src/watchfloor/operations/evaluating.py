@@ -17,7 +17,15 @@ from time import perf_counter
 from watchfloor.domain.conditions import Condition, EvaluatedRule
 from watchfloor.domain.judging import NEVER, OUTAGE, NoData, Standing, interrupted, judge
 from watchfloor.domain.questions.question import Reading, Watched
-from watchfloor.operations.rule_alerts import Ended, Firing, Trouble, end_trouble, tell, tell_trouble
+from watchfloor.operations.rule_alerts import (
+    Ended,
+    Firing,
+    Trouble,
+    end_trouble,
+    tell,
+    tell_of_many,
+    tell_trouble,
+)
 from watchfloor.store import evaluations as store
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.errors import refusal
@@ -126,8 +134,9 @@ async def _evaluate(
     began, condition = perf_counter(), rule.condition.in_force(settings)
     stored = await store.load_standings(connection, rule.rule.id)
     resumed = _resumed(condition, last, now)
+    fires = {each.service_id for each in stored.values() if each.firing}
     selected = [
-        each if resumed is None or each.known_since >= resumed else replace(each, known_since=resumed)
+        each if each.id in fires else _known_again(each, resumed)
         for each in services
         if rule.rule.selects(each.subject)
     ]
@@ -148,14 +157,24 @@ async def _evaluate(
     }
     over = condition.limit is not None and len(firing) > condition.limit
     changed = await tell(connection, rule.rule.id, firing, ended, settings, now, raising=not over)
-    too_many = f"{len(firing):,} instances fire; it tells of {condition.limit:,} one by one" if over else ""
-    changed |= await _tell_of_rule(connection, rule, last, too_many, now)
+    if over and condition.limit is not None:
+        changed |= await tell_of_many(connection, rule.rule, firing, condition.limit, now)
+    changed |= await _end_troubles(connection, rule, last, over, now)
     await _save(connection, rule.rule.id, stored, judged)
     pending = sum(standing.since is not None for _, standing in judged.values()) - len(firing)
     took_ms = (perf_counter() - began) * 1000
     done = Evaluation(rule.rule.id, now, took_ms, len(judged), pending, len(firing), over, resumed_at=resumed)
     await store.save_evaluation(connection, done)
     return Round(1, changed)
+
+
+def _known_again(service: Watched, resumed: datetime | None) -> Watched:
+    """A service of which nothing is known from before the rule was looked at again; what fires by then goes on."""
+    return (
+        service
+        if resumed is None or service.known_since >= resumed
+        else replace(service, known_since=resumed)
+    )
 
 
 def _concerns(condition: Condition, reading: Reading, before: Mapping[str, Standing]) -> bool:
@@ -201,16 +220,13 @@ async def _save(
     await store.save_standings(connection, rule_id, changed, [key for key in before if key not in after])
 
 
-async def _tell_of_rule(
-    connection: Connection, rule: EvaluatedRule, last: Last, too_many: str, now: datetime
+async def _end_troubles(
+    connection: Connection, rule: EvaluatedRule, last: Last, over_limit: bool, now: datetime
 ) -> bool:
-    """Raise and resolve the alerts about the rule itself, after an evaluation that went well."""
-    changed = False
-    if too_many:
-        changed = await tell_trouble(connection, rule.rule, Trouble.LIMIT, too_many, now)
+    """Resolve the alerts about the rule itself, after an evaluation that went well."""
     over = [
         trouble
         for trouble, was in ((Trouble.ERROR, bool(last.error)), (Trouble.LIMIT, last.over_limit))
-        if was and not (trouble is Trouble.LIMIT and too_many)
+        if was and not (trouble is Trouble.LIMIT and over_limit)
     ]
-    return (await end_trouble(connection, rule.rule.id, now, over) if over else False) or changed
+    return await end_trouble(connection, rule.rule.id, now, over) if over else False

@@ -196,26 +196,55 @@ async def tell_trouble(
     connection: Connection, rule: Rule, trouble: Trouble, summary: str, now: datetime
 ) -> bool:
     """Raise the alert about a rule that is out of order, or correct it."""
+    own = await own_rule_id(connection, RULE_RULE)
+    return await _tell_about(connection, rule, trouble, summary, Severity.WARNING, own, {}, now)
+
+
+async def tell_of_many(
+    connection: Connection, rule: Rule, firing: Sequence[Firing], most: int, now: datetime
+) -> bool:
+    """Raise or correct the one alert that stands for all that are not told, because more fire than ``most``.
+
+    It goes where those would go and is as severe as the worst: the greater a failure is, the less it may be missed.
+    """
+    severity = max((each.severity() or Severity.WARNING for each in firing), default=Severity.WARNING)
+    summary = f"{len(firing):,} instances fire, more than {most:,}: no further one is told by itself"
+    return await _tell_about(connection, rule, Trouble.LIMIT, summary, severity, rule.id, rule.labels, now)
+
+
+async def _tell_about(
+    connection: Connection,
+    rule: Rule,
+    trouble: Trouble,
+    summary: str,
+    severity: Severity,
+    rule_id: int,
+    labels: Mapping[str, str],
+    now: datetime,
+) -> bool:
     subject = alert_key(rule.id, trouble)
     known = await alerts.lock_by_subject(connection, [subject], now - timedelta(seconds=REOPEN_S))
     title = _TITLES[trouble].format(rule.name)
-    again = condition_true_again(known[-1].alert, now, REOPEN_S) if known else None
+    if known and known[-1].alert.state is not AlertState.RESOLVED:
+        severity = max(severity, known[-1].alert.severity)  # which ones are the worst changes all the time
+    again = condition_true_again(known[-1].alert, now, REOPEN_S, severity) if known else None
     if again is not None:
-        change = with_words(known[-1], again, title, summary, now)
+        alert, events = again
+        alert, more = change_severity(alert, severity, now)
+        change = with_words(known[-1], (alert, (*events, *more)), title, summary, now)
         said = bool(change.events) or summary != known[-1].summary
         return await carry_out(connection, (), [change] if said else (), now)
-    own = await own_rule_id(connection, RULE_RULE)
-    alert, events = raise_alert(Severity.WARNING, now)
+    alert, events = raise_alert(severity, now)
     new = NewAlert(
         uuid=uuid4(),
         subject=subject,
-        fingerprint=f"{subject}/{own}",
-        rule_id=own,
+        fingerprint=f"{subject}/{rule_id}",
+        rule_id=rule_id,
         service_id=None,
         incident_id=None,
         title=title,
         summary=summary,
-        labels={"about_rule": rule.name},
+        labels={**labels, "about_rule": rule.name},
         fire_at=now,
         alert=alert,
         events=events,
