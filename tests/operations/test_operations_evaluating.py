@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from support.make import at, definition, make_rules, make_services, rule, state_row
+from support.make import at, definition, make_days, make_rules, make_services, rule, state_row
+from support.rules import measure
 from support.sql import column, one, rows
 from watchfloor.channels.words import Speaking, spoken
 from watchfloor.domain.conditions import Condition
@@ -257,6 +258,24 @@ async def test_a_rule_that_cannot_be_evaluated_says_so_once_and_stops_no_other(
     monkeypatch.setattr(evaluating, "read", whole)
     await house.found(30, cpu=95, broken=10)
     assert await house.states() == ["resolved", "resolved", "firing"]
+
+
+@pytest.mark.parametrize(("no_data", "after"), [(NoData.KEEP, "firing"), (NoData.OK, "resolved")])
+async def test_a_series_of_a_pattern_that_is_gone_has_no_value_and_is_missed_for_a_day(
+    house: House, no_data: NoData, after: str
+) -> None:
+    await make_rules(house.database, metric_rule(metric="lag{*}", for_s=0, no_data=no_data))
+    await make_days(house.database)
+    await measure(house.database, house.services["host-1"].id, "lag{row=2}", [(at(0), 95.0)])
+    await house.found(0, **{"lag{row=1}": 10, "lag{row=2}": 95})
+    assert await house.states() == ["firing"]
+    await house.found(30, **{"lag{row=1}": 10})
+    assert await house.states() == [after]
+    for second in range(100, 86_500, 14_400):
+        await house.found(second, **{"lag{row=1}": 10})
+    assert await house.states() == [after]
+    await house.found(86_401, **{"lag{row=1}": 10})
+    assert await house.states() == ["resolved"]
 
 
 async def test_more_than_the_limit_is_one_alert_about_the_rule(house: House) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import perf_counter
 
 from watchfloor.domain.conditions import Condition, EvaluatedRule
 from watchfloor.domain.judging import NEVER, OUTAGE, NoData, Standing, interrupted, judge
-from watchfloor.domain.questions.question import Reading, Watched
+from watchfloor.domain.questions.question import MetricQuestion, Question, Reading, Watched
 from watchfloor.operations.rule_alerts import (
     Ended,
     Firing,
@@ -31,6 +31,7 @@ from watchfloor.store.database import Connection, Database
 from watchfloor.store.errors import refusal
 from watchfloor.store.evaluations import Evaluation, Last, StoredStanding
 from watchfloor.store.readings import TooMuch, read
+from watchfloor.store.readings.points import vanished
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ async def _evaluate(
         for each in services
         if rule.rule.selects(each.subject)
     ]
-    readings = await read(connection, condition.asks, selected, now)
+    readings = await _read(connection, condition.asks, selected, stored.keys(), now)
     before = {key: each.standing(last.judged_at or now) for key, each in stored.items()}
     judged = {
         each.instance.key: (each, _judge(condition, before.get(each.instance.key), each, now))
@@ -166,6 +167,17 @@ async def _evaluate(
     done = Evaluation(rule.rule.id, now, took_ms, len(judged), pending, len(firing), over, resumed_at=resumed)
     await store.save_evaluation(connection, done)
     return Round(1, changed)
+
+
+async def _read(
+    connection: Connection, asks: Question, selected: Sequence[Watched], known: Collection[str], now: datetime
+) -> list[Reading]:
+    """The value of each instance, also of a ``known`` one whose metric no check reports any more: it has none."""
+    readings = [*await read(connection, asks, selected, now)]
+    missed = {*known} - {each.instance.key for each in readings}
+    if isinstance(asks, MetricQuestion):
+        readings += await vanished(connection, asks.metric, selected, missed, now)
+    return readings
 
 
 def _known_again(service: Watched, resumed: datetime | None) -> Watched:

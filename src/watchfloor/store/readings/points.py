@@ -6,11 +6,12 @@ of a service that it matches is an instance of its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from watchfloor.domain.questions.metric import LATENCY
-from watchfloor.domain.questions.question import Instance, Watched
+from watchfloor.domain.questions.question import Instance, Reading, Watched
 from watchfloor.domain.trend import Point
 from watchfloor.store.database import Connection, fetch_all, fetch_column
 from watchfloor.store.partitions import oldest_day
@@ -20,6 +21,12 @@ FRESH_CHECKS = 3
 """A value counts for so many intervals of its service."""
 LEAST_FRESH_S = 60.0
 """And for at least this long, so that a late check is no lack of data."""
+
+
+MISSED_FOR = timedelta(days=1)
+"""So long a series that a pattern matched is missed after its last value."""
+
+_SERIES_KEY = re.compile(r"service:(\d+)/metric:(.*)", re.DOTALL)
 
 
 def fresh_s(every_s: float) -> float:
@@ -65,6 +72,37 @@ async def series_of(
     )
     known = {each.id: each for each in services}
     return [(known[row.service_id], row.name) for row in rows]
+
+
+async def vanished(
+    connection: Connection, metric: str, services: Sequence[Watched], keys: Collection[str], now: datetime
+) -> list[Reading]:
+    """Readings without a value of series that a pattern matched, known by ``keys``, and that no check reports now.
+
+    What had no value for a day is left out: a disk that was taken away is not missed for ever.
+    """
+    known = {each.id: each for each in services}
+    missed = [
+        (service_id, name)
+        for key in keys
+        if (found := _SERIES_KEY.fullmatch(key)) and (service_id := int(found[1])) in known
+        for name in (found[2],)
+    ]
+    if not missed or "*" not in metric:
+        return []
+    rows = await fetch_all(
+        connection,
+        "SELECT v.id, v.name FROM unnest(%(ids)s::int[], %(names)s::text[]) AS v(id, name) "
+        "JOIN series s ON s.name = v.name WHERE v.name LIKE %(metric)s AND EXISTS (SELECT FROM metric_raw m "
+        "WHERE m.service_id = v.id AND m.series_id = s.id AND m.ts > %(since)s) ORDER BY v.id, v.name",
+        {
+            "ids": [service_id for service_id, _ in missed],
+            "names": [name for _, name in missed],
+            "metric": like(metric),
+            "since": now - MISSED_FOR,
+        },
+    )
+    return [Reading(instance(known[row.id], row.name, metric), None, known[row.id].paused) for row in rows]
 
 
 def past_series(
