@@ -37,7 +37,8 @@ from watchfloor.domain.questions.unknown import ANY, Unknown
 
 _METRIC = (
     "Name of a metric as the service reports it, or latency, in milliseconds; a star stands for anything, "
-    "as in disk_used_percent{mount=*}, and each is judged by itself."
+    "as in disk_used_percent{mount=*}, and each is judged by itself; one that vanished while something was the "
+    "matter has no data, for a day."
 )
 LEVELS = {"trace": TRACE, "debug": DEBUG, "info": INFO, "warn": WARN, "error": ERROR, "fatal": FATAL}
 
