@@ -12,6 +12,9 @@ from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch
 
 STATISTICS_DAYS = 7
 
+IS_OFF = "EXISTS (SELECT FROM channels c WHERE c.name = o.channel AND c.retired_at IS NULL AND NOT c.enabled)"
+"""Of a message ``o``: its channel is there and switched off, so that it waits on purpose."""
+
 _CIRCUIT = "failures, opened_at, probes, probe_at"
 _TOOK = "extract(epoch FROM o.delivered_at - o.created_at)::float8"
 

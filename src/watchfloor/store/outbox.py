@@ -11,6 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
+from watchfloor.store.channels import IS_OFF
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_value
 from watchfloor.store.nodes import LIVE
 
@@ -385,13 +386,14 @@ async def tell_after_all(connection: Connection, channel: str) -> int:
 async def oldest_due_s(connection: Connection) -> float | None:
     """Age in seconds of the oldest message that is due and not delivered; None when there is none.
 
-    What waits for a channel that is not tried by itself is not late.
+    What waits for a channel that is not tried by itself, or is switched off, is not late.
     """
     found = await fetch_value(
         connection,
         "SELECT extract(epoch FROM clock_timestamp() - min(o.not_before)) FROM outbox o "
         "WHERE o.state IN ('queued', 'leased') AND o.not_before <= clock_timestamp() AND NOT EXISTS (SELECT FROM "
-        "channel_health h WHERE h.channel = o.channel AND h.opened_at IS NOT NULL AND h.probe_at IS NULL)",
+        "channel_health h WHERE h.channel = o.channel AND h.opened_at IS NOT NULL AND h.probe_at IS NULL) "
+        f"AND NOT {IS_OFF}",
     )
     age = found
     return None if age is None else float(age)

@@ -13,6 +13,7 @@ from watchfloor.domain.notice import ALIVE, alive_message
 from watchfloor.domain.rules import COMPONENT_RULE
 from watchfloor.domain.watch import LATE_S, SLOTS, Late, Loop, Signs
 from watchfloor.store import outbox
+from watchfloor.store.channels import IS_OFF
 from watchfloor.store.database import Connection, fetch_all, fetch_one
 from watchfloor.store.nodes import LIVE, RUNS
 
@@ -29,7 +30,7 @@ SELECT f.every_ms, f.timeout_ms,
     (SELECT {_AGE.format("min(o.not_before)")} FROM outbox o WHERE o.state IN ('queued', 'leased')
         AND o.not_before <= clock_timestamp() AND o.kind <> %(alive)s
         AND NOT EXISTS (SELECT FROM channel_health h
-            WHERE h.channel = o.channel AND h.opened_at IS NOT NULL)) AS oldest,
+            WHERE h.channel = o.channel AND h.opened_at IS NOT NULL) AND NOT {IS_OFF}) AS oldest,
     (SELECT count(*) FROM channels c WHERE c.enabled AND c.retired_at IS NULL AND c.name <> %(own)s)::int AS channels,
     (SELECT count(*) FROM channels c JOIN channel_health h ON h.channel = c.name WHERE c.enabled
         AND c.retired_at IS NULL AND h.opened_at IS NOT NULL AND c.name <> %(own)s)::int AS failing
