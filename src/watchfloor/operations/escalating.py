@@ -56,7 +56,8 @@ async def end_chains(connection: Connection, moved: Sequence[Moved]) -> None:
 async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved], now: datetime) -> None:
     """Let chains begin, begin again, stand still and go on, as their alerts do. A step due at once is taken here.
 
-    An alert that is worse than when its chain began gets the chain that is for it now, from the first step on.
+    An alert that is worse than when its chain began gets the chain that is for it now, from the first step on. One that
+    has no chain gets none by whatever else happens to it: what the file says by then is for later alerts.
     """
     firing = [each for each in moved if each.alert.state is AlertState.FIRING]
     older = [each.stored.id for each in firing if each.before]
@@ -64,11 +65,7 @@ async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved],
     moves: dict[int, Progress] = {}
     due: dict[int, Moved] = {}
     for each in firing:
-        running = known.get(each.stored.id)
-        if running is None or each.kinds & BEGINS:
-            running = await _begin(connection, policy, each, now)
-        elif each.kinds & RISES and each.alert.severity > running.chain.severity:
-            running = await _begin(connection, policy, each, now, running.chain)
+        running = await _chain_of(connection, policy, each, known.get(each.stored.id), now)
         if running is None:
             continue
         progress = _followed(running.chain, running.progress, each, now)
@@ -85,6 +82,23 @@ async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved],
     worse = [each for each in firing if EventKind.SEVERITY_CHANGED in each.kinds]
     if worse:
         await _wake(connection, worse, now)
+
+
+async def _chain_of(
+    connection: Connection, policy: Policy, each: Moved, running: Running | None, now: datetime
+) -> Running | None:
+    """The chain of an alert that fires, begun anew where what happened calls for that."""
+    if each.kinds & BEGINS:
+        begun = await _begin(connection, policy, each, now)
+        if begun is None and running is not None:
+            await store.forget(connection, each.stored.id)
+        return begun
+    if running is None:
+        anew = bool(each.kinds & AGAIN) or each.alert.severity > each.stored.alert.severity
+        return await _begin(connection, policy, each, now) if anew else None
+    if each.kinds & RISES and each.alert.severity > running.chain.severity:
+        return await _begin(connection, policy, each, now, running.chain)
+    return running
 
 
 async def _begin(

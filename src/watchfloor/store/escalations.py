@@ -130,6 +130,11 @@ async def end(connection: Connection, why: Mapping[int, str]) -> None:
         )
 
 
+async def forget(connection: Connection, alert_id: int) -> None:
+    """An alert came back as one that no chain is for; the one it had is of no use any more."""
+    await connection.execute("DELETE FROM escalations WHERE alert_id = %(id)s", {"id": alert_id})
+
+
 async def take_back_held(connection: Connection, alert_id: int, channels: Sequence[str]) -> None:
     """What quiet hours hold on channels that are told now is not sent later as well."""
     await connection.execute(
