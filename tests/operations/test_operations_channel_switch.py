@@ -122,6 +122,10 @@ async def test_what_waits_for_a_channel_that_is_off_is_not_late(floor: Floor) ->
     await set_channel_enabled(database, ANN, "ops", False)
     assert [each[:2] for each in await said(database)] == [("alert.firing", "queued")]
     assert await oldest(database) == (None, None)
+    await rows(database, "UPDATE outbox SET not_before = now() - interval '3 days'")
+    await set_channel_enabled(database, ANN, "ops", True)
+    assert all(each is not None and each < 3600 for each in await oldest(database))  # it waits since just now
+    await set_channel_enabled(database, ANN, "ops", False)
     await define(database)  # whoever is not there any more is not off: its messages should have ended
     assert None not in await oldest(database)
 

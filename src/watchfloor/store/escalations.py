@@ -157,10 +157,10 @@ async def held_of(connection: Connection, alert_ids: Sequence[int]) -> list[tupl
 
 
 async def let_go(connection: Connection, alert_id: int, person: str) -> None:
-    """Send to a person at once what quiet hours held of an alert."""
+    """Send to a person at once what quiet hours held of an alert; it is as old as it has been free to go."""
     await connection.execute(
-        "UPDATE outbox SET not_before = clock_timestamp(), held_until = NULL WHERE alert_id = %(id)s "
-        "AND person = %(person)s AND held_until IS NOT NULL AND state = 'queued'",
+        "UPDATE outbox SET not_before = clock_timestamp(), created_at = clock_timestamp(), held_until = NULL "
+        "WHERE alert_id = %(id)s AND person = %(person)s AND held_until IS NOT NULL AND state = 'queued'",
         {"id": alert_id, "person": person},
     )
 

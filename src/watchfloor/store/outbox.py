@@ -50,6 +50,7 @@ class Message:
 class Leased:
     """A message taken for delivery; ``attempt`` counts from 1.
 
+    ``since`` is from when on it could be sent: neither quiet hours nor a channel that was off kept it back any more.
     ``thread`` is the first message about the same alert or group on this channel, ``rendered`` what an earlier attempt
     sent. ``grouped``: it tells of a group.
     ``probe``: its channel is failing, and this message finds out whether it still does. ``remark``: for whom its
@@ -62,6 +63,7 @@ class Leased:
     payload: bytes
     attempt: int
     created_at: datetime
+    since: datetime
     thread: UUID
     rendered: bytes | None
     probe: bool = False
@@ -150,6 +152,8 @@ UPDATE outbox o SET state = 'leased', attempt = o.attempt + 1, leased_by = %(own
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 FROM due WHERE o.id = due.id AND NOT EXISTS (SELECT FROM taken WHERE taken.id = o.id)
 RETURNING o.id, o.channel, o.kind, o.payload, o.attempt, o.created_at, o.rendered, o.group_id,
+    greatest(o.created_at, o.held_until,
+             (SELECT c.on_since FROM channels c WHERE c.name = o.channel)) AS since,
     coalesce((SELECT f.id FROM outbox f WHERE f.alert_id = o.alert_id AND f.channel = o.channel
               ORDER BY f.seq LIMIT 1),
              (SELECT f.id FROM outbox f WHERE f.group_id = o.group_id ORDER BY f.seq LIMIT 1), o.id) AS thread
@@ -189,6 +193,7 @@ async def lease(
             payload=bytes(row.payload),
             attempt=row.attempt,
             created_at=row.created_at,
+            since=row.since,
             thread=row.thread,
             rendered=None if row.rendered is None else bytes(row.rendered),
             probe=only is not None,
@@ -390,10 +395,9 @@ async def oldest_due_s(connection: Connection) -> float | None:
     """
     found = await fetch_value(
         connection,
-        "SELECT extract(epoch FROM clock_timestamp() - min(o.not_before)) FROM outbox o "
-        "WHERE o.state IN ('queued', 'leased') AND o.not_before <= clock_timestamp() AND NOT EXISTS (SELECT FROM "
-        "channel_health h WHERE h.channel = o.channel AND h.opened_at IS NOT NULL AND h.probe_at IS NULL) "
-        f"AND NOT {IS_OFF}",
+        "SELECT extract(epoch FROM clock_timestamp() - min(greatest(o.not_before, c.on_since))) FROM outbox o "
+        "LEFT JOIN channels c ON c.name = o.channel WHERE o.state IN ('queued', 'leased') "
+        f"AND o.not_before <= clock_timestamp() AND NOT {IS_OFF} AND NOT EXISTS (SELECT FROM channel_health h "
+        "WHERE h.channel = o.channel AND h.opened_at IS NOT NULL AND h.probe_at IS NULL)",
     )
-    age = found
-    return None if age is None else float(age)
+    return None if found is None else float(found)

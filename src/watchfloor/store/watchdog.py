@@ -27,7 +27,8 @@ SELECT f.every_ms, f.timeout_ms,
     (SELECT {_AGE.format("max(t.last_ended)")} FROM service_state t JOIN services s ON s.id = t.service_id
         WHERE s.retired_at IS NULL AND NOT s.paused) AS newest,
     (SELECT max((n.stats ->> 'lag_p99_ms')::float8) FROM nodes n WHERE {LIVE}) AS lag_ms,
-    (SELECT {_AGE.format("min(o.not_before)")} FROM outbox o WHERE o.state IN ('queued', 'leased')
+    (SELECT {_AGE.format("min(greatest(o.not_before, c.on_since))")} FROM outbox o
+        LEFT JOIN channels c ON c.name = o.channel WHERE o.state IN ('queued', 'leased')
         AND o.not_before <= clock_timestamp() AND o.kind <> %(alive)s
         AND NOT EXISTS (SELECT FROM channel_health h
             WHERE h.channel = o.channel AND h.opened_at IS NOT NULL) AND NOT {IS_OFF}) AS oldest,
