@@ -74,8 +74,9 @@ class Leased:
 async def put(connection: Connection, messages: Sequence[Message]) -> None:
     """Queue messages; one that is already there (same alert, event and channel) is left alone.
 
-    What follows a message that quiet hours hold, about the same alert on the same channel, is held as long. What is for
-    a channel that is off is left out, and says why; but the end of what it was told of waits until it is on again.
+    What follows a message that quiet hours hold, about the same alert on the same channel, is held as long; whoever
+    wants it sent takes back first what is held. What is for a channel that is off is left out, and says why; but the
+    end of what it was told of waits until it is on again.
     """
     await connection.execute(
         "INSERT INTO outbox (id, alert_id, group_id, seq, channel, kind, reason, payload, created_at, person, "

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from watchfloor.domain.severity import Severity
-from watchfloor.domain.telling import HELD
+from watchfloor.domain.telling import HELD, OVER, PROBLEM
 from watchfloor.store.alerts import COLUMNS, StoredAlert, stored
 from watchfloor.store.database import Connection, fetch_all, fetch_value
 
@@ -24,28 +25,37 @@ class Diary:
 async def last_told(connection: Connection, alert_ids: Sequence[int]) -> dict[int, dict[str, str]]:
     """By alert and channel, the type of the latest message about the alert alone; `HELD` where nobody got it yet.
 
-    What was tried and then taken back counts: a receiver that did not answer may have got it.
+    What quiet hours hold tells nothing new where the problem was told before, for somebody who was awake. What was
+    tried and then taken back counts: a receiver that did not answer may have got it.
     """
     rows = await fetch_all(
         connection,
-        "SELECT DISTINCT ON (alert_id, channel) alert_id, channel, CASE WHEN held_until IS NOT NULL "
-        "AND state = 'queued' AND attempt = 0 AND kind = 'alert.firing' THEN %(held)s ELSE kind END AS kind "
-        "FROM outbox WHERE alert_id = ANY(%(ids)s) AND (state <> 'cancelled' OR attempt > 0) "
-        "ORDER BY alert_id, channel, seq DESC",
-        {"ids": list(alert_ids), "held": HELD},
+        "SELECT alert_id, channel, (array_agg(kind ORDER BY seq DESC))[1] AS kind, "
+        "(array_agg(held ORDER BY seq DESC))[1] AS held, "
+        "(array_agg(kind ORDER BY seq DESC) FILTER (WHERE NOT held))[1] AS heard FROM outbox CROSS JOIN LATERAL ("
+        "SELECT held_until IS NOT NULL AND state = 'queued' AND attempt = 0 AS held) h "
+        "WHERE alert_id = ANY(%(ids)s) AND (state <> 'cancelled' OR attempt > 0) GROUP BY alert_id, channel",
+        {"ids": list(alert_ids)},
     )
     found: dict[int, dict[str, str]] = {}
     for row in rows:
-        found.setdefault(row.alert_id, {})[row.channel] = row.kind
+        found.setdefault(row.alert_id, {})[row.channel] = _known(row)
     return found
 
 
+def _known(row: Any) -> str:
+    if not row.held or row.kind != PROBLEM:
+        return str(row.kind)
+    return HELD if row.heard in (None, OVER) else str(row.heard)
+
+
 async def told_from(connection: Connection, since: Mapping[int, int]) -> dict[int, list[str]]:
-    """The channels on which alerts were told alone of an event with this number or a later one."""
+    """The channels on which alerts were told alone, and at once, of an event with this number or a later one."""
     rows = await fetch_all(
         connection,
         "SELECT o.alert_id, o.channel FROM unnest(%(ids)s::int[], %(seqs)s::int[]) AS v(id, seq) "
-        "JOIN outbox o ON o.alert_id = v.id AND o.seq >= v.seq AND o.state <> 'cancelled'",
+        "JOIN outbox o ON o.alert_id = v.id AND o.seq >= v.seq AND o.state <> 'cancelled' "
+        "AND NOT (o.held_until IS NOT NULL AND o.state = 'queued')",
         {"ids": list(since), "seqs": list(since.values())},
     )
     found: dict[int, list[str]] = {}
