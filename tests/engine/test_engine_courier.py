@@ -22,6 +22,7 @@ from watchfloor.domain.settings import SETTINGS
 from watchfloor.engine import courier as module
 from watchfloor.engine.courier import Courier
 from watchfloor.engine.node import Node
+from watchfloor.store import channels as store
 from watchfloor.store import outbox
 from watchfloor.store.alerts import StoredAlert
 from watchfloor.store.database import Database
@@ -160,6 +161,35 @@ async def test_a_message_that_is_too_old_is_given_up_of_a_page_sooner_than_of_a_
         async with at_work(node, KINDS):
             await until(lambda: one(database, "SELECT last_error <> '' FROM outbox"))
     assert await states(database) == [state]
+
+
+@pytest.mark.parametrize("kept_back", ["by quiet hours", "by an operator", "by the file"])
+async def test_a_message_is_as_old_as_it_has_been_free_to_go(
+    node: Node, database: Database, alerts: list[StoredAlert], monkeypatch: pytest.MonkeyPatch, kept_back: str
+) -> None:
+    monkeypatch.setattr(module, "FIRST_RETRY_S", 900.0)
+    monkeypatch.setattr(module.random.Random, "random", lambda _: 0.9)
+    async with receiving() as receiver:
+        receiver.answers = [status(500)]
+
+        async def define(*, enabled: bool = True) -> None:
+            settings = {"url": receiver.url(), "timeout": 1.0}
+            await channels(database, ops=ChannelDefinition("ops", "page", settings, enabled, ""))
+
+        await define()
+        await put(database, (alerts[0], 1, "ops"), at=await now(database) - timedelta(hours=60))
+        if kept_back == "by quiet hours":
+            await rows(database, "UPDATE outbox SET held_until = now() - interval '1 hour'")
+        elif kept_back == "by an operator":
+            for enabled in (False, True):
+                async with database.transaction() as connection:
+                    await store.switch(connection, "ops", enabled)
+        else:
+            await define(enabled=False)
+            await define()
+        async with at_work(node, KINDS):
+            await until(lambda: one(database, "SELECT last_error <> '' FROM outbox"))
+    assert await states(database) == ["queued"]
 
 
 async def test_a_receiver_that_hangs_holds_up_no_other(

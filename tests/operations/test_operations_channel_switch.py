@@ -13,7 +13,7 @@ from watchfloor.domain.severity import Severity
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.operations.deliveries import set_channel_enabled, try_channel
 from watchfloor.store import channels as health
-from watchfloor.store import outbox
+from watchfloor.store import outbox, watchdog
 from watchfloor.store.database import Database
 from watchfloor.store.outbox import OFF
 from watchfloor.store.rules import ChannelDefinition, apply_channels
@@ -103,6 +103,31 @@ async def test_of_a_channel_that_fails_and_is_switched_off_nobody_need_hear(floo
         await health.save_circuit(connection, "ops", Circuit(5, moment, 0, moment), "no answer", moment)
     await set_channel_enabled(database, ANN, "ops", False)
     assert await one(database, "SELECT count(*) FROM channel_health") == 0
+
+
+async def oldest(database: Database) -> tuple[float | None, float | None]:
+    """How long the oldest message waits, as the watchdog and the figures of the engine see it."""
+    async with database.transaction() as connection:
+        seen = await watchdog.signs(connection, 0, "one", (), ())
+        return seen.oldest_message_s, await outbox.oldest_due_s(connection)
+
+
+async def test_what_waits_for_a_channel_that_is_off_is_not_late(floor: Floor) -> None:
+    database, moment = floor.database, await now(floor.database)
+    await floor.fire("a")
+    late = await oldest(database)
+    assert None not in late
+    async with database.transaction() as connection:
+        await health.save_circuit(connection, "ops", Circuit(5, moment, 0, moment), "no answer", moment)
+    await set_channel_enabled(database, ANN, "ops", False)
+    assert [each[:2] for each in await said(database)] == [("alert.firing", "queued")]
+    assert await oldest(database) == (None, None)
+    await rows(database, "UPDATE outbox SET not_before = now() - interval '3 days'")
+    await set_channel_enabled(database, ANN, "ops", True)
+    assert all(each is not None and each < 3600 for each in await oldest(database))  # it waits since just now
+    await set_channel_enabled(database, ANN, "ops", False)
+    await define(database)  # whoever is not there any more is not off: its messages should have ended
+    assert None not in await oldest(database)
 
 
 async def test_it_stays_off_through_a_reload_until_the_file_says_something_else(floor: Floor) -> None:

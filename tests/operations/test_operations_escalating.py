@@ -14,7 +14,13 @@ from support.make import EPOCH, make_rules, now
 from support.sql import one, rows
 from watchfloor.config.oncall import ContactGroupKeys, EscalationKeys, PersonKeys, RotaKeys
 from watchfloor.domain import alert as life
-from watchfloor.domain.alert import AlertState, Suppression, change_severity, suppress
+from watchfloor.domain.alert import (
+    AlertState,
+    Suppression,
+    change_severity,
+    condition_true_again,
+    suppress,
+)
 from watchfloor.domain.severity import Severity
 from watchfloor.operations import chain_audit
 from watchfloor.operations.actor import Actor, Refused
@@ -342,6 +348,64 @@ async def test_only_alerts_that_match_have_a_chain(floor: Watch) -> None:
     assert await floor.channels() == []
     await floor.fire("b")
     assert len(await floor.channels()) == 2
+
+
+async def test_an_alert_that_comes_back_as_one_that_no_chain_is_for_is_not_escalated_by_the_auditor(
+    floor: Watch,
+) -> None:
+    await floor.define(match=["severity=critical"])
+    await floor.fire("a")
+    await floor.deliver()
+    await floor.end("a")
+    floor.later(180)
+    await floor.change(lambda alert: condition_true_again(alert, floor.at, 300.0, Severity.WARNING), "a")
+    floor.later(120)
+    assert await chain_audit.repair(floor.database, floor.at) == 0
+    assert await floor.step(86_400) == 0
+    assert await floor.channels() == ["p-chat", "p-page"]
+    await floor.change(lambda alert: change_severity(alert, Severity.CRITICAL, floor.at), "a")
+    assert (await floor.channels())[2:] == ["p-chat", "p-page"]
+
+
+async def test_a_chain_that_is_written_later_is_for_later_alerts(floor: Watch) -> None:
+    await floor.define(match=["service=b"])
+    await floor.fire("a", severity=Severity.WARNING)
+    await floor.define()
+    for happens in (
+        lambda alert: life.remind(alert, floor.at),
+        lambda alert: life.reword(alert, floor.at),
+        lambda alert: life.take_note(alert, "operator", floor.at, "known"),
+        lambda alert: suppress(alert, {Suppression.SILENCE}, floor.at),
+        lambda alert: suppress(alert, (), floor.at),
+        lambda alert: change_severity(alert, Severity.INFO, floor.at),
+    ):
+        await floor.change(happens, "a")
+    assert await floor.step(86_400) == 0
+    assert await floor.notes() == []
+    await floor.change(lambda alert: change_severity(alert, Severity.CRITICAL, floor.at), "a")
+    assert await floor.channels() == ["p-chat", "p-page"]  # worse than it ever was: that is for somebody
+
+
+async def test_what_got_worse_while_somebody_had_charge_gets_its_chain_when_that_ends(floor: Watch) -> None:
+    await floor.define(match=["severity=critical"])
+    await floor.fire("a", severity=Severity.WARNING)
+    (alert,) = await floor.ids("a")
+    await acknowledge(floor.database, OPERATOR, [alert], "on it", None, sticky=True)
+    await floor.change(lambda alert: change_severity(alert, Severity.CRITICAL, floor.at), "a")
+    assert await floor.channels() == []
+    await unacknowledge(floor.database, OPERATOR, [alert])
+    assert await floor.channels() == ["p-chat", "p-page"]
+
+
+async def test_what_fired_in_silence_gets_the_chain_of_that_moment_when_the_silence_ends(
+    floor: Watch,
+) -> None:
+    await floor.define()
+    await floor.fire("a", reasons={Suppression.SILENCE})
+    await floor.define(match=["service=b"])
+    assert await floor.step(3600) == 0
+    await floor.change(lambda alert: suppress(alert, (), floor.at), "a")
+    assert await floor.channels() == ["p-chat", "p-page"]
 
 
 async def test_whoever_an_alert_is_handed_over_to_hears_at_once_and_the_chain_waits_for_them(

@@ -58,7 +58,7 @@ LONGEST_WISH_S = 3600.0
 ALIVE_RETRY_S = 10.0
 GIVE_UP = timedelta(hours=24)
 GIVE_UP_WEBHOOK = timedelta(hours=72)
-"""A page is worth nothing after a day; a program behind a webhook may still want to know."""
+"""A page is worth nothing after a day in which it could be sent; a program behind a webhook may still want to know."""
 
 COLLAPSE_S = 300.0
 MACHINES = frozenset({"webhook", "command", "syslog", "pagerduty", "opsgenie"})
@@ -272,4 +272,4 @@ class Courier:
     @staticmethod
     def _too_old(leased: Leased, channel: Channel | None, now: datetime) -> bool:
         patience = GIVE_UP_WEBHOOK if channel is not None and channel.kind == "webhook" else GIVE_UP
-        return now - leased.created_at > patience
+        return now - leased.since > patience

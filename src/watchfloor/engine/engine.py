@@ -15,7 +15,8 @@ from watchfloor.config.model import Configuration
 from watchfloor.domain.boards import ComponentRow
 from watchfloor.domain.lanes import Serves
 from watchfloor.domain.text import one_line
-from watchfloor.engine import ager, listener
+from watchfloor.engine import listener
+from watchfloor.engine.ager import Ager
 from watchfloor.engine.alive import Alive
 from watchfloor.engine.courier import Courier
 from watchfloor.engine.escalator import Escalator
@@ -276,7 +277,7 @@ class Engine:
             Component("trier", trier.run),
             Component("recorder", recorder.run),
             Component("heartbeats", share.heartbeats.run),
-            Component("ager", lambda beat: ager.run(node, beat)),
+            Component("ager", Ager(node).run),
             Component("warden", Warden(node, recorder).run),
             Component("stalls", prober.stalls.run),
             Component("sentry", sentry.run),

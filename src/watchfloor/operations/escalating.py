@@ -14,7 +14,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from watchfloor.domain import escalation as chains
-from watchfloor.domain.alert import Alert, AlertState, EventKind, Suppression, escalate
+from watchfloor.domain.alert import Alert, AlertState, Event, EventKind, Suppression, escalate
 from watchfloor.domain.duty import Address, Directory
 from watchfloor.domain.escalation import FLAPPING_LIMIT, Chain, Progress
 from watchfloor.domain.matchers import subject_labels
@@ -35,6 +35,7 @@ BEGINS = frozenset({EventKind.FIRED, EventKind.REOPENED})
 AGAIN = frozenset(
     {EventKind.UNACKNOWLEDGED, EventKind.ACK_EXPIRED, EventKind.ACK_BROKEN, EventKind.HANDED_OVER}
 )
+WAKES = frozenset({EventKind.SEVERITY_CHANGED, EventKind.SUPPRESSION_CHANGED})
 RISES = AGAIN | {EventKind.SEVERITY_CHANGED}
 ENDS = {AlertState.ACKNOWLEDGED: "somebody took charge", AlertState.RESOLVED: "the alert is over"}
 
@@ -57,7 +58,8 @@ async def end_chains(connection: Connection, moved: Sequence[Moved]) -> None:
 async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved], now: datetime) -> None:
     """Let chains begin, begin again, stand still and go on, as their alerts do. A step due at once is taken here.
 
-    An alert that is worse than when its chain began gets the chain that is for it now, from the first step on.
+    An alert that is worse than when its chain began gets the chain that is for it now, from the first step on. One that
+    has no chain gets none by whatever else happens to it: what the file says by then is for later alerts.
     """
     firing = [each for each in moved if each.alert.state is AlertState.FIRING]
     older = [each.stored.id for each in firing if each.before]
@@ -65,11 +67,7 @@ async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved],
     moves: dict[int, Progress] = {}
     due: dict[int, Moved] = {}
     for each in firing:
-        running = known.get(each.stored.id)
-        if running is None or each.kinds & BEGINS:
-            running = await _begin(connection, policy, each, now)
-        elif each.kinds & RISES and each.alert.severity > running.chain.severity:
-            running = await _begin(connection, policy, each, now, running.chain)
+        running = await _chain_of(connection, policy, each, known.get(each.stored.id), now)
         if running is None:
             continue
         progress = _followed(running.chain, running.progress, each, now)
@@ -83,9 +81,26 @@ async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved],
         await _tell_heirs(connection, handed, now)
     if due:
         await _take_at_once(connection, due, now)
-    worse = [each for each in firing if EventKind.SEVERITY_CHANGED in each.kinds]
-    if worse:
-        await _wake(connection, worse, now)
+    waking = [each for each in firing if each.kinds & WAKES and not each.alert.suppressed]
+    if waking:
+        await _wake(connection, waking, now)
+
+
+async def _chain_of(
+    connection: Connection, policy: Policy, each: Moved, running: Running | None, now: datetime
+) -> Running | None:
+    """The chain of an alert that fires, begun anew where what happened calls for that."""
+    if each.kinds & BEGINS:
+        begun = await _begin(connection, policy, each, now)
+        if begun is None and running is not None:
+            await store.forget(connection, each.stored.id)
+        return begun
+    if running is None:
+        anew = bool(each.kinds & AGAIN) or each.alert.severity > each.stored.alert.severity
+        return await _begin(connection, policy, each, now) if anew else None
+    if each.kinds & RISES and each.alert.severity > running.chain.severity:
+        return await _begin(connection, policy, each, now, running.chain)
+    return running
 
 
 async def _begin(
@@ -132,33 +147,68 @@ async def _tell_heirs(connection: Connection, handed: Sequence[Moved], now: date
     """Whoever an alert was handed over to hears of it, as of a step that tells them."""
     directory = await duty.load_directory(connection, now)
     told = await telling.told_from(connection, {each.stored.id: each.first_seq for each in handed})
-    messages = []
+    messages: list[outbox.Message] = []
     for each in handed:
-        seq, event = next(found for found in each.numbered if found[1].kind is EventKind.HANDED_OVER)
-        payload = compose(event, each.alert, each.words, PROBLEM)
-        messages += [
-            outbox.Message(
-                uuid4(), each.stored.id, seq, address.channel, PROBLEM, payload, now, str(event.kind),
-                person=address.person, held_until=address.held_until,
-            )
-            for address in directory.heir(str(event.data["to"]), each.alert.severity, now)
-            if address.channel not in told.get(each.stored.id, ())
-        ]  # fmt: skip
-    if messages:
-        await outbox.put(connection, messages)
+        numbered = next(found for found in each.numbered if found[1].kind is EventKind.HANDED_OVER)
+        heir, past = str(numbered[1].data["to"]), told.get(each.stored.id, ())
+        messages += _to_person(directory, each, numbered, heir, now, str(numbered[1].kind), past)
+    await _put(connection, messages)
 
 
-async def _wake(connection: Connection, worse: Sequence[Moved], now: datetime) -> None:
-    """An alert became worse: what quiet hours held is sent to those whose hours let it through now."""
-    severities = {each.stored.id: each.alert.severity for each in worse}
-    held = await store.held_of(connection, list(severities))
+async def _wake(connection: Connection, changed: Sequence[Moved], now: datetime) -> None:
+    """Alerts became worse, or are spoken of again: whom quiet hours kept from hearing of them, and do so no longer,
+    hears how they are by now, on the channels that take that.
+    """
+    by_id = {each.stored.id: each for each in changed}
+    held = await store.held_of(connection, list(by_id))
     if not held:
         return
     directory = await duty.load_directory(connection, now)
+    told = await telling.told_from(connection, {each.stored.id: each.first_seq for each in changed})
+    messages: list[outbox.Message] = []
     for alert_id, name in held:
-        person = directory.people.get(name)
-        if person is None or person.quiet_until(severities[alert_id], now) is None:
+        each, person = by_id[alert_id], directory.people.get(name)
+        if person is None:
             await store.let_go(connection, alert_id, name)
+        elif person.quiet_until(each.alert.severity, now) is None:
+            numbered = next(found for found in reversed(each.numbered) if found[1].kind in WAKES)
+            past = told.get(alert_id, ())
+            messages += _to_person(directory, each, numbered, name, now, ESCALATED, past)
+    await _put(connection, messages)
+
+
+def _to_person(
+    directory: Directory,
+    each: Moved,
+    numbered: tuple[int, Event],
+    name: str,
+    now: datetime,
+    reason: str,
+    told: Collection[str],
+) -> list[outbox.Message]:
+    """What tells somebody in particular of an event, past channels that were told of it already."""
+    seq, event = numbered
+    payload = compose(event, each.alert, each.words, PROBLEM)
+    return [
+        outbox.Message(
+            uuid4(), each.stored.id, seq, address.channel, PROBLEM, payload, now, reason,
+            person=address.person, held_until=address.held_until,
+        )
+        for address in directory.heir(name, each.alert.severity, now)
+        if address.channel not in told
+    ]  # fmt: skip
+
+
+async def _put(connection: Connection, messages: Sequence[outbox.Message]) -> None:
+    """Queue what tells people; what can go at once waits behind nothing that quiet hours hold."""
+    at_once = [
+        (each.alert_id, each.channel)
+        for each in messages
+        if each.held_until is None and each.alert_id is not None
+    ]
+    await store.take_back_held(connection, at_once)
+    if messages:
+        await outbox.put(connection, messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,12 +330,12 @@ async def _book(
 ) -> None:
     stored = due.stored
     words = About(stored.id, str(stored.uuid), stored.title, stored.summary, stored.labels, due.behind)
-    events, messages = [], []
+    events: list[Event] = []
     for number, step in enumerate(taken):
         alert, (event,) = escalate(stored.alert, now, step.note, step.data())
         events.append(event)
         payload = compose(event, alert, words, PROBLEM)
-        messages += [
+        messages = [
             outbox.Message(
                 uuid4(), stored.id, stored.seq + number, each.channel, PROBLEM, payload, now, ESCALATED,
                 person=each.person, held_until=each.held_until,
@@ -293,9 +343,5 @@ async def _book(
             for each in step.addresses
             if each.channel not in told
         ]  # fmt: skip
+        await _put(connection, messages)
     await alerts.update(connection, [ChangedAlert(stored, stored.alert, events)])
-    at_once = [each.channel for each in messages if each.held_until is None]
-    if at_once:
-        await store.take_back_held(connection, stored.id, at_once)
-    if messages:
-        await outbox.put(connection, messages)

@@ -19,11 +19,11 @@ from watchfloor.domain.matchers import subject_labels
 from watchfloor.domain.message import compose
 from watchfloor.domain.routes import STORM_INTERVAL_S, STORM_WAIT_S, Target, targets
 from watchfloor.domain.severity import Severity
-from watchfloor.domain.telling import OVER, News, Told, news, worth_telling
+from watchfloor.domain.telling import HELD, OVER, News, Told, news, worth_telling
 from watchfloor.domain.words import count
 from watchfloor.operations.grouping import flush
 from watchfloor.operations.moved import Moved
-from watchfloor.store import groups, outbox, telling
+from watchfloor.store import escalations, groups, outbox, telling
 from watchfloor.store.database import Connection
 from watchfloor.store.groups import Wanted
 from watchfloor.store.policy import Policy
@@ -66,10 +66,36 @@ async def notify(connection: Connection, policy: Policy, moved: Sequence[Moved],
             plan.diaries[each.stored.id] = Diary(None, until, each.stored.unsaid + 1)
         else:
             await _tell(connection, plan, policy, each, item, last.get(each.stored.id, {}), inside, now)
+    await escalations.take_back_held(connection, _past_quiet_hours(plan, found, last, member_of))
     await _carry_out(connection, plan, now)
     over = [each.stored.id for each, item in found if item.type == OVER]
     if over:
         await outbox.only_the_end(connection, over)
+
+
+def _past_quiet_hours(
+    plan: _Plan,
+    found: Sequence[tuple[Moved, News]],
+    last: Mapping[int, Mapping[str, Told]],
+    member_of: Mapping[int, Sequence[tuple[int, str]]],
+) -> list[tuple[int, str]]:
+    """Where alerts are told now, so that nothing which quiet hours hold of them there is to be waited for.
+
+    The end of what nobody heard of on a channel waits with it. Where a group tells of the end it does so alone.
+    """
+    pairs = [
+        (each.alert_id, each.channel)
+        for each in plan.messages
+        if each.alert_id is not None
+        and each.alert_id in last
+        and not (each.kind == OVER and _unheard(last[each.alert_id].get(each.channel)))
+    ]
+    over = [each.stored.id for each, item in found if item.type == OVER]
+    return pairs + [(each, channel) for each in over for _, channel in member_of.get(each, ())]
+
+
+def _unheard(last: Told | None) -> bool:
+    return last is not None and last.type == HELD
 
 
 def _targets(policy: Policy, each: Moved) -> list[Target]:

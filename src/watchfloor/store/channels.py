@@ -12,6 +12,9 @@ from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch
 
 STATISTICS_DAYS = 7
 
+IS_OFF = "coalesce(c.retired_at IS NULL AND NOT c.enabled, false)"
+"""Whether the channel ``c`` of a message is there and switched off, so that the message waits on purpose."""
+
 _CIRCUIT = "failures, opened_at, probes, probe_at"
 _TOOK = "extract(epoch FROM o.delivered_at - o.created_at)::float8"
 
@@ -118,7 +121,8 @@ async def is_on(connection: Connection, channel: str) -> bool | None:
 async def switch(connection: Connection, channel: str, enabled: bool) -> None:
     """Switch a channel on or off."""
     await connection.execute(
-        "UPDATE channels SET enabled = %(enabled)s WHERE name = %(name)s",
+        "UPDATE channels SET enabled = %(enabled)s, on_since = CASE WHEN enabled OR NOT %(enabled)s THEN on_since "
+        "ELSE clock_timestamp() END WHERE name = %(name)s",
         {"name": channel, "enabled": enabled},
     )
 

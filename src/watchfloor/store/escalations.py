@@ -130,14 +130,23 @@ async def end(connection: Connection, why: Mapping[int, str]) -> None:
         )
 
 
-async def take_back_held(connection: Connection, alert_id: int, channels: Sequence[str]) -> None:
-    """What quiet hours hold on channels that are told now is not sent later as well."""
-    await connection.execute(
-        "UPDATE outbox SET state = 'cancelled', last_error = 'told again before the quiet hours ended' "
-        "WHERE alert_id = %(id)s AND channel = ANY(%(channels)s) AND held_until IS NOT NULL AND state = 'queued' "
-        "AND attempt = 0",
-        {"id": alert_id, "channels": list(channels)},
-    )
+async def forget(connection: Connection, alert_id: int) -> None:
+    """An alert came back as one that no chain is for; the one it had is of no use any more."""
+    await connection.execute("DELETE FROM escalations WHERE alert_id = %(id)s", {"id": alert_id})
+
+
+async def take_back_held(connection: Connection, told: Sequence[tuple[int, str]]) -> None:
+    """What quiet hours hold of alerts on channels that are told now is not sent later as well; pairs of both.
+
+    Nothing waits behind it there any more, and whoever it is for finds on that very channel what is told now.
+    """
+    if told:
+        await connection.execute(
+            "UPDATE outbox o SET state = 'cancelled', last_error = 'told again before the quiet hours ended' "
+            "FROM unnest(%(ids)s::int[], %(channels)s::text[]) AS v(alert_id, channel) WHERE o.alert_id = v.alert_id "
+            "AND o.channel = v.channel AND o.held_until IS NOT NULL AND o.state = 'queued' AND o.attempt = 0",
+            {"ids": [alert_id for alert_id, _ in told], "channels": [channel for _, channel in told]},
+        )
 
 
 async def held_of(connection: Connection, alert_ids: Sequence[int]) -> list[tuple[int, str]]:
@@ -152,10 +161,15 @@ async def held_of(connection: Connection, alert_ids: Sequence[int]) -> list[tupl
 
 
 async def let_go(connection: Connection, alert_id: int, person: str) -> None:
-    """Send to a person at once what quiet hours held of an alert."""
+    """Send to a person at once what quiet hours held of an alert, with all that is held before it on those channels.
+
+    It is as old as it has been free to go.
+    """
     await connection.execute(
-        "UPDATE outbox SET not_before = clock_timestamp(), held_until = NULL WHERE alert_id = %(id)s "
-        "AND person = %(person)s AND held_until IS NOT NULL AND state = 'queued'",
+        "UPDATE outbox SET not_before = clock_timestamp(), created_at = clock_timestamp(), held_until = NULL "
+        "WHERE alert_id = %(id)s AND held_until IS NOT NULL AND state = 'queued' AND channel IN (SELECT h.channel "
+        "FROM outbox h WHERE h.alert_id = %(id)s AND h.person = %(person)s AND h.held_until IS NOT NULL "
+        "AND h.state = 'queued')",
         {"id": alert_id, "person": person},
     )
 

@@ -13,9 +13,13 @@ from uuid import UUID
 
 from watchfloor.domain.severity import Severity
 from watchfloor.domain.telling import Log, Members, Reason
+from watchfloor.domain.text import one_line
 from watchfloor.store.alerts import COLUMNS, StoredAlert, stored
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_value
+from watchfloor.store.errors import StoreError
 from watchfloor.store.jsonb import dumps
+
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,35 @@ class Group:
 async def ensure(
     connection: Connection, wanted: Sequence[Wanted], uuids: Sequence[UUID], now: datetime
 ) -> list[int]:
-    """The ids of groups in the order of ``wanted``; new ones wait for ``wait_s`` before they are first told of."""
+    """The ids of groups in the order of ``wanted``; new ones wait for ``wait_s`` before they are first told of.
+
+    Raises `StoreError` where one is closed by others each time that it was there.
+    """
+    ids: dict[tuple[str, str], int] = {}
+    for _ in range(_TRIES):  # a group that stands in the way may be closed by the time it is free
+        missing = [
+            (each, uuid)
+            for each, uuid in zip(wanted, uuids, strict=True)
+            if (each.key, each.channel) not in ids
+        ]
+        if not missing:
+            break
+        ids |= await _ensure(connection, missing, now)
+    lost = [each for each in wanted if (each.key, each.channel) not in ids]
+    if lost:
+        name = f"{one_line(lost[0].key, 100)} on {one_line(lost[0].channel, 100)}"
+        raise StoreError(f"the group {name} was closed {_TRIES} times while alerts were to join it")
+    return [ids[each.key, each.channel] for each in wanted]
+
+
+async def _ensure(
+    connection: Connection, wanted: Sequence[tuple[Wanted, UUID]], now: datetime
+) -> dict[tuple[str, str], int]:
+    """The ids of groups by key and channel, locked; without those that were closed meanwhile."""
+    keys = {
+        "keys": [each.key for each, _ in wanted],
+        "channels": [each.channel for each, _ in wanted],
+    }
     await connection.execute(
         "INSERT INTO notice_groups (uuid, key, channel, labels, interval_s, repeat_s, send_resolved, next_at) "
         "SELECT v.uuid, v.key, v.channel, v.labels, v.interval_s, v.repeat_s, v.send_resolved, "
@@ -60,25 +92,23 @@ async def ensure(
         "AS v(uuid, key, channel, labels, wait_s, interval_s, repeat_s, send_resolved) ORDER BY v.key, v.channel "
         "ON CONFLICT (key, channel) WHERE closed_at IS NULL DO NOTHING",
         {
+            **keys,
             "now": now,
-            "uuids": [str(each) for each in uuids],
-            "keys": [each.key for each in wanted],
-            "channels": [each.channel for each in wanted],
-            "labels": [dumps(dict(each.labels)) for each in wanted],
-            "waits": [each.wait_s for each in wanted],
-            "intervals": [each.interval_s for each in wanted],
-            "repeats": [each.repeat_s for each in wanted],
-            "resolved": [each.send_resolved for each in wanted],
+            "uuids": [str(uuid) for _, uuid in wanted],
+            "labels": [dumps(dict(each.labels)) for each, _ in wanted],
+            "waits": [each.wait_s for each, _ in wanted],
+            "intervals": [each.interval_s for each, _ in wanted],
+            "repeats": [each.repeat_s for each, _ in wanted],
+            "resolved": [each.send_resolved for each, _ in wanted],
         },
     )
     rows = await fetch_all(
         connection,
         "SELECT g.id, g.key, g.channel FROM notice_groups g JOIN unnest(%(keys)s::text[], %(channels)s::text[]) "
         "AS v(key, channel) USING (key, channel) WHERE g.closed_at IS NULL ORDER BY g.id FOR UPDATE OF g",
-        {"keys": [each.key for each in wanted], "channels": [each.channel for each in wanted]},
+        keys,
     )
-    ids = {(row.key, row.channel): row.id for row in rows}
-    return [ids[each.key, each.channel] for each in wanted]
+    return {(row.key, row.channel): row.id for row in rows}
 
 
 async def join(connection: Connection, pairs: Sequence[tuple[int, int]]) -> None:

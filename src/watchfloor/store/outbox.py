@@ -11,6 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
+from watchfloor.store.channels import IS_OFF
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_value
 from watchfloor.store.nodes import LIVE
 
@@ -49,6 +50,7 @@ class Message:
 class Leased:
     """A message taken for delivery; ``attempt`` counts from 1.
 
+    ``since`` is from when on it could be sent: neither quiet hours nor a channel that was off kept it back any more.
     ``thread`` is the first message about the same alert or group on this channel, ``rendered`` what an earlier attempt
     sent. ``grouped``: it tells of a group.
     ``probe``: its channel is failing, and this message finds out whether it still does. ``remark``: for whom its
@@ -61,6 +63,7 @@ class Leased:
     payload: bytes
     attempt: int
     created_at: datetime
+    since: datetime
     thread: UUID
     rendered: bytes | None
     probe: bool = False
@@ -71,8 +74,9 @@ class Leased:
 async def put(connection: Connection, messages: Sequence[Message]) -> None:
     """Queue messages; one that is already there (same alert, event and channel) is left alone.
 
-    What follows a message that quiet hours hold, about the same alert on the same channel, is held as long. What is for
-    a channel that is off is left out, and says why; but the end of what it was told of waits until it is on again.
+    What follows a message that quiet hours hold, about the same alert on the same channel, is held as long; whoever
+    wants it sent takes back first what is held. What is for a channel that is off is left out, and says why; but the
+    end of what it was told of waits until it is on again.
     """
     await connection.execute(
         "INSERT INTO outbox (id, alert_id, group_id, seq, channel, kind, reason, payload, created_at, person, "
@@ -149,6 +153,8 @@ UPDATE outbox o SET state = 'leased', attempt = o.attempt + 1, leased_by = %(own
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 FROM due WHERE o.id = due.id AND NOT EXISTS (SELECT FROM taken WHERE taken.id = o.id)
 RETURNING o.id, o.channel, o.kind, o.payload, o.attempt, o.created_at, o.rendered, o.group_id,
+    greatest(o.created_at, o.held_until,
+             (SELECT c.on_since FROM channels c WHERE c.name = o.channel)) AS since,
     coalesce((SELECT f.id FROM outbox f WHERE f.alert_id = o.alert_id AND f.channel = o.channel
               ORDER BY f.seq LIMIT 1),
              (SELECT f.id FROM outbox f WHERE f.group_id = o.group_id ORDER BY f.seq LIMIT 1), o.id) AS thread
@@ -188,6 +194,7 @@ async def lease(
             payload=bytes(row.payload),
             attempt=row.attempt,
             created_at=row.created_at,
+            since=row.since,
             thread=row.thread,
             rendered=None if row.rendered is None else bytes(row.rendered),
             probe=only is not None,
@@ -385,13 +392,13 @@ async def tell_after_all(connection: Connection, channel: str) -> int:
 async def oldest_due_s(connection: Connection) -> float | None:
     """Age in seconds of the oldest message that is due and not delivered; None when there is none.
 
-    What waits for a channel that is not tried by itself is not late.
+    What waits for a channel that is not tried by itself, or is switched off, is not late.
     """
     found = await fetch_value(
         connection,
-        "SELECT extract(epoch FROM clock_timestamp() - min(o.not_before)) FROM outbox o "
-        "WHERE o.state IN ('queued', 'leased') AND o.not_before <= clock_timestamp() AND NOT EXISTS (SELECT FROM "
-        "channel_health h WHERE h.channel = o.channel AND h.opened_at IS NOT NULL AND h.probe_at IS NULL)",
+        "SELECT extract(epoch FROM clock_timestamp() - min(greatest(o.not_before, c.on_since))) FROM outbox o "
+        "LEFT JOIN channels c ON c.name = o.channel WHERE o.state IN ('queued', 'leased') "
+        f"AND o.not_before <= clock_timestamp() AND NOT {IS_OFF} AND NOT EXISTS (SELECT FROM channel_health h "
+        "WHERE h.channel = o.channel AND h.opened_at IS NOT NULL AND h.probe_at IS NULL)",
     )
-    age = found
-    return None if age is None else float(age)
+    return None if found is None else float(found)

@@ -244,7 +244,9 @@ async def apply_channels(connection: Connection, definitions: Sequence[ChannelDe
         "origin text) ORDER BY d.name ON CONFLICT (name) DO UPDATE SET kind = EXCLUDED.kind, "
         "settings = EXCLUDED.settings, owner = 'file', origin = EXCLUDED.origin, retired_at = NULL, "
         "enabled = CASE WHEN c.retired_at IS NULL AND c.enabled_by_file = EXCLUDED.enabled_by_file "
-        "THEN c.enabled ELSE EXCLUDED.enabled END, enabled_by_file = EXCLUDED.enabled_by_file",
+        "THEN c.enabled ELSE EXCLUDED.enabled END, enabled_by_file = EXCLUDED.enabled_by_file, "
+        "on_since = CASE WHEN c.enabled OR NOT EXCLUDED.enabled OR c.retired_at IS NULL "
+        "AND c.enabled_by_file = EXCLUDED.enabled_by_file THEN c.on_since ELSE clock_timestamp() END",
         {"rows": dumps(rows)},
     )
     await connection.execute(

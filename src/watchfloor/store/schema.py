@@ -10,7 +10,7 @@ import psycopg
 from watchfloor.store.database import Connection, Database, fetch_value
 from watchfloor.store.errors import StoreError
 
-HEAD = "0030"
+HEAD = "0031"
 """The revision this program works with; a test holds it equal to the newest migration."""
 
 KNOWN = (
@@ -44,6 +44,7 @@ KNOWN = (
     "0028",
     "0029",
     "0030",
+    "0031",
 )
 
 _LOCK = 0x5746_0001  # one migration at a time over all nodes of a database

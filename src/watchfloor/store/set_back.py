@@ -31,6 +31,7 @@ _RUNNING = (
     ("notice_groups", ("next_at", "sent_at", "log_at"), "closed_at IS NULL"),
     ("outbox", ("not_before", "lease_until"), "state IN ('queued', 'leased') AND held_until IS NULL"),
     ("channel_health", ("opened_at", "probe_at"), "true"),
+    ("channels", ("on_since",), "on_since > clock_timestamp()"),
     ("rule_standings", ("since", "last_true"), "true"),
     ("rule_health", ("tried_at", "judged_at", "resumed_at"), "true"),
     ("heartbeats", ("last_ping", "last_start", "looked", "unheard_until"), "true"),

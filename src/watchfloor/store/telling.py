@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from watchfloor.domain.severity import Severity
-from watchfloor.domain.telling import HELD, Told
+from watchfloor.domain.telling import HELD, OVER, PROBLEM, Told
 from watchfloor.store.alerts import COLUMNS, StoredAlert, stored
 from watchfloor.store.database import Connection, fetch_all, fetch_value
 
@@ -24,29 +25,44 @@ class Diary:
 async def last_told(connection: Connection, alert_ids: Sequence[int]) -> dict[int, dict[str, Told]]:
     """By alert and channel, the latest message about the alert alone; its type is `HELD` where nobody got it yet.
 
-    What was tried and then taken back counts: a receiver that did not answer may have got it.
+    What quiet hours hold tells nothing new where the problem was told before, for somebody who was awake. What was
+    tried and then taken back counts: a receiver that did not answer may have got it.
     """
     rows = await fetch_all(
         connection,
-        "SELECT DISTINCT ON (alert_id, channel) alert_id, channel, CASE WHEN held_until IS NOT NULL "
-        "AND state = 'queued' AND attempt = 0 AND kind = 'alert.firing' THEN %(held)s ELSE kind END AS kind, "
-        "convert_from(payload, 'UTF8')::json #>> '{data,severity}' AS severity "
-        "FROM outbox WHERE alert_id = ANY(%(ids)s) AND (state <> 'cancelled' OR attempt > 0) "
-        "ORDER BY alert_id, channel, seq DESC",
-        {"ids": list(alert_ids), "held": HELD},
+        "SELECT DISTINCT ON (alert_id, channel, held) alert_id, channel, held, seq, kind, "
+        "convert_from(payload, 'UTF8')::json #>> '{data,severity}' AS severity FROM outbox CROSS JOIN LATERAL ("
+        "SELECT held_until IS NOT NULL AND state = 'queued' AND attempt = 0 AS held) h "
+        "WHERE alert_id = ANY(%(ids)s) AND (state <> 'cancelled' OR attempt > 0) "
+        "ORDER BY alert_id, channel, held, seq DESC",
+        {"ids": list(alert_ids)},
     )
     found: dict[int, dict[str, Told]] = {}
+    before: dict[tuple[int, str], Any] = {}  # what is not held comes first
     for row in rows:
-        found.setdefault(row.alert_id, {})[row.channel] = Told(row.kind, Severity[row.severity.upper()])
+        known = found.setdefault(row.alert_id, {})
+        known[row.channel] = _latest(row, before.get((row.alert_id, row.channel)))
+        before[row.alert_id, row.channel] = row
     return found
 
 
+def _latest(row: Any, heard: Any) -> Told:
+    """The latest message of a channel: ``row``, or where that is before it ``heard``, which nothing holds."""
+    said = Told(row.kind, Severity[row.severity.upper()])
+    if not row.held:
+        return said
+    if heard is not None and (heard.seq > row.seq or (row.kind == PROBLEM and heard.kind != OVER)):
+        return Told(heard.kind, Severity[heard.severity.upper()])
+    return said if row.kind != PROBLEM else Told(HELD, said.severity)
+
+
 async def told_from(connection: Connection, since: Mapping[int, int]) -> dict[int, list[str]]:
-    """The channels on which alerts were told alone of an event with this number or a later one."""
+    """The channels on which alerts were told alone, and at once, of an event with this number or a later one."""
     rows = await fetch_all(
         connection,
         "SELECT o.alert_id, o.channel FROM unnest(%(ids)s::int[], %(seqs)s::int[]) AS v(id, seq) "
-        "JOIN outbox o ON o.alert_id = v.id AND o.seq >= v.seq AND o.state <> 'cancelled'",
+        "JOIN outbox o ON o.alert_id = v.id AND o.seq >= v.seq AND o.state <> 'cancelled' "
+        "AND NOT (o.held_until IS NOT NULL AND o.state = 'queued')",
         {"ids": list(since), "seqs": list(since.values())},
     )
     found: dict[int, list[str]] = {}

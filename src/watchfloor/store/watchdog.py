@@ -13,6 +13,7 @@ from watchfloor.domain.notice import ALIVE, alive_message
 from watchfloor.domain.rules import COMPONENT_RULE
 from watchfloor.domain.watch import LATE_S, SLOTS, Late, Loop, Signs
 from watchfloor.store import outbox
+from watchfloor.store.channels import IS_OFF
 from watchfloor.store.database import Connection, fetch_all, fetch_one
 from watchfloor.store.nodes import LIVE, RUNS
 
@@ -26,10 +27,11 @@ SELECT f.every_ms, f.timeout_ms,
     (SELECT {_AGE.format("max(t.last_ended)")} FROM service_state t JOIN services s ON s.id = t.service_id
         WHERE s.retired_at IS NULL AND NOT s.paused) AS newest,
     (SELECT max((n.stats ->> 'lag_p99_ms')::float8) FROM nodes n WHERE {LIVE}) AS lag_ms,
-    (SELECT {_AGE.format("min(o.not_before)")} FROM outbox o WHERE o.state IN ('queued', 'leased')
+    (SELECT {_AGE.format("min(greatest(o.not_before, c.on_since))")} FROM outbox o
+        LEFT JOIN channels c ON c.name = o.channel WHERE o.state IN ('queued', 'leased')
         AND o.not_before <= clock_timestamp() AND o.kind <> %(alive)s
         AND NOT EXISTS (SELECT FROM channel_health h
-            WHERE h.channel = o.channel AND h.opened_at IS NOT NULL)) AS oldest,
+            WHERE h.channel = o.channel AND h.opened_at IS NOT NULL) AND NOT {IS_OFF}) AS oldest,
     (SELECT count(*) FROM channels c WHERE c.enabled AND c.retired_at IS NULL AND c.name <> %(own)s)::int AS channels,
     (SELECT count(*) FROM channels c JOIN channel_health h ON h.channel = c.name WHERE c.enabled
         AND c.retired_at IS NULL AND h.opened_at IS NOT NULL AND c.name <> %(own)s)::int AS failing
