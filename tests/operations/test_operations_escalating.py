@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.floor import Floor
-from support.make import EPOCH, make_rules, now
+from support.make import EPOCH, make_rules, now, rule
 from support.sql import one, rows
 from watchfloor.config.oncall import ContactGroupKeys, EscalationKeys, PersonKeys, RotaKeys
 from watchfloor.domain import alert as life
@@ -113,6 +113,20 @@ async def test_steps_are_taken_one_after_the_other_and_each_leaves_a_line(floor:
         "page, step 2 of 3: deputy on d-page",
         "page, step 3 of 3: siren",
     ]
+
+
+async def test_where_a_rule_wants_a_pause_between_two_problems_nobody_is_called_in_it(floor: Watch) -> None:
+    await make_rules(floor.database, rule("patient", cooldown_ms=3_600_000, channels=()), channels=())
+    await floor.define(steps=STEPS[:1])
+    await floor.fire("a", rule="patient")
+    await floor.end("a")
+    floor.later(600)
+    await floor.fire("a", rule="patient")
+    assert await floor.channels() == ["p-chat", "p-page"]
+    await floor.step(2900)
+    assert await floor.channels() == ["p-chat", "p-page"]
+    await floor.step(200)
+    assert sorted(await floor.channels()) == ["p-chat", "p-chat", "p-page", "p-page"]
 
 
 async def test_whoever_takes_charge_ends_the_chain_and_takes_back_what_nobody_got(floor: Watch) -> None:

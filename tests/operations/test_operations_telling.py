@@ -288,6 +288,30 @@ async def test_a_rule_that_wants_a_pause_counts_what_it_keeps_back(floor: Floor)
     assert last["data"]["note"] == "It fired 2 times without a message, because its rule wants a pause."
 
 
+async def test_a_pause_counts_from_the_last_problem_and_no_reminder_of_it(floor: Floor) -> None:
+    await floor.routes({"repeat_s": 3600.0})
+    await floor.fire("a", rule="patient")
+    await floor.tick(3601)
+    await floor.end("a")
+    floor.later(20)
+    await floor.fire("a", rule="patient")
+    assert [reason for _, _, reason in await floor.told()] == ["fired", "reminded", "resolved", "fired"]
+
+
+async def test_a_pause_holds_for_what_was_told_in_a_group_too(floor: Floor) -> None:
+    await floor.routes(GROUPED)
+    await floor.fire("a", rule="patient", group="web")
+    await floor.tick(30)
+    await floor.deliver()
+    await floor.end("a")
+    await floor.tick(100)
+    await floor.fire("a", rule="patient", group="web")
+    assert await column(floor.database, "SELECT hold_until IS NOT NULL FROM alerts ORDER BY id") == [
+        False,
+        True,
+    ]
+
+
 async def test_a_pause_keeps_back_neither_the_end_nor_that_it_got_worse(floor: Floor) -> None:
     await floor.fire("a", rule="patient", severity=Severity.WARNING)
     floor.later(10)

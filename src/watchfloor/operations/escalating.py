@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from watchfloor.domain import escalation as chains
@@ -55,9 +55,16 @@ async def end_chains(connection: Connection, moved: Sequence[Moved]) -> None:
         await outbox.take_back(connection, taken)
 
 
-async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved], now: datetime) -> None:
+async def follow(
+    connection: Connection,
+    policy: Policy,
+    moved: Sequence[Moved],
+    now: datetime,
+    paused: Mapping[int, datetime],
+) -> None:
     """Let chains begin, begin again, stand still and go on, as their alerts do. A step due at once is taken here.
 
+    Those of alerts that are ``paused``, because their rule wants a pause between two problems, begin when that is over.
     An alert that is worse than when its chain began gets the chain that is for it now, from the first step on. One that
     has no chain gets none by whatever else happens to it: what the file says by then is for later alerts.
     """
@@ -67,7 +74,8 @@ async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved],
     moves: dict[int, Progress] = {}
     due: dict[int, Moved] = {}
     for each in firing:
-        running = await _chain_of(connection, policy, each, known.get(each.stored.id), now)
+        begins_at = paused.get(each.stored.id, now)
+        running = await _chain_of(connection, policy, each, known.get(each.stored.id), now, begins_at)
         if running is None:
             continue
         progress = _followed(running.chain, running.progress, each, now)
@@ -87,11 +95,16 @@ async def follow(connection: Connection, policy: Policy, moved: Sequence[Moved],
 
 
 async def _chain_of(
-    connection: Connection, policy: Policy, each: Moved, running: Running | None, now: datetime
+    connection: Connection,
+    policy: Policy,
+    each: Moved,
+    running: Running | None,
+    now: datetime,
+    begins_at: datetime,
 ) -> Running | None:
     """The chain of an alert that fires, begun anew where what happened calls for that."""
     if each.kinds & BEGINS:
-        begun = await _begin(connection, policy, each, now)
+        begun = await _begin(connection, policy, each, now, wait=begins_at - now)
         if begun is None and running is not None:
             await store.forget(connection, each.stored.id)
         return begun
@@ -104,7 +117,12 @@ async def _chain_of(
 
 
 async def _begin(
-    connection: Connection, policy: Policy, each: Moved, now: datetime, running: Chain | None = None
+    connection: Connection,
+    policy: Policy,
+    each: Moved,
+    now: datetime,
+    running: Chain | None = None,
+    wait: timedelta = timedelta(),
 ) -> Running | None:
     stored, severity = each.stored, each.alert.severity
     rule = policy.rule(stored.rule_id).name
@@ -113,7 +131,7 @@ async def _begin(
         return None
     spec = chains.frozen(found, severity)
     chain = chains.chain_of(spec)
-    progress = chains.begin(chain, now)
+    progress = chains.begin(chain, now, wait)
     await store.begin(connection, {stored.id: spec}, {stored.id: progress}, now)
     return Running(stored.id, chain, progress)
 

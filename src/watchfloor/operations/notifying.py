@@ -47,8 +47,13 @@ class _Plan:
         self.joins.setdefault((wanted.key, wanted.channel), (wanted, []))[1].append(alert_id)
 
 
-async def notify(connection: Connection, policy: Policy, moved: Sequence[Moved], now: datetime) -> None:
-    """Queue what is to be told of alerts that changed, and note what is to be told later."""
+async def notify(
+    connection: Connection, policy: Policy, moved: Sequence[Moved], now: datetime
+) -> Mapping[int, datetime]:
+    """Queue what is to be told of alerts that changed, and note what is to be told later.
+
+    Returns the alerts that begin within a pause that their rule wants, and until when that lasts.
+    """
     found = [(each, item) for each in moved if (item := news(each.alert, each.numbered)) is not None]
     older = [each.stored.id for each in moved if each.before]
     last = await telling.last_told(connection, older) if older else {}
@@ -71,6 +76,7 @@ async def notify(connection: Connection, policy: Policy, moved: Sequence[Moved],
     over = [each.stored.id for each, item in found if item.type == OVER]
     if over:
         await outbox.only_the_end(connection, over)
+    return paused
 
 
 def _past_quiet_hours(

@@ -59,8 +59,8 @@ async def carry_out(
     many = await behind(connection, [(each.stored, each.alert) for each in moved])
     moved = [replace(each, behind=many.get(each.stored.id, 0)) for each in moved] if many else moved
     await end_chains(connection, moved)
-    await notify(connection, in_force, moved, now)
-    await follow(connection, in_force, moved, now)
+    paused = await notify(connection, in_force, moved, now)
+    await follow(connection, in_force, moved, now, paused)
     await react(connection, in_force, moved, now)
     await audit.record(connection, [_line(each, action) for each in moved])
     return True

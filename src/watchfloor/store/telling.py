@@ -71,13 +71,28 @@ async def told_from(connection: Connection, since: Mapping[int, int]) -> dict[in
     return found
 
 
+_ALONE = """
+SELECT fingerprint, at FROM (
+    SELECT a.fingerprint, o.created_at AS at, o.reason, row_number() OVER (PARTITION BY a.id ORDER BY o.seq) AS n
+    FROM alerts a JOIN outbox o ON o.alert_id = a.id
+    WHERE a.fingerprint = ANY(%(fingerprints)s) AND o.kind IN ('alert.firing', 'alert.reopened')
+        AND o.state <> 'cancelled'
+) m WHERE n = 1 OR reason IN ('fired', 'reopened', 'suppression_changed')
+"""
+_IN_GROUPS = """
+SELECT a.fingerprint, min(o.created_at) AS at
+FROM alerts a JOIN group_members m ON m.alert_id = a.id
+JOIN group_messages g ON g.group_id = m.group_id AND a.id = ANY(g.open)
+JOIN outbox o ON o.id = g.id AND o.state <> 'cancelled'
+WHERE a.fingerprint = ANY(%(fingerprints)s) GROUP BY a.id, a.fingerprint
+"""
+
+
 async def told_since(connection: Connection, fingerprints: Sequence[str]) -> dict[str, datetime]:
-    """When people were last told that a problem of this kind began."""
+    """When people were last told that a problem of this kind began, not that it goes on, alone or in a group."""
     rows = await fetch_all(
         connection,
-        "SELECT a.fingerprint, max(o.created_at) AS at FROM alerts a JOIN outbox o ON o.alert_id = a.id "
-        "WHERE a.fingerprint = ANY(%(fingerprints)s) AND o.kind IN ('alert.firing', 'alert.reopened') "
-        "AND o.state <> 'cancelled' GROUP BY a.fingerprint",
+        f"SELECT fingerprint, max(at) AS at FROM ({_ALONE} UNION ALL {_IN_GROUPS}) x GROUP BY fingerprint",
         {"fingerprints": list(fingerprints)},
     )
     return {row.fingerprint: row.at for row in rows}
