@@ -16,6 +16,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from support.mailboxes import mailbox
+from watchfloor.channels import email
 from watchfloor.channels.email import Settings, deliver, render
 from watchfloor.channels.message import DeliveryError, Draft, Message
 from watchfloor.demo.certificates import Authority
@@ -44,6 +45,11 @@ def draft(message_id: str = FIRST, title: str = "größe is failing", summary: s
 async def send(made: Settings, made_of: Draft | None = None) -> str:
     body = render(made, made_of or draft())
     return await deliver(made, Message((made_of or draft()).id, "alert.firing", body, 1))
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_a_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(email, "_has", {})
 
 
 @pytest.fixture(scope="module")
@@ -142,13 +148,12 @@ async def test_nothing_is_sent_in_clear_where_encryption_is_wanted() -> None:
     assert box.got == []
 
 
-async def test_one_refused_recipient_does_not_stop_the_mail(caplog: pytest.LogCaptureFixture) -> None:
+async def test_one_recipient_who_is_refused_for_good_does_not_stop_the_mail(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with mailbox() as box:
-        for code in ("450 later", "550 unknown"):
-            box.refused = {"bob@example.com": code}
-            assert await send(settings(box.port)) == f"it was taken, but not for bob@example.com ({code[:3]})"
-            assert box.recipients.pop() == ["ann@example.com"]
-        await send(settings(box.port))
+        box.refused = {"bob@example.com": "550 unknown"}
+        assert await send(settings(box.port)) == "it was taken, but not for bob@example.com (550)"
         assert box.recipients == [["ann@example.com"]]
         assert "not for bob@example.com (550)" in caplog.text
         box.refused["ann@example.com"] = "550 unknown"
@@ -158,7 +163,52 @@ async def test_one_refused_recipient_does_not_stop_the_mail(caplog: pytest.LogCa
         box.refused["ann@example.com"] = "450 later"
         with pytest.raises(DeliveryError) as caught:
             await send(settings(box.port))
-        assert not caught.value.permanent
+        assert (caught.value.permanent, caught.value.some) == (False, False)
+
+
+LATER = r"it was taken, but not for bob@example\.com \(450\)$"
+
+
+async def test_a_recipient_who_is_refused_for_now_gets_the_mail_later_and_the_others_no_second_one() -> None:
+    async with mailbox() as box:
+        box.refused = {"bob@example.com": "450 later"}
+        for _ in range(3):
+            with pytest.raises(DeliveryError, match=LATER) as caught:
+                await send(settings(box.port))
+            assert (caught.value.permanent, caught.value.some) == (False, True)
+        box.refused.clear()
+        assert await send(settings(box.port)) == ""
+        assert box.recipients == [["ann@example.com"], ["bob@example.com"]]
+        assert box.got[0] == box.got[1]
+        assert await send(settings(box.port), draft(SECOND)) == ""
+        assert box.recipients[2] == ["ann@example.com", "bob@example.com"]
+
+
+async def test_a_recipient_who_is_refused_for_now_and_then_for_good_is_said() -> None:
+    people = ["ann@example.com", "bob@example.com", "eve@example.com"]
+    async with mailbox() as box:
+        box.refused = {"bob@example.com": "450 later", "eve@example.com": "550 unknown"}
+        with pytest.raises(DeliveryError, match=r"bob@example\.com \(450\), eve@example\.com \(550\)"):
+            await send(settings(box.port, to=people))
+        box.refused["bob@example.com"] = "550 unknown"
+        remark = await send(settings(box.port, to=people))
+    assert remark == "it was taken, but not for bob@example.com (550), eve@example.com (550)"
+    assert box.recipients == [["ann@example.com"]]
+
+
+async def test_of_a_mail_that_is_not_known_any_more_everybody_gets_another_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(email, "MOST_KEPT", 1)
+    async with mailbox() as box:
+        box.refused = {"bob@example.com": "450 later"}
+        for message_id in (FIRST, SECOND):
+            with pytest.raises(DeliveryError, match=LATER):
+                await send(settings(box.port), draft(message_id))
+        box.refused.clear()
+        await send(settings(box.port), draft(SECOND))
+        await send(settings(box.port), draft(FIRST))
+    assert box.recipients[2:] == [["bob@example.com"], ["ann@example.com", "bob@example.com"]]
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\x0b", "\x85", "\u2028", "\x00"])

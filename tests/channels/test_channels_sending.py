@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from support.receivers import receiving
-from watchfloor.channels import discord, slack, sms, webhook
+from watchfloor.channels import discord, slack, sms, webhook, wire
 from watchfloor.channels.address import may_connect, permitted
 from watchfloor.channels.message import DeliveryError, Message
 from watchfloor.channels.secrets import PIECE, sayable, secrets_of
@@ -69,6 +72,114 @@ async def test_a_name_that_leads_elsewhere_a_moment_later_changes_nothing(
             await webhook.deliver(made, MESSAGE)
     assert asked == ["rebind.example.com"] * 3, "each attempt asks once, and judges what it connects to"
     assert connected == ["93.184.216.34"]
+
+
+async def _refuse() -> None:
+    raise OSError(111, "refused")
+
+
+async def _swallow() -> None:
+    await asyncio.Event().wait()
+
+
+async def _through() -> None:
+    pass
+
+
+@contextmanager
+def _roads(port: int, **ways: Callable[[], Awaitable[None]]) -> Iterator[list[str]]:
+    """A name has these addresses (``v6_1``: fd12::1); behind one that lets through is the receiver at ``port``."""
+    loop = asyncio.get_running_loop()
+    connect, tried = loop.create_connection, list[str]()
+
+    async def resolve(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(0, 0, 0, "", (_address(name), port)) for name in ways]
+
+    async def go(make: Any, address: str, *_: object, **__: object) -> Any:
+        name = next(name for name in ways if _address(name) == address)
+        tried.append(name)
+        await ways[name]()
+        return await connect(make, "127.0.0.1", port)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "getaddrinfo", resolve)
+        patch.setattr(loop, "create_connection", go)
+        yield tried
+
+
+def _address(name: str) -> str:
+    family, _, number = name.partition("_")
+    return f"fd12::{number}" if family == "v6" else f"10.0.0.{number}"
+
+
+NAMED = webhook.Settings.model_validate({"url": "http://both.example.com/hook", "timeout": 10.0})
+
+
+async def test_a_receiver_behind_an_address_that_swallows_everything_is_reached_over_the_other_family() -> (
+    None
+):
+    async with receiving() as receiver:
+        with _roads(receiver.port, v6_1=_swallow, v6_2=_swallow, v4_1=_through, v4_2=_through) as tried:
+            await webhook.deliver(NAMED, MESSAGE)
+    assert len(receiver.got) == 1
+    assert tried == ["v6_1", "v4_1"]
+
+
+async def test_an_address_that_refuses_makes_room_for_the_next_one_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "HEAD_START_S", 60.0)
+    async with receiving() as receiver:
+        with _roads(receiver.port, v4_1=_refuse, v4_2=_refuse, v6_1=_refuse, v6_2=_through) as tried:
+            await webhook.deliver(NAMED, MESSAGE)
+    assert len(receiver.got) == 1
+    assert tried == ["v4_1", "v6_1", "v4_2", "v6_2"]
+
+
+async def test_an_address_that_is_slow_is_not_given_up_for_one_that_refuses() -> None:
+    other = asyncio.Event()
+
+    async def refuse() -> None:
+        other.set()
+        raise OSError(111, "refused")
+
+    async def wait() -> None:
+        await other.wait()
+
+    async with receiving() as receiver:
+        with _roads(receiver.port, v6_1=wait, v4_1=refuse) as tried:
+            await webhook.deliver(NAMED, MESSAGE)
+    assert len(receiver.got) == 1
+    assert tried == ["v6_1", "v4_1"]
+
+
+async def test_what_is_too_late_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both connections come about in the same turn of the loop; one of them carries the message."""
+    both = asyncio.Event()
+    lines: list[wire.Line] = []
+    make = wire._open
+
+    async def open_(where: wire.Where, address: str) -> wire.Line:
+        lines.append(await make(where, address))
+        if len(lines) == 2:
+            asyncio.get_running_loop().call_soon(both.set)
+        await both.wait()
+        return lines[-1] if address.startswith("10.") else lines[0]
+
+    monkeypatch.setattr(wire, "_open", open_)
+    async with receiving() as receiver:
+        with _roads(receiver.port, v6_1=_through, v4_1=_through):
+            await webhook.deliver(NAMED, MESSAGE)
+    assert len(receiver.got) == 1
+    assert [line._transport for line in lines] == [None, None]
+
+
+async def test_where_no_address_takes_a_connection_the_last_refusal_is_told() -> None:
+    with (
+        _roads(9, v6_1=_refuse, v4_1=_refuse),
+        pytest.raises(DeliveryError, match="no connection: Connection refused"),
+    ):
+        await webhook.deliver(NAMED, MESSAGE)
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 300 + ".example", "x..y", "\udcff"])

@@ -10,11 +10,12 @@ import pytest
 
 from support.couriers import all_are, at_work, channels, put, states
 from support.engines import MemoryKinds
+from support.mailboxes import mailbox
 from support.make import make_alerts, make_rules, make_services, now
 from support.receivers import receiving, status
 from support.sql import column, one, rows
 from support.waiting import until
-from watchfloor.channels import webhook
+from watchfloor.channels import email, webhook
 from watchfloor.channels.message import DeliveryError, Message
 from watchfloor.config.base import Settings
 from watchfloor.config.kinds import Kind
@@ -283,6 +284,66 @@ async def test_what_a_receiver_says_of_a_message_that_it_took_is_kept(
     async with at_work(node, MemoryKinds(Kind("partly", Odd, partly))):
         await until(lambda: all_are(database, "delivered"))
     assert await one(database, "SELECT last_error FROM outbox") == "it was taken, but not for bob"
+
+
+async def test_who_is_refused_for_now_gets_a_mail_later_and_the_others_no_second_one(
+    node: Node, database: Database, alerts: list[StoredAlert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SOME_MOST", 10_000)
+    async with mailbox() as box:
+        box.refused = {"b@example.com": "450 later"}
+        keys = {"host": "127.0.0.1", "port": box.port, "security": "none", "from": "w@example.com"}
+        keys["to"] = ["a@example.com", "b@example.com"]
+        await channels(database, ops=ChannelDefinition("ops", "email", keys, True, ""))
+        await put(database, (alerts[0], 1, "ops"))
+        async with at_work(node, MemoryKinds(Kind("email", email.Settings, email.deliver))):
+            await until(lambda: one(database, "SELECT attempt > 1 FROM outbox"))
+            box.refused.clear()
+            await until(lambda: all_are(database, "delivered"))
+    assert box.recipients == [["a@example.com"], ["b@example.com"]]
+    assert await one(database, "SELECT last_error FROM outbox") == ""
+
+
+async def _for_some(settings: Odd, message: Message) -> None:
+    raise DeliveryError("it was taken, but not for bob", some=True)
+
+
+async def test_what_some_have_is_tried_again_so_often_and_no_longer_and_its_channel_is_not_at_fault(
+    node: Node, database: Database, alerts: list[StoredAlert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SOME_MOST", 7)
+    failures: list[int] = []
+
+    async def partly(settings: Odd, message: Message) -> None:
+        failures.append(await one(database, "SELECT count(*) FROM channel_health"))
+        if len(failures) == 1:
+            raise DeliveryError("away")
+        await _for_some(settings, message)
+
+    await channels(database, ops=ChannelDefinition("ops", "partly", {}, True, ""))
+    await put(database, (alerts[0], 1, "ops"))
+    async with at_work(node, MemoryKinds(Kind("partly", Odd, partly))):
+        await until(lambda: all_are(database, "delivered"))
+    assert failures == [0, 1, 0, 0, 0, 0, 0]
+    assert await rows(database, "SELECT attempt, last_error FROM outbox") == [
+        (7, "it was taken, but not for bob")
+    ]
+
+
+async def test_nothing_waits_for_those_who_do_not_get_what_others_have(
+    node: Node, database: Database, alerts: list[StoredAlert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SOME_MOST", 2)
+    await channels(database, ops=ChannelDefinition("ops", "partly", {}, True, ""))
+    await put(database, *((alerts[0], seq, "ops") for seq in (1, 2)), (alerts[1], 1, "ops"))
+    await rows(
+        database,
+        "UPDATE outbox SET kind = 'channel.test' WHERE alert_id = %(id)s RETURNING 1",
+        id=alerts[1].id,
+    )
+    async with at_work(node, MemoryKinds(Kind("partly", Odd, _for_some))):
+        await until(lambda: all_are(database, "delivered"))
+    assert await column(database, "SELECT attempt FROM outbox ORDER BY alert_id, seq") == [1, 2, 1]
 
 
 @pytest.mark.parametrize("wish", [float("inf"), float("nan"), -5.0])

@@ -26,7 +26,7 @@ from watchfloor.operations import chain_audit
 from watchfloor.operations.actor import Actor, Refused
 from watchfloor.operations.alerts import acknowledge, resolve, unacknowledge
 from watchfloor.operations.escalating import take_steps
-from watchfloor.operations.oncall import hand_over, override
+from watchfloor.operations.oncall import hand_over, on_call, override
 from watchfloor.operations.transitions import carry_out
 from watchfloor.store import alerts as store
 from watchfloor.store import outbox
@@ -231,6 +231,26 @@ async def test_a_step_that_finds_nobody_does_not_keep_the_next_one_waiting(floor
     await floor.fire("a")
     assert await floor.channels() == ["d-page"]
     assert (await floor.notes())[0] == "page, step 1 of 3: nobody is there to be told"
+
+
+async def test_an_override_for_somebody_who_has_left_leaves_the_rota_to_its_layers(floor: Watch) -> None:
+    await floor.define()
+    end = floor.at + timedelta(days=1)
+    made = await override(floor.database, OPERATOR, "operations", "deputy", floor.at, end)
+    assert await who_is_on_call(floor) == ("deputy", made)
+    await floor.define(PRIMARY)
+    assert await who_is_on_call(floor) == ("primary", 0)
+    await floor.fire("a")
+    assert await floor.channels() == ["p-chat", "p-page"]
+    await floor.define()
+    assert await who_is_on_call(floor) == ("deputy", made)
+
+
+async def who_is_on_call(floor: Watch) -> tuple[str, int]:
+    """The person, and the number of the override that put them there."""
+    async with floor.database.connection() as connection:
+        (row,) = await on_call(connection, floor.at)
+    return row.person, row.override
 
 
 async def test_a_step_for_graver_alerts_is_left_out_and_the_next_one_is_taken_at_its_own_time(

@@ -14,9 +14,10 @@ from support.sql import column, one, rows
 from watchfloor.config.reactions import ReactionKeys
 from watchfloor.domain.alert import Suppression, suppress
 from watchfloor.engine import definitions
+from watchfloor.operations import reacting, transitions
 from watchfloor.operations.actor import Actor
 from watchfloor.operations.jobs import set_paused
-from watchfloor.store.database import Database
+from watchfloor.store.database import Connection, Database
 from watchfloor.store.jobs import apply_jobs
 from watchfloor.store.reactions import apply_reactions
 
@@ -110,6 +111,73 @@ async def test_more_than_its_limit_is_not_run_and_that_is_said(watch: Watch) -> 
     watch.later(601)
     await watch.fire("d shop")
     assert len(await watch.runs()) == 3
+
+
+async def quiet_for_a_while(watch: Watch, *names: str) -> None:
+    """A silence begins and ends: what fires is told again."""
+    await watch.change(lambda alert: suppress(alert, [Suppression.SILENCE], watch.at), *names)
+    await watch.change(lambda alert: suppress(alert, [], watch.at), *names)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_an_alert_that_has_its_run_is_not_told_that_it_did_not_run(watch: Watch, paused: bool) -> None:
+    await watch.define({**RESTART, "at_most": 1, "per": "1h"})
+    await watch.fire("shop")
+    before = await watch.said()
+    if paused:
+        await set_paused(watch.database, Actor("ann"), "restart", True)
+    await quiet_for_a_while(watch, "shop")
+    assert await watch.said() == before
+    assert len(await watch.runs()) == 1
+
+
+async def test_a_limit_is_for_those_that_have_no_run_yet(watch: Watch) -> None:
+    await watch.define({**RESTART, "match": ["service=~.*shop"], "at_most": 3, "per": "1h"})
+    await watch.fire("a shop", "b shop")
+    await watch.fire("c shop", "d shop", reasons=[Suppression.SILENCE])
+    await quiet_for_a_while(watch, "a shop", "b shop", "c shop", "d shop")
+    (first, second, third) = await column(watch.database, "SELECT id FROM runs ORDER BY id")
+    assert await watch.said() == [
+        f"restart it: runs restart (run #{first})",
+        f"restart it: runs restart (run #{second})",
+        f"restart it: runs restart (run #{third})",
+        "restart it: did not run restart: the limit of 3 runs in 1h is reached",
+    ]
+    noted = "SELECT n.alert_id FROM reaction_runs n JOIN runs r ON r.id = n.run_id ORDER BY n.run_id"
+    assert await column(watch.database, noted) == await watch.ids("a shop", "b shop", "c shop")
+    told = "SELECT (after ->> 'alert')::int FROM audit WHERE object_kind = 'job' ORDER BY id"
+    assert await column(watch.database, told) == await watch.ids("a shop", "b shop", "c shop")
+
+
+async def test_many_alerts_cost_a_reaction_as_many_statements_as_two(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[object] = []
+    costs: list[int] = []
+    execute = Connection.execute
+
+    async def counted(connection: Connection, query: Any, *values: Any, **keys: Any) -> Any:
+        sent.append(query)
+        return await execute(connection, query, *values, **keys)
+
+    async def react(*all_of_it: Any) -> None:
+        sent.clear()
+        await reacting.react(*all_of_it)
+        costs.append(len(sent))
+
+    async def fire(end: str, most: int) -> None:
+        await watch.define({**RESTART, "match": ["service=~.*shop"], "at_most": most})
+        await watch.fire(*(f"{n}{end} shop" for n in range(2)))
+        await watch.fire(*(f"{n + 2}{end} shop" for n in range(20)))
+
+    monkeypatch.setattr(transitions, "react", react)
+    monkeypatch.setattr(Connection, "execute", counted)
+    await fire("st", 30)
+    assert len(await watch.runs()) == 22
+    await fire("nd", 22)
+    assert len(await watch.runs()) == 22
+    made, many_made, refused, many_refused = costs
+    assert (made, refused) == (many_made, many_refused)
 
 
 async def test_a_job_that_is_paused_or_gone_is_not_run_and_that_is_said(watch: Watch) -> None:

@@ -1,7 +1,8 @@
 """E-mail over SMTP: STARTTLS or TLS, authentication, text and HTML, the mails of one alert in one thread.
 
 The id of the message is the ``Message-ID``; every later mail refers to the first one of its alert. The mail is
-written once and stored, so every attempt sends the same bytes. 4xx is tried again, 5xx is not.
+written once and stored, so every attempt sends the same bytes. 4xx is tried again, 5xx is not. Where some of several
+people have a mail, it is tried again for the others alone, ten times at most and not past the next mail of its alert.
 
 Sources: RFC 5321 (SMTP), RFC 5322 3.6.4 (threading), RFC 3834 (``Auto-Submitted``),
 https://aiosmtplib.readthedocs.io/
@@ -37,8 +38,18 @@ log = logging.getLogger(__name__)
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 GOODBYE_S = 1.0
+MOST_KEPT = 1000
+"""Mails of which it is known who has them. Of one that is not known any more everybody gets another copy."""
+
 _ADDRESS = r"[^@\s<>()\[\],;:\"\\]{1,64}@[A-Za-z0-9.-]{1,250}"
 _MAILBOX = re.compile(rf"""(?:"[^"\\]{{1,100}}"\ |[^<>@",;:\\]{{0,100}}\ |)<{_ADDRESS}>|{_ADDRESS}""")
+
+
+Refused = dict[str, int]
+"""Addresses and the codes with which they were refused."""
+
+_has: dict[str, frozenset[str]] = {}
+"""Who has a mail that others have yet to get, by its id."""
 
 
 def _mailbox(text: str) -> str:
@@ -113,14 +124,17 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
 async def deliver(settings: Settings, message: Message) -> str:
     """Hand over one mail; ``settings.timeout`` is for all of it. Raises `DeliveryError`.
 
-    Returns for whom it was not taken, empty as a rule: it is not sent again, because the others have it.
+    Returns for whom it was refused for good, empty as a rule: it is not sent again, because the others have it.
     """
+    left = _without(settings, message)
+    if not left:
+        return ""
     try:
         client = _client(settings)
     except OSError as error:
         raise DeliveryError(f"ca_file: {sayable(str(error), secrets_of(settings))}") from None
     try:
-        remark = await _within(settings.timeout, _hand_over(client, settings, message))
+        refused = await _within(settings.timeout, _hand_over(client, settings, message, left))
         with contextlib.suppress(SMTPException, OSError):  # it was taken: how they part is all one
             await client.quit(timeout=GOODBYE_S)
     except TimeoutError:
@@ -137,10 +151,10 @@ async def deliver(settings: Settings, message: Message) -> str:
         if client.transport is not None:
             cast(asyncio.WriteTransport, client.transport).abort()
         client.close()
-    return remark
+    return _remark(settings, message, left, refused)
 
 
-async def _within(seconds: float, work: Coroutine[Any, Any, str]) -> str:
+async def _within(seconds: float, work: Coroutine[Any, Any, Refused]) -> Refused:
     """Do the work in time. Raises `TimeoutError`.
 
     The library waits with ``asyncio.wait_for``, which in Python 3.11 may swallow a cancellation that comes together
@@ -172,14 +186,37 @@ def _client(settings: Settings) -> aiosmtplib.SMTP:
     )
 
 
-async def _hand_over(client: aiosmtplib.SMTP, settings: Settings, message: Message) -> str:
+def _without(settings: Settings, message: Message) -> list[str]:
+    """The addresses of those who do not have the mail yet."""
+    has = _has.get(message.id, frozenset())
+    return [address for mailbox in settings.to if (address := parseaddr(mailbox)[1]) not in has]
+
+
+async def _hand_over(
+    client: aiosmtplib.SMTP, settings: Settings, message: Message, left: list[str]
+) -> Refused:
     await client.connect()
-    recipients = [parseaddr(mailbox)[1] for mailbox in settings.to]
-    refused, _ = await client.sendmail(parseaddr(settings.from_)[1], recipients, message.payload)
+    try:
+        refused, _ = await client.sendmail(parseaddr(settings.from_)[1], left, message.payload)
+    except SMTPRecipientsRefused as error:
+        if message.id not in _has:
+            raise
+        return {each.recipient: each.code for each in error.recipients}
+    return {address: answer.code for address, answer in refused.items()}
+
+
+def _remark(settings: Settings, message: Message, left: list[str], refused: Refused) -> str:
+    """For whom a mail was refused for good. Raises `DeliveryError` where some of them may still get it."""
+    has = _has.pop(message.id, frozenset()) | (frozenset(left) - refused.keys())
     if not refused:
         return ""
-    codes = ", ".join(f"{address} ({answer.code})" for address, answer in refused.items())
+    codes = ", ".join(f"{address} ({code})" for address, code in refused.items())
     remark = f"it was taken, but not for {sayable(codes, secrets_of(settings))}"
+    if any(400 <= code < 500 for code in refused.values()):
+        while len(_has) >= MOST_KEPT:
+            del _has[next(iter(_has))]
+        _has[message.id] = has
+        raise DeliveryError(remark, some=True)
     log.warning("a mail: %s", remark)
     return remark
 

@@ -33,15 +33,22 @@ class Message:
 
 class DeliveryError(Exception):
     """The receiver did not take a message. ``permanent``: trying again is pointless. ``gone``: so is sending it any
-    message at all, until there is another receiver.
+    message at all, until there is another receiver. ``some``: it goes to several, and some of them have it.
 
     ``retry_after`` is what the receiver asked for, in seconds. The text is one line without secrets.
     """
 
     def __init__(
-        self, reason: str, *, permanent: bool = False, gone: bool = False, retry_after: float | None = None
+        self,
+        reason: str,
+        *,
+        permanent: bool = False,
+        gone: bool = False,
+        some: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(reason)
         self.permanent = permanent
         self.gone = gone
+        self.some = some
         self.retry_after = retry_after

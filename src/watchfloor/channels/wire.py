@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import cast
 
 import httptools
@@ -33,6 +34,9 @@ TAIL_S = 0.05
 IDLE_S = 4.0
 OLDEST_S = 30.0
 """Connections are given up when they rest or live longer: names may lead elsewhere by now."""
+
+HEAD_START_S = 0.5
+"""For so long an address of a receiver is the only one that is tried; then the next one is tried as well."""
 
 MOST_OPEN = 64
 """Connections to one receiver at a time; more would fall off the queue in which it takes them up."""
@@ -270,20 +274,54 @@ async def _ask(where: Where, line: Line, request: bytes, kept: Lines | None) -> 
 
 
 async def _connect(where: Where) -> Line:
-    loop = asyncio.get_running_loop()
-    addresses = await permitted(where.host, where.port, where.public_only)
+    """Open a connection to the first address that takes one (RFC 8305, "happy eyeballs").
+
+    A network that swallows one family of addresses would else use up the time of every attempt, and of every retry.
+    An address that is slow is not given up when the next one begins.
+    """
+    coming = deque(_by_turns(await permitted(where.host, where.port, where.public_only)))
+    attempts: list[asyncio.Task[Line]] = []
+    failure = OSError("a host without an address")  # `permitted` raises before
+    try:
+        while coming or attempts:
+            if coming:
+                attempts.append(asyncio.create_task(_open(where, coming.popleft())))
+            patience = HEAD_START_S if coming else None
+            done, _ = await asyncio.wait(attempts, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in done:
+                attempts.remove(attempt)
+                error = attempt.exception()
+                if error is None:
+                    return attempt.result()
+                if not isinstance(error, OSError) or isinstance(error, ssl.SSLError):
+                    raise error
+                failure = error
+        raise failure
+    finally:
+        for attempt in attempts:
+            attempt.add_done_callback(_let_go)
+            attempt.cancel()
+
+
+async def _open(where: Where, address: str) -> Line:
     name = where.host if where.trust is not None else None
-    for last, address in enumerate(addresses, start=1 - len(addresses)):
-        try:
-            _, line = await loop.create_connection(
-                Line, address, where.port, ssl=where.trust, server_hostname=name
-            )
-        except OSError as error:
-            if last == 0 or isinstance(error, ssl.SSLError):
-                raise
-        else:
-            return line
-    raise AssertionError("a host without an address")  # `permitted` raises before
+    _, line = await asyncio.get_running_loop().create_connection(
+        Line, address, where.port, ssl=where.trust, server_hostname=name
+    )
+    return line
+
+
+def _by_turns(addresses: Sequence[str]) -> list[str]:
+    """An address of one family after one of the other, beginning with the family that is preferred."""
+    first = [address for address in addresses if (":" in address) == (":" in addresses[0])]
+    other = [address for address in addresses if address not in first]
+    pairs = zip_longest(first, other)
+    return [address for pair in pairs for address in pair if address is not None]
+
+
+def _let_go(attempt: asyncio.Task[Line]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().close()
 
 
 def request_of(method: str, target: bytes, headers: Mapping[str, str], body: bytes) -> bytes:

@@ -16,7 +16,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -54,6 +54,9 @@ FIRST_RETRY_S = 2.0
 LONGEST_RETRY_S = 900.0
 LONGEST_WISH_S = 3600.0
 """A receiver may ask for more patience, but not for more than this."""
+
+SOME_MOST = 10
+"""So often a message is tried that some of its receivers have, and only until the next one waits."""
 
 ALIVE_RETRY_S = 10.0
 GIVE_UP = timedelta(hours=24)
@@ -235,15 +238,28 @@ class Courier:
             async with asyncio.timeout(LONGEST_S):
                 return await self._sender.send(ready)
         except DeliveryError as error:
+            if error.some and await self._is_settled(leased, ready.channel):
+                log.warning("channel %s: %s", leased.channel, error)
+                return replace(leased, remark=one_line(str(error), 500))
             failure = error
         except TimeoutError:
             failure = DeliveryError(f"no end after {LONGEST_S:.0f} s")
         except Exception as error:
             log.exception("channel %s failed by itself", leased.channel)
             failure = DeliveryError(one_line(f"{type(error).__name__}: {error}"))
-        self._pace.refused(leased.channel)
+        if not failure.some:
+            self._pace.refused(leased.channel)
         await self._book_failure(leased, ready.channel, failure)
         return None
+
+    async def _is_settled(self, leased: Leased, channel: Channel | None) -> bool:
+        """Whether a message that some of its receivers have is not tried again for the others."""
+        if leased.kind in (TEST, ALIVE) or leased.attempt >= SOME_MOST:
+            return True
+        if self._too_old(leased, channel, self._node.clock.now()):
+            return True
+        async with self._node.database.connection() as connection:
+            return await outbox.is_waited_for(connection, leased.id)
 
     async def _book_failure(self, leased: Leased, channel: Channel | None, error: DeliveryError) -> None:
         now, test, alive = self._node.clock.now(), leased.kind == TEST, leased.kind == ALIVE
@@ -258,7 +274,12 @@ class Courier:
         if alive and usable:
             retry = ALIVE_RETRY_S  # the next one takes its place anyway
         failure = Failure(
-            one_line(str(error)), retry, blames=usable and not (test or alive), gone=error.gone, wish_s=wish
+            one_line(str(error)),
+            retry,
+            blames=usable and not (test or alive or error.some),
+            works=error.some,
+            gone=error.gone,
+            wish_s=wish,
         )
         self._node.count("delivery_failures")
         log.warning("channel %s: %s", leased.channel, error)

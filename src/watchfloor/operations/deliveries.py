@@ -5,7 +5,7 @@ And what a person can do about deliveries: replay dead letters, try a channel, s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -36,12 +36,14 @@ REOPEN_S = 300.0
 class Failure:
     """An attempt that failed: why, when to try again (None: never), and what it says about the channel.
 
-    ``blames`` is False where the channel is not at fault, as for a test; ``wish_s`` is the wait the receiver asked for.
+    ``blames`` is False where the channel is not at fault, as for a test; ``works``: it took the message for some.
+    ``wish_s`` is the wait the receiver asked for.
     """
 
     reason: str
     retry_in_s: float | None
     blames: bool = True
+    works: bool = False
     gone: bool = False
     wish_s: float = 0.0
 
@@ -54,7 +56,11 @@ async def book_deliveries(connection: Connection, messages: Sequence[Leased], no
     await outbox.delivered(connection, messages)
     if grouped:
         await groups.settle(connection, grouped, delivered=True)
-    again = await channels.recovered(connection, list({message.channel for message in messages}))
+    await _work(connection, {message.channel for message in messages}, now)
+
+
+async def _work(connection: Connection, names: Collection[str], now: datetime) -> None:
+    again = await channels.recovered(connection, list(names))
     if again:
         known = await _known(connection, again, now)
         changed = [ChangedAlert(each, *condition_false(each.alert, now)) for each in known]
@@ -71,6 +77,8 @@ async def book_failure(
         return
     if message.grouped and failure.retry_in_s is None:
         await groups.settle(connection, [message.id], delivered=False)
+    if failure.works:
+        await _work(connection, [message.channel], now)
     if not failure.blames:
         return
     channel = message.channel

@@ -7,7 +7,7 @@ run already never gets a second one. Whatever comes of a reaction, and why nothi
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,25 +26,32 @@ from watchfloor.store import reactions as store
 from watchfloor.store.alerts import ChangedAlert
 from watchfloor.store.database import Connection
 from watchfloor.store.fires import NewRun
+from watchfloor.store.jobs import Job
 from watchfloor.store.policy import Policy
 from watchfloor.store.pulse import pulse
 
 ORIGIN = "reaction"
 
 
+Asked = tuple[Moved, News]
+"""An alert that asks for a run, and what is told of it."""
+
+Outcome = tuple[int, Event]
+"""An alert, and the event that says what came of a reaction."""
+
+
 async def react(connection: Connection, policy: Policy, moved: Sequence[Moved], now: datetime) -> None:
     """Record the runs that alerts which changed ask for."""
-    asked = [
-        (reaction, each, item)
-        for each in moved
-        if policy.reactions and (item := news(each.alert, each.numbered)) is not None
-        for reaction in wanted(policy.reactions, item, each.alert, _labels(policy, each))
-    ]
+    asked: dict[str, tuple[Reaction, list[Asked]]] = {}
+    for each in moved if policy.reactions else ():
+        item = news(each.alert, each.numbered)
+        if item is not None:
+            for reaction in wanted(policy.reactions, item, each.alert, _labels(policy, each)):
+                asked.setdefault(reaction.name, (reaction, []))[1].append((each, item))
     events: dict[int, list[Event]] = {}
-    for reaction, each, item in sorted(asked, key=lambda ask: ask[0].name):
-        event = await _carry_out(connection, reaction, each, item, now)
-        if event is not None:
-            events.setdefault(each.stored.id, []).append(event)
+    for _, (reaction, by) in sorted(asked.items()):
+        for alert_id, event in await _carry_out(connection, reaction, by, now):
+            events.setdefault(alert_id, []).append(event)
     if events:
         stored = await alerts.lock(connection, sorted(events))
         await alerts.update(connection, [ChangedAlert(each, each.alert, events[each.id]) for each in stored])
@@ -56,32 +63,60 @@ def _labels(policy: Policy, each: Moved) -> dict[str, str]:
 
 
 async def _carry_out(
-    connection: Connection, reaction: Reaction, each: Moved, item: News, now: datetime
-) -> Event | None:
-    """Record one run; the event says what came of it, None: this occasion has its run already."""
-    from watchfloor.config.template import TemplateFailure  # and all of Jinja: most alerts have no reaction
-
+    connection: Connection, reaction: Reaction, asked: Sequence[Asked], now: datetime
+) -> list[Outcome]:
+    """Record the runs of one reaction. Nothing is said of an occasion that has its run already."""
     await store.lock(connection, reaction.name)
     job = await jobs.find_job(connection, reaction.job)
     if job is None:
-        return _event(reaction, now, f"did not run: there is no job called {reaction.job}")
+        return _none(reaction, asked, now, f"did not run: there is no job called {reaction.job}")
+    names = [occasion(reaction, each.stored.id, each.alert) for each, _ in asked]
+    known = await fires.of_occasions(connection, job.id, names)
+    new = {name: ask for name, ask in zip(names, asked, strict=True) if name not in known}
     if job.paused:
-        return _event(reaction, now, f"did not run: {job.name} is paused")
-    if await store.count_since(connection, reaction.name, now - timedelta(seconds=reaction.per_s)) >= (
-        reaction.at_most
-    ):
-        limit = f"{count(reaction.at_most, 'run')} in {compact_duration(reaction.per_s)}"
-        return _event(reaction, now, f"did not run {job.name}: the limit of {limit} is reached")
-    try:
-        parameters = _rendered(
-            reaction.parameters, facts(read(compose(item.event, each.alert, each.words, item.type)))
-        )
-    except TemplateFailure as failure:
-        return _event(reaction, now, f"did not run {job.name}: its template fails: {failure}")
-    run = NewRun(
+        return _none(reaction, new.values(), now, f"did not run: {job.name} is paused")
+    if not new:
+        return []
+    since = now - timedelta(seconds=reaction.per_s)
+    room = reaction.at_most - await store.count_since(connection, reaction.name, since)
+    planned, said = _plan(reaction, job, new, room, now)
+    return [*await _record(connection, reaction, job, planned, now), *said]
+
+
+def _none(reaction: Reaction, asked: Iterable[Asked], now: datetime, words: str) -> list[Outcome]:
+    return [(each.stored.id, _event(reaction, now, words)) for each, _ in asked]
+
+
+def _plan(
+    reaction: Reaction, job: Job, new: Mapping[str, Asked], room: int, now: datetime
+) -> tuple[list[tuple[int, NewRun]], list[Outcome]]:
+    """The runs to record, ``room`` at most, each with its alert, and why the others are not made."""
+    from watchfloor.config.template import TemplateFailure  # and all of Jinja: most alerts have no reaction
+
+    limit = f"{count(reaction.at_most, 'run')} in {compact_duration(reaction.per_s)}"
+    over = f"did not run {job.name}: the limit of {limit} is reached"
+    planned: list[tuple[int, NewRun]] = []
+    said: list[Outcome] = []
+    for name, (each, item) in new.items():
+        if len(planned) >= room:
+            said += _none(reaction, [(each, item)], now, over)
+            continue
+        try:
+            planned.append((each.stored.id, _run(reaction, job, name, (each, item), now)))
+        except TemplateFailure as failure:
+            words = f"did not run {job.name}: its template fails: {failure}"
+            said += _none(reaction, [(each, item)], now, words)
+    return planned, said
+
+
+def _run(reaction: Reaction, job: Job, name: str, asked: Asked, now: datetime) -> NewRun:
+    """The run for an occasion. Raises `TemplateFailure`."""
+    each, item = asked
+    known = facts(read(compose(item.event, each.alert, each.words, item.type)))
+    return NewRun(
         uuid=uuid7(time.time_ns()),
         job_id=job.id,
-        fire_key=occasion(reaction, each.stored.id, each.alert),
+        fire_key=name,
         origin=ORIGIN,
         scheduled_for=now,
         available_at=now,
@@ -89,20 +124,33 @@ async def _carry_out(
         capped=job.capped,
         asked_by=f"{reaction.name} (alert #{each.stored.id})",
         deadline_at=job.deadline_after(now),
-        parameters=parameters,
+        parameters=_rendered(reaction.parameters, known),
     )
-    made = await fires.record(connection, [run])
-    if not made:
-        return None
+
+
+async def _record(
+    connection: Connection, reaction: Reaction, job: Job, planned: Sequence[tuple[int, NewRun]], now: datetime
+) -> list[Outcome]:
+    """Record runs with what belongs to them; the events say that they were made."""
+    if not planned:
+        return []
+    await fires.record(connection, [run for _, run in planned])
+    numbers = await fires.of_occasions(connection, job.id, [run.fire_key for _, run in planned])
+    made = [(alert_id, numbers[run.fire_key]) for alert_id, run in planned if run.fire_key in numbers]
     if job.capped:
         await runs.promote_jobs(connection, [job.id])
-    await store.note_run(connection, reaction.name, each.stored.id, made[0], now)
-    after = {"run": made[0], "alert": each.stored.id}
-    await audit.record(
-        connection, [audit.Line(f"reaction {reaction.name}", "run", "job", job.name, None, after)]
-    )
+    await store.note_runs(connection, reaction.name, made, now)
+    actor = f"reaction {reaction.name}"
+    lines = [
+        audit.Line(actor, "run", "job", job.name, None, {"run": number, "alert": alert_id})
+        for alert_id, number in made
+    ]
+    await audit.record(connection, lines)
     await pulse(connection, "runs" if job.capped else "ready", "jobs")
-    return _event(reaction, now, f"runs {job.name}", run=made[0], job=job.name)
+    return [
+        (alert_id, _event(reaction, now, f"runs {job.name}", run=number, job=job.name))
+        for alert_id, number in made
+    ]
 
 
 def _event(reaction: Reaction, now: datetime, words: str, **data: object) -> Event:

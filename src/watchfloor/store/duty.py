@@ -31,7 +31,11 @@ async def apply_oncall(connection: Connection, spec: Mapping[str, Any]) -> None:
 
 
 async def load_directory(connection: Connection, now: datetime) -> Directory:
-    """Everybody, and the rotas with their overrides that are not over by ``now``."""
+    """Everybody, and the rotas with their overrides that are not over by ``now``.
+
+    An override for somebody whom the config file no longer knows counts for nothing: it would only leave a rota to
+    nobody.
+    """
     stored = await fetch_one(
         connection,
         "SELECT oncall::text AS people, ARRAY(SELECT name FROM channels WHERE retired_at IS NULL AND NOT enabled) "
@@ -48,7 +52,7 @@ async def load_directory(connection: Connection, now: datetime) -> Directory:
         return found
     rotas = dict(found.rotas)
     for row in rows:
-        if row.rota in rotas:
+        if row.rota in rotas and row.person in found.people:
             made = Override(Span(row.starts_at, row.ends_at), row.person, row.id, row.author)
             rota = rotas[row.rota]
             rotas[row.rota] = replace(rota, overrides=(*rota.overrides, made))

@@ -108,6 +108,16 @@ async def record(connection: Connection, runs: Sequence[NewRun]) -> list[int]:
     return await fetch_column(connection, _RECORD, _columns(runs)) if runs else []
 
 
+async def of_occasions(connection: Connection, job_id: int, fire_keys: Sequence[str]) -> dict[str, int]:
+    """The runs of a job that were made for these occasions; those that have none are left out."""
+    rows = await fetch_all(
+        connection,
+        "SELECT fire_key, id FROM runs WHERE job_id = %(job)s AND fire_key = ANY(%(keys)s)",
+        {"job": job_id, "keys": list(fire_keys)},
+    )
+    return {row.fire_key: row.id for row in rows}
+
+
 async def ask(connection: Connection, run: NewRun, job: str, after: Mapping[str, object]) -> int | None:
     """Record a run that somebody asked for, with its line in the audit log, and announce it: all in one exchange.
 

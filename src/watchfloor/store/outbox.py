@@ -302,6 +302,16 @@ async def failed(connection: Connection, message: Leased, error: str, retry_in_s
     return done.rowcount == 1
 
 
+async def is_waited_for(connection: Connection, message_id: UUID) -> bool:
+    """Whether a later message of the same line waits until this one is settled."""
+    found: bool = await fetch_value(
+        connection,
+        f"SELECT EXISTS (SELECT FROM outbox o JOIN outbox l ON {_LATER} AND l.state = 'queued' WHERE o.id = %(id)s)",
+        {"id": message_id},
+    )
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Overtaken:
     """A dead letter that is too late: of its alert or group a later message arrived (None: it is under way now)."""

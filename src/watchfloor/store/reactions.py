@@ -35,10 +35,19 @@ async def count_since(connection: Connection, reaction: str, since: datetime) ->
     return found
 
 
-async def note_run(connection: Connection, reaction: str, alert_id: int, run_id: int, now: datetime) -> None:
-    """Remember that a run came of a reaction; what nobody counts any more is forgotten."""
+async def note_runs(
+    connection: Connection, reaction: str, made: Sequence[tuple[int, int]], now: datetime
+) -> None:
+    """Remember the runs that came of a reaction, after their alerts; what nobody counts any more is forgotten."""
     await connection.execute(
         "WITH old AS (DELETE FROM reaction_runs WHERE reaction = %(reaction)s AND at < %(old)s) "
-        "INSERT INTO reaction_runs VALUES (%(reaction)s, %(now)s, %(alert)s, %(run)s)",
-        {"reaction": reaction, "alert": alert_id, "run": run_id, "now": now, "old": now - KEPT},
+        "INSERT INTO reaction_runs SELECT %(reaction)s, %(now)s, * "
+        "FROM unnest(%(alerts)s::int[], %(runs)s::bigint[])",
+        {
+            "reaction": reaction,
+            "alerts": [alert_id for alert_id, _ in made],
+            "runs": [run_id for _, run_id in made],
+            "now": now,
+            "old": now - KEPT,
+        },
     )
