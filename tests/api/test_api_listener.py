@@ -183,6 +183,11 @@ async def test_bad_words_are_refused_with_the_reason(database: Database, listene
         (b"\x16\x03\x01\x02\x00\x01\x00", 400),
         (b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000, 431),
         (b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: a\r\n" % n for n in range(5000)), 431),
+        (
+            b"POST /ping/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: " + b"a" * 500_000,
+            431,
+        ),
+        (b"POST /ping/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1;" + b"a" * 500_000, 431),
         (b"POST /ping/x HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n" + b"a" * 1_200_000, 413),
         (b"GET / HTTP/1.1\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", 400),
         (b"GET /\xff HTTP/1.1\r\n\r\n", 400),

@@ -26,12 +26,15 @@ Run = Callable[..., "subprocess.Popen[str]"]
 def start(dsn: str, tmp_path: Path) -> Run:
     """Starts the program on the database of the test, or on another."""
 
-    def run(*words: str, database: str = dsn) -> subprocess.Popen[str]:
+    def run(*words: str, database: str = dsn, redirected: str = "") -> subprocess.Popen[str]:
         kept = {
-            key: value for key, value in os.environ.items() if not key.startswith(("WATCHFLOOR_", "XDG_"))
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("WATCHFLOOR_", "XDG_", "PYTHONUNBUFFERED"))
         }
         return subprocess.Popen(
-            [*COMMAND, *words], env={**kept, "HOME": str(tmp_path), "WATCHFLOOR_DATABASE": database}, text=True,
+            ["sh", "-c", f'exec "$@" {redirected}', "sh", *COMMAND, *words], text=True,
+            env={**kept, "HOME": str(tmp_path), "WATCHFLOOR_DATABASE": database},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.PIPE,
         )  # fmt: skip
 
@@ -73,6 +76,39 @@ async def test_signals_reach_the_command_and_its_end_by_one_is_its_status(
     process.send_signal(signal.SIGTERM)
     assert ended(process)[0] == 128 + signal.SIGTERM
     assert await rows(database, "SELECT exit_status FROM heartbeat_pings WHERE signal = 'fail'") == [(143,)]
+
+
+@pytest.mark.parametrize("gone", ["> /dev/full", "> /dev/full 2> /dev/full", ">&-", "2>&-", ">&- 2>&-"])
+async def test_output_that_nobody_takes_neither_ends_the_command_nor_changes_its_status(
+    database: Database, start: Run, gone: str
+) -> None:
+    await seed(database)
+    script = "i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i+1)); done; echo end >&2; exit 3"
+    assert ended(start("wrap", "backup", "--", "sh", "-c", script, redirected=gone))[0] == 3
+    ((status, body),) = await rows(
+        database, "SELECT exit_status, body FROM heartbeat_pings WHERE signal = 'fail'"
+    )
+    assert (status, "19999" in body, "end" in body) == (3, True, True)
+
+
+async def test_a_reader_that_leaves_does_not_change_the_status(database: Database, start: Run) -> None:
+    await seed(database)
+    script = "echo first; read x; echo second; exit 3"
+    wrap = start("wrap", "backup", "--", "sh", "-c", script)
+    assert wrap.stdout is not None
+    assert wrap.stdin is not None
+    assert wrap.stdout.readline() == "first\n"
+    wrap.stdout.close()
+    wrap.stdin.write("on\n")
+    wrap.stdin.close()
+    assert wrap.wait(60) == 3
+    assert await rows(database, "SELECT exit_status FROM heartbeat_pings WHERE signal = 'fail'") == [(3,)]
+
+
+def test_where_nobody_reads_what_goes_wrong_the_status_is_that_of_the_command(start: Run) -> None:
+    away = "postgresql://nobody@127.0.0.1:1/x"
+    words = ("wrap", "backup", "--", "sh", "-c", "echo done; exit 5")
+    assert ended(start(*words, database=away, redirected="2> /dev/full"))[:2] == (5, "done\n")
 
 
 def test_without_a_database_the_command_runs_all_the_same_and_stderr_says_so(start: Run) -> None:

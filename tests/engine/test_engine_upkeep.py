@@ -137,6 +137,31 @@ async def test_old_rows_go_in_small_batches_and_what_is_open_stays(
     assert await one(database, "SELECT count(*) FROM audit") == 4
 
 
+async def test_certificates_go_that_were_not_seen_for_long_or_are_too_many(
+    node: Node, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 3)
+    monkeypatch.setattr(retention, "CERTIFICATES", 4)
+    made = await make_services(database, "long", "many", "silent")
+    long, many, silent = (made[name].id for name in ("long", "many", "silent"))
+    shown = [(long, "a", 900, 500), (long, "b", 500, 0), (silent, "x", 900, 900), (silent, "y", 800, 800)]
+    shown += [(many, f"{day}", day, day) for day in range(10)]
+    for service_id, print_, first, last in shown:
+        await rows(
+            database,
+            "WITH c AS (INSERT INTO certificates SELECT %(id)s, %(print)s, '', '', now(), now(), '{}', "
+            "now() - %(first)s * interval '1 day', now() - %(last)s * interval '1 day' RETURNING *) "
+            "INSERT INTO certificate_changes SELECT service_id, first_seen, fingerprint FROM c",
+            id=service_id, print=print_, first=first, last=last,
+        )  # fmt: skip
+    await upkeep.expire_rows(node)
+    left = [(long, "b"), *((many, f"{day}") for day in range(4)), (silent, "y")]
+    for table in ("certificates", "certificate_changes"):
+        assert await rows(database, f"SELECT service_id, fingerprint FROM {table} ORDER BY 1, 2") == left, (
+            table
+        )
+
+
 async def test_the_self_check_finds_messages_that_nobody_delivers(node: Node, database: Database) -> None:
     await upkeep.self_check(node)
     made = await make_services(database, "a")

@@ -395,6 +395,29 @@ async def test_days_left_of_a_certificate(database: Database) -> None:
     assert timedelta(0) <= ended - at(25 * DAY) < timedelta(hours=1)
 
 
+async def test_of_certificates_that_are_shown_in_turns_the_first_to_end_counts(database: Database) -> None:
+    shop = (await make_services(database, "shop"))["shop"].id
+
+    async def show(print_: str, day: float, ends: int) -> None:
+        seen = SeenCertificate(shop, at(day * DAY), print_, "CN=shop", "CN=ca", at(-DAY), at(ends * DAY), {})
+        async with database.transaction() as connection:
+            await save_certificates(connection, [seen])
+
+    tried = asking(Certificate(), at_most(21.0, critical=(7.0,)), 600.0)
+    await make_rules(database, stored(tried))
+    for turn in range(4):
+        await show("a", turn / 100, 10)
+        await show("b", turn / 100 + 0.005, 90)
+    await evaluate_due(database, DEFAULTS, at(0.04 * DAY))
+    title = "shop: days left of its certificate at most 21"
+    assert await alerts_of(database) == [(title, "its certificate ends in 10.0 days", "firing", 1)]
+    await show("b", 0.1, 90)
+    await evaluate_due(database, DEFAULTS, at(0.1 * DAY))
+    assert [row[2] for row in await alerts_of(database)] == ["resolved"]
+    ((_, fired, ended),) = await rehearsed(database, tried, at(0), at(DAY))
+    assert (fired, ended is not None) == (at(0), True)
+
+
 async def test_an_objective_that_burns_too_fast(database: Database) -> None:
     """Up for a day, down for ten minutes, up again, checked every half minute."""
     await make_days(database)

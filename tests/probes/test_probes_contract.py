@@ -31,6 +31,7 @@ from watchfloor.probes import file as file_probe
 from watchfloor.probes import host as host_probe
 from watchfloor.probes import ping as ping_probe
 from watchfloor.probes import process as process_probe
+from watchfloor.probes import programs
 from watchfloor.probes.checking import Fault
 from watchfloor.probes.host_sample import Sample
 from watchfloor.probes.limits import Limits
@@ -560,6 +561,7 @@ class TestCommand:
         mark = f"{SECRET}-{how}-{uuid4()}"
 
         async def stuck() -> None:
+            await self.check("true", mark, 10)  # the thread that goes before is kept
             pipes, tasks, threads = open_pipes(), asyncio.all_tasks(), set(threading.enumerate())
             outcome, took = await timely(self.check(STUCK[how], mark, TIMEOUT))
             decent(outcome)
@@ -706,6 +708,54 @@ class TestFilesAndProcesses:
         finally:
             released.set()
             until_now(lambda: not file_probe._looking._out)  # else the next who asks joins this look
+
+    @pytest.mark.parametrize("place", ["program", "cwd", "path", "interpreter"])
+    def test_a_program_on_a_dead_file_system_is_not_started_and_holds_up_no_other(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
+    ) -> None:
+        dead, script = tmp_path / "dead", tmp_path / "script"
+        script.write_text(f"#!{dead}/python\n")
+        script.chmod(0o755)
+        settings: dict[str, Any] = {
+            "program": {"command": [f"{dead}/check_raid"]},
+            "cwd": {"command": ["true"], "cwd": str(dead)},
+            "path": {"command": ["check_raid"], "env": {"PATH": f"{dead}:/bin"}},
+            "interpreter": {"command": [str(script)]},
+        }[place]
+        released = threading.Event()
+
+        def hangs(call: Callable[..., Any]) -> Callable[..., Any]:
+            def called(path: Any, *rest: Any, **more: Any) -> Any:
+                if str(path).startswith(str(dead)):
+                    assert threading.current_thread() is not threading.main_thread()
+                    released.wait(30)
+                return call(path, *rest, **more)
+
+            return called
+
+        for name in ("stat", "access", "open"):
+            monkeypatch.setattr(os, name, hangs(getattr(os, name)))
+        kind = KINDS["command"]
+
+        async def several() -> None:
+            before = threading.active_count()
+            for _ in range(3):
+                dying = asyncio.ensure_future(timely(kind.run(kind.settings(**settings), TIMEOUT)))
+                well = await kind.run(kind.settings(command=["true"]), 10)
+                assert isinstance(well, Outcome)
+                assert well.status is Status.OK
+                outcome, _ = await dying
+                decent(outcome)
+                assert outcome.status is Status.UNKNOWN
+                assert outcome.summary.endswith(": its file system does not answer")
+            assert threading.active_count() <= before + 2  # what is dead, and what is well
+            assert len(asyncio.all_tasks()) == 1
+
+        try:
+            run(several())
+        finally:
+            released.set()
+            until_now(lambda: not programs._trying._out)
 
     def test_processes_that_cannot_be_read_are_a_time_out(
         self, run: Run, monkeypatch: pytest.MonkeyPatch

@@ -18,11 +18,12 @@ from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.probes.grpc import Settings, probe
 
 Probing = Callable[..., Outcome]
-OK = {"grpc-status": "0"}
+Trailers = dict[str, str | bytes]
+OK: Trailers = {"grpc-status": "0"}
 
 
 def health(
-    message: bytes, trailers: dict[str, str] = OK, status: str = "200", asked: list[bytes] | None = None
+    message: bytes, trailers: Trailers = OK, status: str = "200", asked: list[bytes] | None = None
 ) -> Handler:
     """A server that answers every call with a message and trailers."""
 
@@ -69,6 +70,12 @@ def check(run: Run) -> Probing:
             Status.FAILING,
             "the call failed with status 14",
         ),
+        (
+            health(b"", {"grpc-status": "13", "grpc-message": b"gar\xe7on"}),
+            Status.FAILING,
+            "the call failed with status 13: gar",
+        ),
+        (health(b"\x08\x01", OK | {"x-served-by": b"\xff"}), Status.OK, "is SERVING in "),
         (health(b"\x08\x01", status="503"), Status.FAILING, "the server answers 503, expected 200"),
         (health(b"\x08\x01" * 200_000), Status.FAILING, ""),
     ],

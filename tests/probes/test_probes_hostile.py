@@ -18,7 +18,7 @@ import dns.message
 import dns.rrset
 import pytest
 from probe_certificates import Authority
-from probe_servers import Run, Servers, http_answer
+from probe_servers import Run, Servers, floods, http_answer
 
 from watchfloor.config.kinds import probe_kinds
 from watchfloor.domain.outcome import Outcome, Status
@@ -203,3 +203,15 @@ class TestHttp:
             "http", 3, url=f"http://127.0.0.1:{servers.start(handler)}/", body_contains=["wanted"]
         )
         assert outcome.status is Status.FAILING
+
+    @pytest.mark.parametrize("body", [b"", b"2\r\nok\r\n"])
+    @pytest.mark.parametrize("after", [b"0\r\nX: ", b"2;"])
+    def test_what_follows_the_body_does_not_grow_for_ever(
+        self, check: Probing, servers: Servers, body: bytes, after: bytes
+    ) -> None:
+        answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body + after
+        outcome = check("http", url=f"http://127.0.0.1:{servers.start(floods(answer, b'a' * 65_536))}/")
+        assert (outcome.status, outcome.summary) == (
+            Status.FAILING,
+            "the answer has more than 64 KiB beside its body",
+        )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -168,10 +170,52 @@ class TestFile:
     def test_what_could_hold_is_not_refused(self, settings: dict[str, Any]) -> None:
         file.Settings(**{"path": "/var/spool", **settings})
 
-    def test_a_directory_that_cannot_be_listed_is_unknown(self, check: Probing) -> None:
-        outcome = check("/no/such/folder/*.dump")
+    def test_a_directory_that_may_not_be_listed_is_unknown(
+        self, check: Probing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(path: str) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+
+        monkeypatch.setattr(os, "scandir", refused)
+        outcome = check(f"{tmp_path}/*.dump")
         assert outcome.status is Status.UNKNOWN
-        assert "cannot look at /no/such/folder/*.dump: no such file" in outcome.summary
+        assert f"cannot look at {tmp_path}/*.dump: permission denied" in outcome.summary
+
+    @pytest.mark.parametrize("folder", ["none", "none/below", "a.dump"])
+    @pytest.mark.parametrize(
+        ("settings", "status"),
+        [
+            ({}, Status.FAILING),
+            ({"min_count": 0}, Status.FAILING),
+            ({"recursive": True}, Status.FAILING),
+            ({"exists": "no"}, Status.OK),
+            ({"exists": "any"}, Status.OK),
+        ],
+    )
+    def test_where_the_directory_is_gone_nothing_matches(
+        self, check: Probing, backups: Path, folder: str, settings: dict[str, Any], status: Status
+    ) -> None:
+        outcome = check(f"{backups}/{folder}/*.dump", **settings)
+        assert outcome.status is status, outcome.summary
+        assert "is not there" in outcome.summary
+        if status is Status.FAILING:
+            assert outcome.summary == f"{backups}/{folder} is not there"
+
+    @pytest.mark.parametrize("pattern", ["", "/*.dump"])
+    def test_a_directory_below_that_goes_meanwhile_is_left_out(
+        self, check: Probing, backups: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+    ) -> None:
+        look = os.scandir
+
+        def listed(path: str) -> Any:
+            if path == f"{backups}/below":
+                shutil.rmtree(path)
+            return look(path)
+
+        monkeypatch.setattr(os, "scandir", listed)
+        outcome = check(f"{backups}{pattern}", recursive=True)
+        assert outcome.status is Status.OK, outcome.summary
+        assert "2 files, 150 bytes" in outcome.summary
 
     def test_times_and_names_from_another_world_do_no_harm(self, check: Probing, tmp_path: Path) -> None:
         strange = tmp_path / "evil\x1b[2J\udcff"

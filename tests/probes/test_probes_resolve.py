@@ -153,6 +153,37 @@ def test_a_family_that_never_answers_is_not_waited_for_long(
     assert time.perf_counter() - began < 1
 
 
+def test_ipv4_is_waited_for_until_a_lost_question_was_asked_again(
+    run: Run, resolver: Resolver, name_server: NameServer
+) -> None:
+    both = records(A=["192.0.2.1"], AAAA=["2001:db8::1"])
+
+    def answer(query: dns.message.Message) -> dns.message.Message | None:
+        kinds = [kind for _, kind in name_server.asked]
+        return None if query.question[0].rdtype == dns.rdatatype.A and kinds.count("A") == 1 else both(query)
+
+    name_server.answer = answer
+    resolver._configured().timeout = resolve.SECOND_FAMILY_GRACE * 2
+    assert run(resolver.addresses("shop.test")) == ("192.0.2.1", "2001:db8::1")
+
+
+@pytest.mark.parametrize("late", ["A", "AAAA"])
+@pytest.mark.parametrize("instead", [lambda query: None, refusal(dns.rcode.SERVFAIL)])
+def test_what_is_known_of_one_family_alone_is_not_kept(
+    run: Run, resolver: Resolver, name_server: NameServer, late: str, instead: Answer
+) -> None:
+    """The other may be all that this node can reach the host by."""
+    both = records(3600, A=["192.0.2.1"], AAAA=["2001:db8::1"])
+
+    def one(query: dns.message.Message) -> dns.message.Message | None:
+        return (instead if dns.rdatatype.to_text(query.question[0].rdtype) == late else both)(query)
+
+    name_server.answer = one
+    assert len(run(resolver.addresses("shop.test", left=0.2))) == 1
+    name_server.answer = both
+    assert run(resolver.addresses("shop.test")) == ("192.0.2.1", "2001:db8::1")
+
+
 def test_answers_are_kept_for_their_time_to_live(
     run: Run, resolver: Resolver, name_server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,12 +17,14 @@ from support.make import (
     now,
     state_row,
 )
+from support.sql import rows
 from watchfloor.domain.check_state import CheckState
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.why import Looks
 from watchfloor.operations import settings
 from watchfloor.operations.actor import Actor
 from watchfloor.store import audit, health, looks, partitions, past, results
+from watchfloor.store.certificates import SeenCertificate, save_certificates
 from watchfloor.store.database import Database
 from watchfloor.store.packing import pack
 from watchfloor.store.results import IncidentChange, ResultRow
@@ -124,6 +126,33 @@ async def test_settings_are_named_with_who_changed_them_from_what_to_what(databa
     await fail(database, made["shop"].id, moment)
     topics = await said(database, made["shop"].id)
     assert topics["changed"][0] == "the setting alerts.reopen_window was changed by kim: 5m → 10m"
+
+
+async def test_certificates_that_change_all_the_time_do_not_hide_what_else_changed(
+    database: Database,
+) -> None:
+    shop = (await make_services(database, definition("shop")))["shop"].id
+    await settings.change(database, Actor("kim"), "alerts.reopen_window", 600.0)
+    moment = await now(database)
+    await make_days(database, moment)
+    await rows(
+        database,
+        "INSERT INTO nodes (name, machine, pid, version, environment, tags, state, started_at, beat_at, lease_until) "
+        "VALUES ('one', 'here', 1, '1', '', '{}', 'running', %(at)s - interval '2 hours', %(at)s, %(at)s)",
+        at=moment,
+    )
+    async with database.transaction() as connection:
+        for minute in reversed(range(1, 100)):
+            shown = moment - timedelta(minutes=minute)
+            seen = SeenCertificate(shop, shown, f"{minute}", f"CN={minute}", "", shown, shown, {})
+            await save_certificates(connection, [seen])
+    await fail(database, shop, moment)
+    changed = (await said(database, shop))["changed"]
+    assert [words for words in changed if "certificate" in words] == [
+        f"it showed another certificate: CN={minute}" for minute in (1, 2, 3)
+    ]
+    assert "the engine one started" in changed
+    assert any("alerts.reopen_window" in words for words in changed)
 
 
 async def test_a_definition_that_was_edited_says_which_values_changed(database: Database) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import httptools
 
 HEAD_LIMIT = 16 * 1024
-"""The most bytes of request line and headers."""
+"""The most bytes of request line and headers; and again of what is beside the body after that."""
 
 BODY_LIMIT = 16 * 1024 * 1024
 """The most bytes of a body; only its end is kept. A job that reports with its whole log is not down because of it."""
@@ -89,7 +89,7 @@ async def read_request(reader: asyncio.StreamReader, go_on: Callable[[], None]) 
     reading = _Reading()
     parser = httptools.HttpRequestParser(reading)
     reading.parser = parser
-    read = 0
+    read = beside = 0  # beside the body: since the last part of it
     while not reading.complete:
         chunk = await reader.read(CHUNK)
         if not chunk:
@@ -97,6 +97,7 @@ async def read_request(reader: asyncio.StreamReader, go_on: Callable[[], None]) 
                 return None
             raise Refusal(400, "the request ends before its end")
         read += len(chunk)
+        before = reading.length
         try:
             parser.feed_data(chunk)
         except httptools.HttpParserUpgrade:
@@ -106,7 +107,8 @@ async def read_request(reader: asyncio.StreamReader, go_on: Callable[[], None]) 
                 raise Refusal(400, "that is no HTTP request") from None
         if len(reading.url) > URL_LIMIT:
             raise Refusal(414, "the address is too long")
-        if read - reading.length > HEAD_LIMIT and (not reading.headed or reading.length == 0):
+        beside = beside + len(chunk) if reading.length == before else 0
+        if beside > HEAD_LIMIT:
             raise Refusal(431, "the headers are too long")
         if max(reading.length, reading.announced) > BODY_LIMIT or read > BODY_LIMIT * 2:
             raise Refusal(413, "the body is too long")

@@ -21,9 +21,21 @@ from watchfloor.store.schema import require_schema
 Answer = TypeVar("Answer")
 
 
-def at_database(options: Options, act: Callable[[Database, str, Actor], Awaitable[Answer]]) -> Answer:
-    """Act on the database, whose label is given, as the person at the terminal. Raises what the store raises."""
-    ground = stand(place_for(options), lambda line: print(line, file=sys.stderr))
+def to_stderr(line: str) -> None:
+    """Print a line on standard error."""
+    print(line, file=sys.stderr)
+
+
+def at_database(
+    options: Options,
+    act: Callable[[Database, str, Actor], Awaitable[Answer]],
+    say: Callable[[str], None] = to_stderr,
+) -> Answer:
+    """Act on the database, whose label is given, as the person at the terminal. Raises what the store raises.
+
+    ``say`` is told what takes long, such as the start of a database.
+    """
+    ground = stand(place_for(options), say)
 
     async def answer() -> Answer:
         database = Database(ground.dsn, name="command", size=1, statement_timeout=10.0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
-from watchfloor.cli.asking import at_database
+from watchfloor.cli.asking import at_database, to_stderr
 from watchfloor.cli.options import Options
 from watchfloor.domain.heartbeats import Signal
 from watchfloor.operations import heartbeats
@@ -32,6 +33,6 @@ def _body(message: str | None) -> str:
     return tail.decode(errors="replace")
 
 
-def send(options: Options, name: str, words: Said) -> None:
-    """Ping a heartbeat. Raises `Refused`, and what the store raises."""
-    at_database(options, lambda database, _, actor: heartbeats.ping(database, actor, name, words))
+def send(options: Options, name: str, words: Said, say: Callable[[str], None] = to_stderr) -> None:
+    """Ping a heartbeat. ``say`` is as in `at_database`. Raises `Refused`, and what the store raises."""
+    at_database(options, lambda database, _, actor: heartbeats.ping(database, actor, name, words), say)

@@ -7,6 +7,7 @@ and its exit status is the exit status, whatever becomes of the pings. What coul
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from types import FrameType
-from typing import BinaryIO, cast
+from typing import BinaryIO, TextIO, cast
 from uuid import uuid4
 
 from watchfloor.cli import pinging
@@ -59,7 +60,7 @@ class _Telling:
 
     def _tell(self) -> None:
         try:
-            pinging.send(self._options, self._name, self._words)
+            pinging.send(self._options, self._name, self._words, _say)
         except Exception as error:
             self._fail("; ".join(told(error) or [f"{type(error).__name__}: {error}"]))
 
@@ -71,7 +72,7 @@ class _Telling:
 
     def _fail(self, why: str) -> None:
         if why != self.failed:
-            print(f"watchfloor: {self._name} could not be told: {why}", file=sys.stderr, flush=True)
+            _say(f"watchfloor: {self._name} could not be told: {why}")
         self.failed = why
 
 
@@ -81,7 +82,7 @@ def _run(command: Sequence[str]) -> tuple[int, str]:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603
     except OSError as error:
         reason = f"{command[0]}: {error.strerror}"
-        print(f"watchfloor: {reason}", file=sys.stderr, flush=True)
+        _say(f"watchfloor: {reason}")
         return (NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE), reason
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -111,7 +112,7 @@ def _pass_on(child: subprocess.Popen[bytes]) -> bytes:
     tail = b""
     with selectors.DefaultSelector() as selector:
         for source, sink in ((child.stdout, sys.stdout), (child.stderr, sys.stderr)):
-            selector.register(cast(BinaryIO, source), selectors.EVENT_READ, sink.buffer)
+            selector.register(cast(BinaryIO, source), selectors.EVENT_READ, _Sink(sink))
         left = 2
         while left:
             events = selector.select(LEFTOVERS_S)
@@ -124,14 +125,29 @@ def _pass_on(child: subprocess.Popen[bytes]) -> bytes:
                     left -= 1
                     continue
                 tail = (tail + chunk)[-BODY_LIMIT * 4 :]
-                _write(key.data, chunk)
+                key.data.write(chunk)
     return tail
 
 
-def _write(sink: BinaryIO, chunk: bytes) -> None:
-    """Pass output on; where nobody reads it any more, the command may go on all the same."""
-    try:
-        sink.write(chunk)
-        sink.flush()
-    except BrokenPipeError:
-        return
+def _say(line: str) -> None:
+    _Sink(sys.stderr).write(f"{line}\n".encode(errors="backslashreplace"))
+
+
+class _Sink:
+    """Where output goes; once it is full, or nobody reads it any more, the command may go on all the same.
+
+    Nothing is left in a buffer, which would fail to be written at the end and change the exit status.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        """``stream`` is None where this process was started without it."""
+        self._descriptor = None if stream is None else stream.fileno()
+
+    def write(self, chunk: bytes) -> None:
+        while chunk and self._descriptor is not None:
+            try:
+                chunk = chunk[os.write(self._descriptor, chunk) :]
+            except BlockingIOError:
+                select.select((), (self._descriptor,), ())
+            except OSError:
+                self._descriptor = None

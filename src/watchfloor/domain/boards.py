@@ -142,7 +142,7 @@ class CertificateRow:
     not_after: datetime
     first_seen: datetime
     last_seen: datetime
-    current: bool  # the one it shows now
+    current: bool  # it shows it now, perhaps in turns with others
     changed_at: datetime  # when it was last put in the place of another
 
 

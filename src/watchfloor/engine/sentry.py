@@ -109,7 +109,7 @@ async def _answers(host: str, port: int) -> bool:
     """Whether a connection comes about."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            for address in await current().addresses(host):
+            for address in await current().addresses(host, PATIENCE_S):
                 try:
                     _, writer = await asyncio.open_connection(address, port)
                 except OSError:

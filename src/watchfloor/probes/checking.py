@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import os
 import ssl
 from collections.abc import Coroutine, Mapping, Sequence
@@ -66,13 +67,19 @@ SIGN_IN = "; check the credentials"
 class Check:
     """One check under way: what it is doing now, how long each phase took, what it must not tell."""
 
-    __slots__ = ("doing", "phases", "secrets", "started")
+    __slots__ = ("doing", "phases", "secrets", "started", "timeout")
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         self.started = perf_counter()
         self.phases: dict[str, float] = {}
         self.secrets = secrets
         self.doing = "starting"
+        self.timeout = math.inf
+
+    @property
+    def left(self) -> float:
+        """How many seconds there are until its time limit."""
+        return self.timeout - (perf_counter() - self.started)
 
     def spent(self, phase: str, since: float) -> float:
         """Add the time since ``since`` to ``phase`` and return now; phases of several hops add up."""
@@ -119,6 +126,7 @@ async def conduct(check: Check, timeout: float, work: Coroutine[object, object, 
     with what the check was doing. Latency stays empty in these cases: nothing answered, so there is nothing
     to measure.
     """
+    check.timeout = timeout
     limit = asyncio.timeout(timeout)
     try:
         async with limit:

@@ -72,7 +72,7 @@ async def probe(settings: Settings, timeout: float) -> Outcome:
 
 async def _run(settings: Settings, check: Check) -> Outcome:
     began = perf_counter()
-    ended = await programs.run(settings.command, settings.plain_env, settings.cwd)
+    ended = await programs.run(settings.command, check.left, settings.plain_env, settings.cwd)
     took = check.spent("transfer", began) - began
     said = plugin_output.parse(ended.output.decode("utf-8", "replace"))
     findings = Findings(check)

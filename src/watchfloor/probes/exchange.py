@@ -19,7 +19,8 @@ from watchfloor.probes.text import size
 from watchfloor.probes.tls_layer import Outlet
 
 HEAD_LIMIT = 64 * 1024
-"""The most bytes an answer may take for its status line and headers, interim answers included."""
+"""The most bytes an answer may take for its status line and headers, interim answers included; and again for
+what comes after its body, or between two parts of it."""
 
 _WANTED = frozenset(
     (b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"location", b"server")
@@ -35,8 +36,9 @@ class Exchange(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_body_limit", "_bodyless", "_check", "_chunks", "_head_bytes", "_in_head", "_keep", "_outlet",
-        "_parser", "_wanted", "cut", "done", "first_byte_at", "headers", "length", "phrase", "status", "version",
+        "_beside", "_body_limit", "_bodyless", "_check", "_chunks", "_head_bytes", "_in_head", "_keep",
+        "_outlet", "_parser", "_wanted", "cut", "done", "first_byte_at", "headers", "length", "phrase", "status",
+        "version",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +66,7 @@ class Exchange(asyncio.Protocol):
         self._bodyless = bodyless
         self._chunks: list[bytes] = []
         self._head_bytes = 0
+        self._beside = 0  # how much came since there was something of the body
         self._in_head = True
         self._outlet: Outlet | None = None
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
@@ -107,7 +110,13 @@ class Exchange(asyncio.Protocol):
                     self._fail(f"the headers of the answer are larger than {size(HEAD_LIMIT)}")
                     return
                 data = data[within:]
+            self._feed(data)
+            return
+        before = self.length
         self._feed(data)
+        self._beside = 0 if self.length != before else self._beside + len(data)
+        if self._beside > HEAD_LIMIT:
+            self._fail(f"the answer has more than {size(HEAD_LIMIT)} beside its body")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._outlet = None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from time import time
@@ -35,6 +36,7 @@ ENTRY_LIMIT = 100_000
 AHEAD_S = 60.0
 """Clocks of file servers may be ahead of ours by so many seconds; a file that is dated later has no age."""
 
+_GONE = (FileNotFoundError, NotADirectoryError)
 _looking = Hands(8, "files")
 _SIGNS = frozenset("*?[")
 
@@ -177,38 +179,51 @@ async def _look(settings: Settings, check: Check) -> Outcome:
     if seen is None and settings.exists == "any":
         return check.outcome(Status.OK, f"{settings.path} is not there, as it may be", metrics={"files": 0.0})
     if seen is None:
-        raise Fault(f"{settings.path} is not there")
+        missing = settings.path.rpartition("/")[0] if settings.is_pattern else settings.path
+        raise Fault(f"{missing} is not there")
     return _judge(settings, check, seen)
 
 
 def look(path: str, recursive: bool) -> Seen | None:
     """Look at the files that a path names; None when nothing is there. Raises `OSError`."""
     folder, _, last = path.rpartition("/")
-    if _SIGNS.isdisjoint(last):
-        try:
-            found = os.stat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+    try:
+        if not _SIGNS.isdisjoint(last):
+            return _sum(_files(folder or "/", recursive, lambda name: fnmatchcase(name, last)))
+        found = os.stat(path)
         if not stat.S_ISDIR(found.st_mode):
             return _sum(iter((found,)))
         return _sum(_files(path, recursive, lambda name: True))
-    return _sum(_files(folder or "/", recursive, lambda name: fnmatchcase(name, last)))
+    except _GONE:
+        return None
 
 
 def _files(folder: str, recursive: bool, wanted: Callable[[str], bool]) -> Iterator[os.stat_result | None]:
-    """Yield what every file below a folder is like; None for each entry that does not count."""
-    folders = [folder]
-    while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                try:
-                    is_folder = entry.is_dir(follow_symlinks=False)
-                    if is_folder and recursive:
-                        folders.append(entry.path)
-                    counts = not is_folder and wanted(entry.name)
-                    yield entry.stat(follow_symlinks=False) if counts else None
-                except FileNotFoundError:
-                    continue  # gone while we were looking
+    """Yield what every file below a folder is like; None for each entry that does not count.
+
+    Raises one of `_GONE` where the folder itself is not there; what goes while we are looking is left out.
+    """
+    below: list[str] = []
+    yield from _entries(folder, wanted, below if recursive else None)
+    while below:
+        with suppress(*_GONE):
+            yield from _entries(below.pop(), wanted, below)
+
+
+def _entries(
+    folder: str, wanted: Callable[[str], bool], below: list[str] | None
+) -> Iterator[os.stat_result | None]:
+    """Yield the entries of one folder; the folders among them are added to ``below``."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if is_folder and below is not None:
+                    below.append(entry.path)
+                counts = not is_folder and wanted(entry.name)
+                yield entry.stat(follow_symlinks=False) if counts else None
+            except _GONE:
+                continue
 
 
 def _sum(files: Iterator[os.stat_result | None]) -> Seen:

@@ -64,9 +64,7 @@ async def _ask(settings: Settings, check: Check, timeout: float) -> Outcome:
     except ImportError:
         raise Fault("gRPC needs the library h2; install watchfloor[grpc]", Status.UNKNOWN) from None
     peer = Peer.of(check, settings, timeout)
-    connection = h2.connection.H2Connection(
-        h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
-    )
+    connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding=None))
     async with peer.talk(protocols=("h2",)) as talk:
         connection.initiate_connection()
         _request(connection, settings, peer)
@@ -130,7 +128,7 @@ def _take_in(events: Sequence[object], reply: Reply, check: Check) -> None:
     for event in events:
         match event:
             case h2.events.ResponseReceived() | h2.events.TrailersReceived():
-                reply.headers.update({str(name): str(value) for name, value in event.headers or ()})
+                reply.headers.update({_text(name): _text(value) for name, value in event.headers or ()})
             case h2.events.DataReceived():
                 reply.body += event.data or b""
             case h2.events.StreamEnded():
@@ -138,6 +136,10 @@ def _take_in(events: Sequence[object], reply: Reply, check: Check) -> None:
             case h2.events.StreamReset() | h2.events.ConnectionTerminated():
                 code = check.clean(str(event.error_code), 40)
                 raise Fault(f"the server ends the call: {code}")
+
+
+def _text(sent: bytes | str) -> str:
+    return sent if isinstance(sent, str) else sent.decode("utf-8", "replace")
 
 
 def _state(check: Check, reply: Reply) -> str:

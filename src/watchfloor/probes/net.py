@@ -77,7 +77,7 @@ async def lookup(check: Check, host: str) -> resolve.Addresses:
         return address
     check.doing = f"resolving {host}"
     began = perf_counter()
-    addresses = await resolve.current().addresses(host)
+    addresses = await resolve.current().addresses(host, check.left)
     check.spent("dns", began)
     return addresses
 

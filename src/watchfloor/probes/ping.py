@@ -52,7 +52,7 @@ async def probe(settings: Settings, timeout: float) -> Outcome:
 
 async def _ping(settings: Settings, check: Check, timeout: float) -> Outcome:
     check.doing = f"resolving {settings.host}"
-    address = (await resolve.current().addresses(settings.host))[0]
+    address = (await resolve.current().addresses(settings.host, check.left))[0]
     check.doing = f"pinging {settings.host}"
     took: list[float] = []
     with Echo(address) as echo:

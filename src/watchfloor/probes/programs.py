@@ -1,9 +1,10 @@
 """Programs that checks start: without a shell, with bounded output, ended whatever they do.
 
-No thread waits for them: their end and their output are events of the loop. A program runs in a session of
-its own. When it ends, or is to end, everything it started ends with it, also what left the session (known by
-a mark in its environment); nobody waits for a child that keeps the output open. This module must never pass
-on the environment of this process, which holds secrets, and never leave a program behind.
+No thread waits for them: their end and their output are events of the loop. But the loop stands still until a
+program has begun, so a thread tries first whether its file system answers at all. A program runs in a session
+of its own. When it ends, or is to end, everything it started ends with it, also what left the session (known by
+a mark in its environment); nobody waits for a child that keeps the output open. This module must never pass on
+the environment of this process, which holds secrets, and never leave a program behind.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from watchfloor.domain.outcome import Status
+from watchfloor.probes.blocking import Hands
 from watchfloor.probes.checking import Fault, reason
 from watchfloor.probes.text import size
 
@@ -30,7 +33,11 @@ MOST = 1024 * 1024
 _MARK = "WATCHFLOOR_CHECK"
 _AGAIN_S = (0.01, 0.1, 1.0)
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+_PATIENCE = 0.9
+"""The share of the time there is in which a file system must answer before a program is started from it."""
+
 _PROC = Path("/proc")
+_trying = Hands(32, "programs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +49,22 @@ class Ended:
     errors: bytes
 
 
-async def run(command: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | None = None) -> Ended:
+async def run(
+    command: Sequence[str], left: float, env: Mapping[str, str] | None = None, cwd: str | None = None
+) -> Ended:
     """Run ``command`` and return how it ended. Raises `Fault` when it cannot be started or writes without end.
 
-    ``env`` is added to the few variables that are passed on. Cancelling ends the program.
+    ``left`` is how many seconds the caller has: a program cannot be started if most of them pass before its
+    file system answers, or that of ``cwd``. ``env`` is added to the few variables that are passed on. Cancelling
+    ends the program.
     """
     if not hasattr(os, "pidfd_open"):
         raise Fault("programs can be run on Linux 5.3 and later only", Status.UNKNOWN)
     mark = secrets.token_hex(8)
-    known = _running()
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    variables = {**passed, **(env or {}), _MARK: mark}
+    await _within_reach(command[0], os.get_exec_path(variables), cwd, _PATIENCE * left)
+    known = _running()
     try:
         # Not through the loop: its own support waits in a thread for each program, or for open outputs.
         process = subprocess.Popen(  # noqa: S603, ASYNC220
@@ -59,7 +72,7 @@ async def run(command: Sequence[str], env: Mapping[str, str] | None = None, cwd:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**passed, **(env or {}), _MARK: mark},
+            env=variables,
             cwd=cwd,
             start_new_session=True,
         )
@@ -87,6 +100,40 @@ async def run(command: Sequence[str], env: Mapping[str, str] | None = None, cwd:
             if stream is not None:
                 stream.close()
     return Ended(process.returncode, bytes(outputs[0].kept), bytes(outputs[1].kept))
+
+
+async def _within_reach(program: str, path: Sequence[str], cwd: str | None, patience: float) -> None:
+    """Raise `Fault` when what a program is started from does not answer; what else is wrong is told later."""
+    name = "\0".join((program, cwd or "", *path))
+    try:
+        async with asyncio.timeout(patience):
+            await _trying.call(name, partial(_reach, program, path, cwd))
+    except TimeoutError:
+        raise Fault(f"cannot start {program}: its file system does not answer", Status.UNKNOWN) from None
+
+
+def _reach(program: str, path: Sequence[str], cwd: str | None) -> None:
+    """Touch what starting a program touches: its directory, itself, and what it says that it is run by."""
+    start = cwd or "."
+    with suppress(OSError, ValueError):
+        os.stat(start)
+    for place in ("",) if "/" in program else path:
+        with suppress(OSError, ValueError):
+            first = _first_bytes(os.path.join(start, place, program))
+            if first.startswith(b"#!") and (words := first[2:].partition(b"\n")[0].split()):
+                _first_bytes(os.path.join(start, os.fsdecode(words[0])))
+            return
+
+
+def _first_bytes(file: str) -> bytes:
+    """Read where the system reads to see what kind of program it is. Raises `OSError` where it is none."""
+    if not os.access(file, os.X_OK):
+        raise PermissionError
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 256)
+    finally:
+        os.close(descriptor)
 
 
 class _End:

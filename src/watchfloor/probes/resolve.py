@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,9 @@ CACHE_LIMIT = 10_000
 LONGEST_TTL = 3600.0
 """Answers are kept for their time to live, but never longer than this, in seconds."""
 SECOND_FAMILY_GRACE = 0.25
-"""How long the slower of the two address families is waited for once the other has answered, in seconds."""
+"""How long IPv6 is waited for once IPv4 has answered, in seconds."""
+IPV4_GRACE = 2.5
+"""The other way round: many a node has IPv4 only, and a lost question is asked again after 2 s."""
 ADDRESS_LIMIT = 8
 """How many addresses of one name are used at most, of each family."""
 
@@ -82,8 +85,12 @@ class Resolver:
             "-inf"
         )  # when name servers were last known to be silent, or seen to be back
 
-    async def addresses(self, host: str) -> Addresses:
-        """Return the addresses of ``host``, IPv4 first; at least one. Raises `Fault` when there are none."""
+    async def addresses(self, host: str, left: float = inf) -> Addresses:
+        """Return the addresses of ``host``, IPv4 first; at least one. Raises `Fault` when there are none.
+
+        ``left`` is how many seconds the caller has: no more than half of these are spent on waiting for IPv4
+        when there is IPv6 already.
+        """
         if found := literal(host):
             return found
         name = host.lower().rstrip(".")
@@ -94,7 +101,7 @@ class Resolver:
         expires, found = self._cache.get(name, (0.0, ()))
         if found and monotonic() < expires:
             return found
-        found, ttl = await self._ask(host)
+        found, ttl = await self._ask(host, monotonic() + left)
         if ttl > 0:
             self._cache.pop(name, None)
             while len(self._cache) >= CACHE_LIMIT:
@@ -114,8 +121,11 @@ class Resolver:
             self._hosts_stamp = stamp
         return self._names_in_hosts.get(name, ())
 
-    async def _ask(self, host: str) -> tuple[Addresses, float]:
-        """Ask the name servers for both families at once; the second may be late, but not for long."""
+    async def _ask(self, host: str, until: float) -> tuple[Addresses, float]:
+        """Ask the name servers for both families at once; the second may be late, but not for long.
+
+        Where one of them remains unknown nothing is to be kept: it may be all that this node can use.
+        """
         servers = self._configured()
         tasks = [asyncio.ensure_future(_lookup(servers, host, kind)) for kind in ("A", "AAAA")]
         waits = _waits.get()
@@ -125,7 +135,9 @@ class Resolver:
         try:
             done, late = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if late and any(task.exception() is None for task in done):
-                await asyncio.wait(late, timeout=SECOND_FAMILY_GRACE)
+                has_ipv4 = tasks[0] in done
+                grace = SECOND_FAMILY_GRACE if has_ipv4 else min(IPV4_GRACE, (until - monotonic()) / 2)
+                await asyncio.wait(late, timeout=max(0.0, grace))
             elif late:
                 await asyncio.wait(late)
         finally:
@@ -133,12 +145,13 @@ class Resolver:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
         answers = [result for result in results if isinstance(result, tuple)]
-        if waits is not None and (answers or _is_answer(results)):
+        concluded = [_is_conclusion(result) for result in results]
+        if waits is not None and any(concluded):
             waits.for_name = False
         if not answers:
             raise _why(host, results)
         addresses = tuple(address for found, _ in answers for address in found)
-        return addresses, min(ttl for _, ttl in answers)
+        return addresses, min(ttl for _, ttl in answers) if all(concluded) else 0.0
 
     async def alive(self) -> bool:
         """Whether any name server says anything at all, be it a refusal."""
@@ -222,11 +235,11 @@ def _why(host: str, results: Sequence[object]) -> Fault:
     return Fault(f"cannot look up {host}: {one_line(detail, 80)}")
 
 
-def _is_answer(results: Sequence[object]) -> bool:
-    """Whether a name server said that there is no such name or no such address."""
+def _is_conclusion(result: object) -> bool:
+    """Whether a name server said what the addresses are, or that there is no such name or no such address."""
     import dns.resolver
 
-    return any(isinstance(result, dns.resolver.NXDOMAIN | dns.resolver.NoAnswer) for result in results)
+    return isinstance(result, tuple | dns.resolver.NXDOMAIN | dns.resolver.NoAnswer)
 
 
 def _stamp(path: str) -> int:

@@ -57,7 +57,7 @@ async def _ask(settings: Settings, check: Check) -> Outcome:
     manager = ["--user"] if settings.user else []
     command = ["systemctl", *manager, "show", f"--property={','.join(_PROPERTIES)}", "--", settings.unit]
     try:
-        ended = await programs.run(command)
+        ended = await programs.run(command, check.left)
     except Fault as fault:
         raise Fault(f"this machine has no systemd to ask: {fault.summary}", Status.UNKNOWN) from None
     check.spent("transfer", began)

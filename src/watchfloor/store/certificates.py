@@ -1,7 +1,8 @@
 """The log of certificates: what each service showed, since when, and when it changed.
 
-A certificate that comes back after another is a change, too: `certificates` holds each once, `certificate_changes`
-every time one took the place of another.
+`certificates` holds each once, `certificate_changes` every time that one took the place of another and was not
+seen for a day. So servers that take turns behind one address, each with a certificate of its own, change nothing:
+all certificates that were seen lately, and since the last change, are shown now.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from watchfloor.store.jsonb import dumps
 
 SHOWN = 50
 MOST = 10_000
+KNOWN = timedelta(days=1)
+"""How long a certificate is remembered: if it comes back within this time, nothing has changed."""
+AT_ONCE = timedelta(hours=1)
+"""Certificates are shown at the same time if they were seen no further apart than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,14 @@ async def save_certificates(connection: Connection, rows: Sequence[SeenCertifica
         "afters": [row.not_after for row in rows],
         "details": [dumps(row.detail) for row in rows],
         "at": [row.seen_at for row in rows],
+        "known": KNOWN,
     }
     await connection.execute(
         f"INSERT INTO certificate_changes (service_id, at, fingerprint) SELECT v.id, v.at, v.fingerprint FROM {_GIVEN} "
         "WHERE v.fingerprint IS DISTINCT FROM (SELECT c.fingerprint FROM certificate_changes c "
-        "  WHERE c.service_id = v.id ORDER BY c.at DESC LIMIT 1) ON CONFLICT DO NOTHING",
+        "  WHERE c.service_id = v.id ORDER BY c.at DESC LIMIT 1) AND NOT EXISTS (SELECT FROM certificates k "
+        "  WHERE k.service_id = v.id AND k.fingerprint = v.fingerprint AND k.last_seen > v.at - %(known)s) "
+        "ON CONFLICT DO NOTHING",
         values,
     )
     await connection.execute(
@@ -67,23 +75,21 @@ async def save_certificates(connection: Connection, rows: Sequence[SeenCertifica
 
 _LOG = """
 SELECT c.service_id, s.name, c.fingerprint, c.subject, c.issuer, c.not_before, c.not_after, c.first_seen, c.last_seen,
-    c.fingerprint IS NOT DISTINCT FROM n.fingerprint AS current, coalesce(h.at, c.first_seen) AS changed_at
+    c.last_seen >= greatest(max(h.at) OVER of_service, max(c.last_seen) OVER of_service - %(at_once)s) AS current,
+    coalesce(h.at, c.first_seen) AS changed_at
 FROM certificates c JOIN services s ON s.id = c.service_id
-LEFT JOIN LATERAL (
-    SELECT fingerprint FROM certificate_changes WHERE service_id = c.service_id ORDER BY at DESC LIMIT 1
-) n ON true
-LEFT JOIN LATERAL (
-    SELECT max(at) AS at FROM certificate_changes WHERE service_id = c.service_id AND fingerprint = c.fingerprint
-) h ON true
+LEFT JOIN (SELECT service_id, fingerprint, max(at) AS at FROM certificate_changes GROUP BY 1, 2) h
+    ON h.service_id = c.service_id AND h.fingerprint = c.fingerprint
 """
+_OF_SERVICE = "WINDOW of_service AS (PARTITION BY c.service_id)"
 
 
 async def certificate_log(connection: Connection, service_id: int) -> list[CertificateRow]:
     """Every certificate a service showed, the newest change first."""
     rows = await fetch_all(
         connection,
-        _LOG + "WHERE c.service_id = %(id)s ORDER BY changed_at DESC, c.fingerprint LIMIT %(most)s",
-        {"id": service_id, "most": SHOWN},
+        f"{_LOG} WHERE c.service_id = %(id)s {_OF_SERVICE} ORDER BY changed_at DESC, c.fingerprint LIMIT %(most)s",
+        {"id": service_id, "most": SHOWN, "at_once": AT_ONCE},
     )
     return [CertificateRow(*row) for row in rows]
 
@@ -94,8 +100,8 @@ async def current_certificates(
     """The certificates that services show now, the first to expire first; only those that expire ``within``."""
     rows = await fetch_all(
         connection,
-        f"SELECT * FROM ({_LOG} WHERE s.retired_at IS NULL) x WHERE current "
+        f"SELECT * FROM ({_LOG} WHERE s.retired_at IS NULL {_OF_SERVICE}) x WHERE current "
         "AND (%(until)s::timestamptz IS NULL OR not_after < %(until)s) ORDER BY not_after, service_id LIMIT %(most)s",
-        {"until": None if within is None else now + within, "most": MOST},
+        {"until": None if within is None else now + within, "most": MOST, "at_once": AT_ONCE},
     )
     return [CertificateRow(*row) for row in rows]

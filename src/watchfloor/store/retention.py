@@ -7,6 +7,8 @@ from datetime import datetime
 from watchfloor.store.database import Connection
 
 BATCH = 1_000
+CERTIFICATES = 200
+"""Certificates of one service that are kept at most, and changes of them: some servers make one for each guest."""
 
 KEYS = {
     "alerts": "retention.alerts",
@@ -20,6 +22,8 @@ KEYS = {
     "node_minutes": "retention.metrics",
     "audit": "retention.audit",
     "service_versions": "retention.spans",
+    "certificates": "retention.spans",
+    "certificate_changes": "retention.spans",  # as long as the certificate
     "outbox": "retention.alerts",
     "notice_groups": "retention.alerts",
 }
@@ -39,6 +43,14 @@ _DELETE = {
     "service_versions": "DELETE FROM service_versions WHERE (service_id, began) IN (SELECT service_id, began FROM "
     "(SELECT service_id, began, lead(began) OVER (PARTITION BY service_id ORDER BY began) AS ended "
     "FROM service_versions) v WHERE ended < %(before)s LIMIT %(batch)s)",
+    "certificates": "DELETE FROM certificates WHERE (service_id, fingerprint) IN (SELECT service_id, fingerprint FROM "
+    "(SELECT service_id, fingerprint, last_seen, row_number() OVER (PARTITION BY service_id ORDER BY last_seen DESC) "
+    "AS place FROM certificates) c WHERE (last_seen < %(before)s AND place > 1) OR place > %(certificates)s "
+    "LIMIT %(batch)s)",
+    "certificate_changes": "DELETE FROM certificate_changes WHERE (service_id, at) IN (SELECT service_id, at FROM "
+    "(SELECT service_id, at, fingerprint, row_number() OVER (PARTITION BY service_id ORDER BY at DESC) AS place "
+    "FROM certificate_changes) h WHERE place > %(certificates)s OR NOT EXISTS (SELECT FROM certificates c "
+    "WHERE c.service_id = h.service_id AND c.fingerprint = h.fingerprint) LIMIT %(batch)s)",
     "outbox": "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE alert_id IS NULL "
     "AND created_at < %(before)s LIMIT %(batch)s)",  # those of an alert go with it
     "runs": "DELETE FROM runs WHERE id IN (SELECT r.id FROM runs r LEFT JOIN dead_letters d ON d.run_id = r.id "
@@ -58,5 +70,6 @@ _DELETE = {
 
 async def delete_batch(connection: Connection, table: str, before: datetime) -> int:
     """Delete up to `BATCH` rows of ``table`` that ended before ``before``; returns how many."""
-    done = await connection.execute((_DELETE[table]), {"before": before, "batch": BATCH})
+    values = {"before": before, "batch": BATCH, "certificates": CERTIFICATES}
+    done = await connection.execute(_DELETE[table], values)
     return done.rowcount

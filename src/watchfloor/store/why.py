@@ -32,6 +32,7 @@ from watchfloor.store.nodes import live_node_ids
 
 _PARENTS = 30
 _VERSIONS = 10
+_CERTIFICATES = 3
 _SAME_EDIT = timedelta(seconds=10)
 """A line of the audit log and the version it led to are of one transaction; their clocks differ by its length."""
 
@@ -198,13 +199,14 @@ async def changes(
         "since": began - BEFORE,
         "until": min(until, began + TOGETHER),
         "names": list(needed),
+        "certificates": _CERTIFICATES,
     }
     rows = await fetch_all(
         connection,
-        "SELECT h.at, 'it showed another certificate: ' || c.subject AS words FROM certificate_changes h "
+        "(SELECT h.at, 'it showed another certificate: ' || c.subject AS words FROM certificate_changes h "
         "JOIN certificates c USING (service_id, fingerprint) WHERE h.service_id = %(id)s "
         "AND h.at BETWEEN %(since)s AND %(until)s AND EXISTS (SELECT FROM certificate_changes e "
-        "  WHERE e.service_id = h.service_id AND e.at < h.at) "
+        "  WHERE e.service_id = h.service_id AND e.at < h.at) ORDER BY h.at DESC LIMIT %(certificates)s) "
         "UNION ALL SELECT (config->>'loaded_at')::timestamptz, "
         "  'the config file ' || (config->>'path') || ' was taken into force by ' || name FROM nodes "
         "WHERE (config->>'loaded_at')::timestamptz BETWEEN %(since)s AND %(until)s "

@@ -1,18 +1,25 @@
-"""The certificate that each service shows, from the log of certificates."""
+"""The certificate that each service shows, from the log of certificates; of several the first to end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
 
 from watchfloor.domain.questions.certificate import Certificate
 from watchfloor.domain.questions.question import Course, Reading, Watched
+from watchfloor.store.certificates import AT_ONCE
 from watchfloor.store.database import Connection, fetch_all
 from watchfloor.store.readings.points import fresh_s
 
 _SHOWN = """
-SELECT h.service_id, h.at, c.not_after, c.last_seen FROM certificate_changes h
-JOIN certificates c USING (service_id, fingerprint) WHERE h.service_id = ANY(%(ids)s) AND h.at <= %(until)s
+SELECT h.service_id, h.at, c.not_after,
+    CASE WHEN lead(h.at) OVER of_print IS NULL THEN c.last_seen ELSE lead(h.at) OVER of_service END AS last_seen
+FROM certificate_changes h JOIN certificates c USING (service_id, fingerprint)
+WHERE h.service_id = ANY(%(ids)s) AND h.at <= %(until)s
+WINDOW of_service AS (PARTITION BY h.service_id ORDER BY h.at),
+    of_print AS (PARTITION BY h.service_id, h.fingerprint ORDER BY h.at)
 ORDER BY h.service_id, h.at
 """
 LEAST_FRESH_S = 86_400.0
@@ -24,16 +31,17 @@ async def read(
     connection: Connection, asks: Certificate, services: Sequence[Watched], now: datetime
 ) -> list[Reading]:
     """Days left of the certificate of every service that shows one."""
-    rows = await fetch_all(connection, _SHOWN, {"ids": [each.id for each in services], "until": now})
-    latest = {row.service_id: row for row in rows}
+    shown = await _shown(connection, services, now)
     found = []
     for each in services:
-        shown = latest.get(each.id)
-        if shown is None:
+        changes = shown.get(each.id)
+        if changes is None:
             continue
         fresh = timedelta(seconds=max(LEAST_FRESH_S, fresh_s(each.every_s)))
-        left = (shown.not_after - now).total_seconds() / DAY_S
-        found.append(Reading(each.instance(), left if now - shown.last_seen <= fresh else None, each.paused))
+        seen = max(row.last_seen for row in changes)
+        found.append(
+            Reading(each.instance(), _left(changes, now) if now - seen <= fresh else None, each.paused)
+        )
     return found
 
 
@@ -41,14 +49,27 @@ async def course(
     connection: Connection, asks: Certificate, services: Sequence[Watched], moments: Sequence[datetime]
 ) -> list[Course]:
     """Days left at each moment of the certificate that was shown last by then."""
-    rows = await fetch_all(connection, _SHOWN, {"ids": [each.id for each in services], "until": moments[-1]})
-    courses = []
-    for each in services:
-        shown = [(row.at, row.not_after) for row in rows if row.service_id == each.id]
-        values: list[float | None] = []
-        for moment in moments:
-            ends = [not_after for at, not_after in shown if at <= moment]
-            values.append((ends[-1] - moment).total_seconds() / DAY_S if ends else None)
-        if shown:
-            courses.append(Course(each.instance(), values))
-    return courses
+    shown = await _shown(connection, services, moments[-1])
+    return [
+        Course(each.instance(), [_left(shown[each.id], moment) for moment in moments])
+        for each in services
+        if each.id in shown
+    ]
+
+
+async def _shown(
+    connection: Connection, services: Sequence[Watched], until: datetime
+) -> dict[int, list[Any]]:
+    """The changes of each service that has any, and until when each was seen."""
+    rows = await fetch_all(connection, _SHOWN, {"ids": [each.id for each in services], "until": until})
+    return {service_id: list(found) for service_id, found in groupby(rows, key=lambda row: row.service_id)}
+
+
+def _left(changes: Sequence[Any], moment: datetime) -> float | None:
+    """Days left at a moment of what was shown since the last change before it, and not given up since."""
+    by_then = [row for row in changes if row.at <= moment]
+    if not by_then:
+        return None
+    lately = min(moment, max(row.last_seen for row in by_then)) - AT_ONCE
+    ends = min(row.not_after for row in by_then if row.last_seen >= max(lately, by_then[-1].at))
+    return float((ends - moment).total_seconds() / DAY_S)
