@@ -274,6 +274,28 @@ async def test_a_database_that_goes_away_takes_nobody_down_and_hides_nobody(
     await is_found_down(desk, 90 * TIMES)
 
 
+async def test_a_clock_that_jumps_forward_makes_nobody_lost(database: Database) -> None:
+    """The leases of the others look over to the first node that beats; their next beat renews them."""
+    lock, others = NameLock(database), NameLock(database)
+    node, entry = await register(database, NodeConfig("one", "", ()), lock)
+    heart = Heart(node, entry, lock, dict, lambda: None)
+    await heart.once("running")
+    other, known = await register(database, NodeConfig("two", "", ()), others)
+    await Heart(other, known, others, dict, lambda: None).once("running")
+    jump = "UPDATE nodes SET beat_at = beat_at - interval '30 s', lease_until = lease_until - interval '30 s'"
+    await rows(database, jump)
+    node.clock._ahead_ns -= 30 * NS
+    for _ in range(2):
+        await heart.once("running")
+        assert node.live.keys() == {node.id, other.id}
+    assert await column(database, "SELECT id FROM nodes WHERE lost_at IS NOT NULL") == []
+    heart._grace_ns = 0  # it has had its time
+    await heart.once("running")
+    assert node.live.keys() == {node.id}
+    await lock.close()
+    await others.close()
+
+
 async def test_a_jump_of_the_clock_is_in_the_audit(database: Database) -> None:
     lock = NameLock(database)
     node, entry = await register(database, NodeConfig("one", "", ()), lock)

@@ -6,6 +6,7 @@ is all the same.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,25 +17,31 @@ import pytest
 from support.engines import NO_PAYLOADS
 from support.floor import Floor
 from support.jobs import schedule
-from support.make import make_days, make_rules, now
+from support.make import definition, make_days, make_rules, make_services, now
 from support.sql import column, one, rows
 from watchfloor.config.model import NodeConfig
 from watchfloor.config.oncall import EscalationKeys
+from watchfloor.domain.heartbeats import Signal
 from watchfloor.domain.lanes import DEFAULT_QUEUE
 from watchfloor.domain.silences import Wish
+from watchfloor.engine import heartbeats as following
 from watchfloor.engine.firer import Firer
 from watchfloor.engine.heart import Heart
+from watchfloor.engine.heartbeats import Heartbeats
 from watchfloor.engine.node import Node
+from watchfloor.engine.recorder import Recorder
 from watchfloor.engine.registration import NameLock, register
 from watchfloor.engine.runner import Runner
 from watchfloor.engine.stalls import NS
+from watchfloor.engine.watches import make_watch
 from watchfloor.operations.actor import Actor
 from watchfloor.operations.ageing import age_alerts
 from watchfloor.operations.alerts import acknowledge
 from watchfloor.operations.escalating import take_steps
 from watchfloor.operations.jobs import run_now
 from watchfloor.operations.silences import add as silence
-from watchfloor.store import job_boards, outbox, run_logs, runs, workers
+from watchfloor.probes import heartbeat
+from watchfloor.store import heartbeats, job_boards, outbox, run_logs, runs, workers
 from watchfloor.store import set_back as clocks
 from watchfloor.store.database import Database
 from watchfloor.store.duty import apply_oncall
@@ -56,6 +63,7 @@ OF_JOBS = {
     ("schedules", "anchor"),
     ("schedules", "next_fire_at"),
 }
+OF_HEARTBEATS = {("heartbeats", "down_at"), ("heartbeat_pings", "at")}
 
 
 class Beating:
@@ -100,7 +108,7 @@ async def node(database: Database) -> AsyncIterator[Beating]:
 async def an_hour_back(database: Database, *nodes: Beating) -> None:
     """What happens to those who were there: all that is booked is an hour ahead, and so is what nodes believe."""
     running = {(table, each) for table, columns, _ in clocks._RUNNING for each in columns}
-    for table, each in sorted(running | OF_JOBS):
+    for table, each in sorted(running | OF_JOBS | OF_HEARTBEATS):
         await rows(database, f"UPDATE {table} SET {each} = {each} + interval '1 hour'")
     for each in nodes:
         each.node.clock._ahead_ns += 3600 * NS
@@ -277,6 +285,89 @@ async def test_a_fire_that_the_clock_shows_once_more_gets_no_second_run(
     await firer.once()
     assert await column(database, "SELECT scheduled_for FROM runs") == before
     assert await one(database, "SELECT next_fire_at > clock_timestamp() FROM schedules")
+
+
+async def heard(database: Database, signal: Signal = Signal.SUCCESS) -> timedelta | None:
+    """A ping of ``backup``."""
+    async with database.transaction() as connection:
+        target = await heartbeats.by_name(connection, "backup")
+        assert target is not None
+        return (await heartbeats.add(connection, target.service_id, signal, None, None, "test", "")).took
+
+
+@pytest.fixture
+async def backup(database: Database, node: Beating, monkeypatch: pytest.MonkeyPatch) -> Heartbeats:
+    """The loop that follows one heartbeat, ``backup``, which is due every five minutes; no gap is allowed for."""
+    monkeypatch.setattr(heartbeats, "HESITATION", timedelta(seconds=20))
+    monkeypatch.setattr(following, "GAP", timedelta(seconds=20))
+    raw = {"period": "5m", "grace": "1m"}
+    made = await make_services(database, definition("backup", kind="heartbeat", settings=raw))
+    await make_days(database, await now(database))
+    async with database.transaction() as connection:
+        await heartbeats.provide(connection)
+    recorder = Recorder(node.node, asyncio.Queue(), lambda *_: None)
+    recorder.services = {each.id: each for each in made.values()}
+    loop = Heartbeats(node.node, recorder)
+    await loop.once(lambda: None)
+    loop.assign([make_watch(made["backup"], heartbeat.probe, heartbeat.Settings(**raw))])
+    return loop
+
+
+BEAT = (
+    "SELECT h.status, h.pings = h.booked, h.down_at - p.at AS left FROM heartbeats h "
+    "JOIN heartbeat_pings p ON p.service_id = h.service_id AND p.seq = h.pings"
+)
+
+
+async def test_a_heartbeat_that_pings_on_time_stays_up(
+    database: Database, node: Beating, backup: Heartbeats
+) -> None:
+    await heard(database)
+    await backup.once(lambda: None)
+    await an_hour_back(database, node)
+    await node.beat()
+    assert await one(database, "SELECT max(at) <= clock_timestamp() FROM heartbeat_pings")
+    await heard(database)
+    await backup.once(lambda: None)
+    assert await rows(database, BEAT) == [("up", True, timedelta(minutes=6))]
+
+
+async def test_a_ping_that_comes_before_it_was_noticed_waits_and_keeps_nobody_busy(
+    database: Database, node: Beating, backup: Heartbeats
+) -> None:
+    await heard(database)
+    await backup.once(lambda: None)
+    await an_hour_back(database, node)
+    await heard(database)
+    assert not await backup._some(lambda: None), "it is no use to look again at once"
+    await node.beat()
+    await backup.once(lambda: None)
+    assert await rows(database, BEAT) == [("up", True, timedelta(minutes=6))]
+
+
+async def test_a_ping_comes_after_what_is_booked_and_not_after_what_a_clock_said_that_was_set_back(
+    database: Database, backup: Heartbeats
+) -> None:
+    await heard(database)
+    await backup.once(lambda: None)
+    await rows(database, "UPDATE heartbeat_pings SET at = at + interval '1 hour'")
+    await heard(database)
+    await backup.once(lambda: None)
+    assert await rows(database, BEAT) == [("up", True, timedelta(minutes=6))]
+
+
+async def test_a_run_of_a_heartbeat_that_goes_on_took_as_long_as_it_took(
+    database: Database, node: Beating, backup: Heartbeats
+) -> None:
+    await heard(database, Signal.START)
+    await backup.once(lambda: None)
+    for table, each in (("heartbeats", "last_start"), ("heartbeat_pings", "at")):
+        await rows(database, f"UPDATE {table} SET {each} = {each} - interval '2 hours'")
+    await an_hour_back(database, node)
+    await node.beat()
+    took = await heard(database)
+    assert took is not None
+    assert took / timedelta(hours=1) == pytest.approx(2, abs=0.01)
 
 
 @pytest.mark.parametrize(("started", "counts"), [("50 min", True), ("-5 s", False), ("-1 min", True)])

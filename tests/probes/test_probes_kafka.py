@@ -13,7 +13,7 @@ from aiokafka.protocol.admin import SaslHandShakeResponse_v1
 from aiokafka.protocol.metadata import MetadataRequest_v4, MetadataResponse_v4
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probe_servers import Handler, Run, Servers
+from probe_servers import Handler, Run, Servers, says
 
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.probes.checking import Fault
@@ -115,6 +115,26 @@ def test_signing_in_comes_first_and_a_refusal_is_told(check: Probing) -> None:
     assert outcome.summary.endswith(": Kafka refuses the sign-in: no, not today; check the credentials")
     only = bytes(SaslHandShakeResponse_v1(33, ["SCRAM-SHA-256", "GSSAPI"]).encode())
     assert "does not take PLAIN sign-ins, only SCRAM-SHA-256, GSSAPI" in check({17: only}, **login).summary
+
+
+def test_a_cluster_whose_list_of_topics_is_too_long_is_not_taken_for_a_broken_one(check: Probing) -> None:
+    name = "t" * 200
+    outcome = check({3: metadata(*((0, f"{name}{number}", False, []) for number in range(6000)))})
+    assert outcome.status is Status.UNKNOWN
+    assert outcome.summary.endswith(
+        ": the list of topics is longer than 1 MiB; name those that matter in topics"
+    )
+
+
+@pytest.mark.parametrize("correlation", [1, 2])
+def test_anything_else_that_is_too_long_is_no_answer_of_kafka(
+    run: Run, servers: Servers, correlation: int
+) -> None:
+    port = servers.start(says(struct.pack(">ii", 2**20 + 1, correlation)))
+    login = {"username": "watch", "password": "of-the-probe"} if correlation == 1 else {}
+    outcome = run(probe(Settings(host="127.0.0.1", port=port, **login), 5))
+    assert outcome.status is Status.FAILING
+    assert "not an answer of Kafka of at most 1 MiB" in outcome.summary
 
 
 @given(st.binary(max_size=200), st.integers(0, 100))

@@ -13,7 +13,7 @@ from probe_servers import Handler, Run, Servers, floods, says
 from pydantic import ValidationError
 
 from watchfloor.domain.outcome import Outcome, Status
-from watchfloor.probes.mail import Settings, probe
+from watchfloor.probes.mail import SHOWN, Settings, probe
 
 Probing = Callable[..., Outcome]
 
@@ -119,6 +119,20 @@ def test_abilities_that_are_missing_are_named(check: Probing, servers: Servers) 
     assert check(port, protocol="imap", expect=["idle", "AUTH", "PLAIN"]).status is Status.OK
     outcome = check(port, protocol="imap", expect=["IDLE", "QUOTA", "SORT"])
     assert outcome.summary == f"127.0.0.1:{port} does not list QUOTA, SORT"
+
+
+def test_a_long_line_is_judged_to_its_end_and_its_beginning_is_shown(
+    check: Probing, servers: Servers
+) -> None:
+    many = [f"X-ABILITY-{number}" for number in range(300)]
+    wordy = "w" * 1000
+    listed = f"* CAPABILITY {wordy} {' '.join(many)} QUOTA\r\nw1 OK done\r\n"
+    port = servers.start(says(f"* OK {wordy}\r\n{listed}".encode()))
+    outcome = check(port, protocol="imap", expect=["QUOTA", many[-1]])
+    assert outcome.status is Status.OK, outcome.summary
+    assert outcome.facts["banner"] == f"* OK {wordy}"[: SHOWN - 1] + "…"
+    assert outcome.facts["abilities"] == [wordy[: SHOWN - 1] + "…", *many[:49]]
+    assert "does not list SORT" in check(port, protocol="imap", expect=["SORT"]).summary
 
 
 def test_a_pop_server_without_capa_is_ok(check: Probing, servers: Servers) -> None:

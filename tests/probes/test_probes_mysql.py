@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 import os
 import socket
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
 
 import pytest
 from probe_certificates import Authority
@@ -15,10 +15,12 @@ from probe_servers import Handler, Run, Servers
 from pydantic import SecretStr
 
 from watchfloor.domain.outcome import Outcome, Status
-from watchfloor.probes.checking import Check
+from watchfloor.probes.answer import Answer
+from watchfloor.probes.checking import Check, OtherProtocol
 from watchfloor.probes.mysql import Settings, probe
 from watchfloor.probes.mysql_session import Session
 from watchfloor.probes.peer import Peer
+from watchfloor.probes.talk import Talk
 
 Probing = Callable[..., Outcome]
 PASSWORD = "correct-horse"
@@ -192,3 +194,50 @@ def test_a_server_without_tls_is_not_trusted_with_anything(check: Probing, port:
     outcome = check(port, username="root", tls=True)
     assert outcome.status is Status.FAILING
     assert "the server offers no TLS" in outcome.summary or "certificate" in outcome.summary
+
+
+class Recited:
+    """A conversation with a server that says these packets, whatever it is asked; ``taken`` bytes of them were read."""
+
+    def __init__(self, packets: Iterable[bytes]) -> None:
+        self._said = b"".join(packet(number & 255, payload) for number, payload in enumerate(packets, 1))
+        self.taken = 0
+
+    def say(self, data: bytes) -> None:
+        pass
+
+    async def exactly(self, count: int) -> bytes:
+        self.taken += count
+        return self._said[self.taken - count : self.taken]
+
+
+def described(name: bytes) -> bytes:
+    """A column of this name as the server describes it."""
+    return b"\x03def\0\0\0" + b"\xfd" + len(name).to_bytes(3, "little") + name
+
+
+END = b"\xfe\0\0\0\0"
+
+
+def answered(run: Run, *packets: bytes) -> tuple[Answer, int]:
+    """What is made of the answer to a statement, and how many bytes of it were read."""
+    recited = Recited(packets)
+    answer = run(Session(Check(), cast("Talk", recited)).ask("SELECT"))
+    return answer, recited.taken
+
+
+def test_columns_with_endless_names_are_not_held(run: Run) -> None:
+    with pytest.raises(OtherProtocol, match="not as MySQL would"):
+        answered(run, b"\x14", *[described(b"n" * 500_000)] * 20, END, END)
+
+
+def test_rows_are_held_up_to_a_limit_and_the_rest_is_not(run: Run) -> None:
+    row = b"\xfd" + (300_000).to_bytes(3, "little") + b"x" * 300_000
+    answer, taken = answered(run, b"\1", described(b"n"), END, *[row] * 20, END)
+    assert (answer.cut, len(answer.rows), answer.columns) == (True, 3, ["n"])
+    assert taken < 5 * len(row)
+
+
+def test_an_answer_that_is_not_long_is_whole(run: Run) -> None:
+    answer, _ = answered(run, b"\1", described(b"n"), END, b"\1a", b"\xfb", END)
+    assert (answer.cut, answer.rows) == (False, [["a"], [None]])

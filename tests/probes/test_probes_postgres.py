@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -13,7 +14,9 @@ from probe_servers import Handler, Run, Servers, closed_port, full_backlog
 from pydantic import ValidationError
 
 from watchfloor.domain.outcome import Outcome, Status
+from watchfloor.probes.checking import Fault
 from watchfloor.probes.postgres import Settings, probe
+from watchfloor.probes.postgres_session import Session
 
 Probing = Callable[..., Outcome]
 
@@ -223,6 +226,37 @@ class TestAPretender:
         port = servers.start(pretender(enormous, for_ever=b"x" * 65_536))
         outcome = check(f"host=127.0.0.1 port={port} user=x sslmode=disable", 10)
         assert outcome.summary.endswith("sends far more than an answer could hold")
+
+    def test_with_one_enormous_row_of_a_query_is_left_before_it_fills_the_memory(
+        self, run: Run, servers: Servers
+    ) -> None:
+        sent = 0
+
+        async def enormous(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal sent
+            await reader.readexactly(struct.unpack("!i", await reader.readexactly(4))[0] - 4)
+            writer.write(WELCOME)
+            await reader.readexactly(1)
+            whole = row(b"1")
+            writer.write(whole[: whole.index(b"D\0\0")] + b"D" + struct.pack("!ihi", 2**30, 1, 2**30 - 10))
+            with suppress(ConnectionError):
+                while sent < 2**30:
+                    writer.write(b"x" * 65_536)
+                    sent += 65_536
+                    await writer.drain()
+
+        port = servers.start(enormous)
+
+        async def fetch() -> None:
+            session = await Session.open(f"hostaddr=127.0.0.1 port={port} user=x sslmode=disable")
+            try:
+                with pytest.raises(Fault, match="sends a row that is far too long"):
+                    await session.fetch("SELECT 1")
+            finally:
+                session.close()
+
+        run(fetch())
+        assert sent < 2**28
 
 
 class TestSettings:

@@ -200,7 +200,19 @@ class TestOnRealServers:
 
     def test_large_values_are_bounded(self, check: Probing, dsn: str) -> None:
         outcome = check(dsn, "SELECT repeat('x', 2000000)")
-        assert outcome.status in (Status.FAILING, Status.DEGRADED)
+        assert outcome.status is Status.FAILING
+        if dsn.startswith("postgresql"):
+            assert outcome.summary.endswith(": sends a row that is far too long")
+
+    def test_a_long_value_is_read(self, check: Probing, dsn: str) -> None:
+        outcome = check(dsn, "SELECT repeat('x', 500000)", expect={"contains": "x" * 1000})
+        assert outcome.status is Status.OK, outcome.summary
+
+    def test_of_many_large_rows_only_so_many_are_held(self, check: Probing, dsn: str) -> None:
+        outcome = check(dsn, " UNION ALL ".join(["SELECT repeat('x', 300000)"] * 30), result="rows")
+        assert outcome.status is not Status.OK
+        if dsn.startswith("postgresql"):
+            assert "only the first 3 rows were read" in outcome.summary
 
     def test_the_server_ends_a_slow_statement_too(self, check: Probing, dsn: str) -> None:
         postgres = dsn.startswith("postgresql")

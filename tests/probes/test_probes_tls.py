@@ -211,6 +211,25 @@ def test_names_it_must_be_valid_for(
     assert missing is None or outcome.summary.endswith(f"it is not valid for {missing}")
 
 
+def test_every_name_of_a_certificate_is_compared_and_the_first_are_shown(
+    inspect: Inspect, authority: Authority
+) -> None:
+    many = [f"host-{number}.example.com" for number in range(300)]
+    context = authority.server("127.0.0.1", *many, "*.shop.test", "192.0.2.1")
+    wanted = [*many[-2:], "www.shop.test", "192.0.2.1"]
+    outcome = inspect(context, expect_names=wanted)
+    assert outcome.status is Status.OK, outcome.summary
+    assert facts_of(outcome)["names"] == ["127.0.0.1", *many[: x509.NAME_LIMIT - 1]]
+    outcome = inspect(context, expect_names=["host-300.example.com"])
+    assert outcome.summary.endswith("it is not valid for host-300.example.com")
+
+
+def test_one_name_of_two_lines_is_not_two_names(inspect: Inspect, authority: Authority) -> None:
+    outcome = inspect(authority.server("127.0.0.1", "a.test\nb.test"), expect_names=["a.test", "b.test"])
+    assert outcome.summary.endswith("it is not valid for a.test, b.test")
+    assert facts_of(outcome)["names"] == ["127.0.0.1", "a.test b.test"]
+
+
 def test_the_name_may_differ_from_the_host(inspect: Inspect, authority: Authority) -> None:
     assert inspect(authority.server("shop.example.com"), server_name="shop.example.com").status is Status.OK
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from support.make import EPOCH, at, definition, make_days, make_services
-from watchfloor.domain.objectives import BURN_WINDOWS, POLICIES, burning_policies
+from watchfloor.domain.objectives import BURN_WINDOWS, LEAST_SAMPLES, POLICIES, burning_policies
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.spans import SpanState
 from watchfloor.store.database import Database
@@ -59,6 +59,34 @@ async def test_budgets_and_burn_rates_come_from_time_and_the_guards_from_results
     assert set(standing.burns) == set(BURN_WINDOWS)
     assert standing.burns[300.0].rate == pytest.approx(100)
     assert standing.burns[3600.0].rate == pytest.approx(100 / 6)
-    assert (standing.burns[300.0].samples, standing.burns[300.0].failures) == (10, 10)
-    assert (standing.burns[1800.0].samples, standing.burns[1800.0].failures) == (60, 20)
+    assert (standing.burns[300.0].samples, standing.burns[300.0].failures) == (12, 12)
+    assert (standing.burns[1800.0].samples, standing.burns[1800.0].failures) == (62, 20)
     assert burning_policies(standing.objective, standing.burns) == POLICIES[:1]
+
+
+async def test_a_service_checked_every_minute_goes_on_burning_while_its_next_check_times_out(
+    database: Database,
+) -> None:
+    """Down for ten minutes; each of its checks is stored ten seconds after it began."""
+    await make_days(database)
+    shop = (await make_services(database, definition("shop", every_ms=60_000)))["shop"].id
+    start, now = EPOCH, EPOCH + timedelta(hours=2)
+    down = now - timedelta(minutes=10)
+    async with database.transaction() as connection:
+        await apply_objectives(connection, [promise("all")])
+        await switch_spans(connection, [SpanStart(shop, start, SpanState.UP)])
+        await switch_spans(connection, [SpanStart(shop, down, SpanState.DOWN)])
+        await copy_results(
+            connection,
+            [
+                ResultRow(
+                    shop, down + timedelta(minutes=minute), 1, int(Status.FAILING), None, 0, None, None, 10
+                )
+                for minute in range(10)
+            ],
+        )
+        for late_s in (0, 1, 9, 10):  # the check of this minute is still under way
+            (standing,) = await burns(connection, now + timedelta(seconds=late_s))
+            assert standing.burns[300.0].samples >= LEAST_SAMPLES
+            assert standing.burns[300.0].rate == pytest.approx(100)
+            assert POLICIES[0] in burning_policies(standing.objective, standing.burns)

@@ -46,7 +46,7 @@ class _Reading:
     method: str = ""
     version: str = ""
     url: bytearray = field(default_factory=bytearray)
-    body: bytes = b""
+    body: bytearray = field(default_factory=bytearray)  # its end, and some of what came before
     length: int = 0
     headed: bool = False
     complete: bool = False
@@ -75,7 +75,9 @@ class _Reading:
     def on_body(self, body: bytes) -> None:
         if not self.complete:
             self.length += len(body)
-            self.body = (self.body + body)[-KEPT:]
+            self.body += body
+            if len(self.body) > 2 * KEPT:  # seldom: it may come byte by byte
+                del self.body[:-KEPT]
 
     def on_message_complete(self) -> None:
         self.complete = True
@@ -121,4 +123,4 @@ async def read_request(reader: asyncio.StreamReader, go_on: Callable[[], None]) 
         url = reading.url.decode("ascii")
     except UnicodeDecodeError:
         raise Refusal(400, "the address is not ASCII") from None
-    return Request(reading.method, url, reading.body)
+    return Request(reading.method, url, bytes(reading.body[-KEPT:]))

@@ -18,7 +18,7 @@ from watchfloor.domain.spans import SpanState
 
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3_600.0, 86_400.0
 LEAST_SAMPLES = 5
-"""Fewer results in the short window say nothing about a rate."""
+"""Fewer results in the short window, and a minute before it, say nothing about a rate."""
 LEAST_FAILURES = 2
 """A single failed check is not a trend."""
 
@@ -64,7 +64,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Burn:
-    """How fast the budget burns in one window; 1 uses it up exactly at its end. None: nothing was observed."""
+    """How fast the budget burns in one window; 1 uses it up exactly at its end. None: nothing was observed.
+
+    Results are counted for a minute more: of a service that is checked once a minute and answers late, five minutes
+    hold four of them until the last one has ended.
+    """
 
     rate: float | None
     samples: int = 0

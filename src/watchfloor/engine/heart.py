@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 BEAT_S = 2.0
 GRACE_S = 6.0
-"""So long this node declares nobody lost after it was away itself, or the database was: the others come back, too."""
+"""So long this node declares nobody lost after it was away itself, or the database was, or the clock jumped: the others
+come back, too, and renew their leases by the clock as it is now."""
 
 HOLD_S = 3.0
 """The longest that this node waits for peers that live to let go of what is its own."""
@@ -94,6 +95,9 @@ class Heart:
                 raise StoreError(f"another engine runs as node {node.name} now; this one gives way")
             node.clock.measured(beaten.at, asked, answered)  # before anything is set back: else it were due
             jump = (beaten.at - believed).total_seconds()
+            jumped = abs(jump) > JUMP_S + (answered - asked) / 1e9
+            if jumped:
+                self._grace_ns = max(self._grace_ns, answered + int(GRACE_S * NS))
             back_s = clocks.how_far(ahead, node.id, -jump)
             if back_s:
                 await clocks.set_back(connection, back_s)
@@ -112,7 +116,7 @@ class Heart:
             log.warning(
                 "the database's clock was set back by %.1f s; what waits goes on waiting as before", back_s
             )
-        if abs(jump) > JUMP_S + (answered - asked) / 1e9:
+        if jumped:
             node.count("clock_jumps")
             await self._tell_jump(jump, beaten.at)
             log.warning("the database's clock jumped by %.1f s; following it", jump)
@@ -136,7 +140,7 @@ class Heart:
         return found
 
     def _was_away(self, now_ns: int) -> bool:
-        """Whether this node, or the database, was away a moment ago, so that silence of others means nothing yet."""
+        """Whether something was away or jumped a moment ago, so that silence of others means nothing yet."""
         cut_ns = self._lock.lost_ns
         late = self._beat_ns is not None and now_ns - self._beat_ns > LEASE_S * NS
         if late:

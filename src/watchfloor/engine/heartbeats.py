@@ -193,7 +193,8 @@ class Heartbeats:
             await wake(connection, woken)
         self._look_at -= {each.service_id for each in found if each.whole}
         self._node.count("heartbeats", len(findings))
-        return len(found) == AT_ONCE or not all(each.whole for each in found)
+        moved = [each for each in found if each.whole or each.pings or now == heard]
+        return bool(moved) and (len(found) == AT_ONCE or not all(each.whole for each in moved))
 
 
 def _findings(

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 ROW_LIMIT = 1000
 """How many rows of one answer are read; the rest is not."""
 
+HELD_LIMIT = 1024 * 1024
+"""How much of the values of one answer is kept, in bytes."""
+
 
 @dataclass(slots=True)
 class Answer:

@@ -19,10 +19,13 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """One certificate: until when it is valid (seconds since 1970), for which names, and its facts."""
+    """One certificate: until when it is valid (seconds since 1970), for which names, and its facts.
+
+    ``names`` are all that it has, one a line: they take no more than the certificate itself, and thousands are kept.
+    """
 
     not_after: float
-    names: tuple[str, ...]
+    names: str
     facts: dict[str, object]
 
     def days_left(self, now: float) -> float:
@@ -33,7 +36,7 @@ class Certificate:
         """Say whether it is valid for ``name``, a host name or an address; wildcards stand for one label."""
         name = name.lower()
         parent = "*." + name.partition(".")[2]
-        return any(own in (name, parent) for own in self.names)
+        return any(own in (name, parent) for own in self.names.split("\n"))
 
 
 @lru_cache(maxsize=4096)

@@ -92,6 +92,11 @@ async def _request(talk: Talk, api: tuple[int, int], body: bytes) -> bytes:
     packet = struct.pack(">hhi", *api, 1) + _text("watchfloor") + body
     talk.say(struct.pack(">i", len(packet)) + packet)
     length, correlation = struct.unpack(">ii", await talk.exactly(8))
+    if length > UNREAD_LIMIT and correlation == 1 and api == _METADATA:
+        raise Fault(
+            f"the list of topics is longer than {size(UNREAD_LIMIT)}; name those that matter in topics",
+            Status.UNKNOWN,
+        )
     if not 4 <= length <= UNREAD_LIMIT or correlation != 1:
         raise OtherProtocol(f"not an answer of Kafka of at most {size(UNREAD_LIMIT)}")
     return await talk.exactly(length - 4)

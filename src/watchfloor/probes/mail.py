@@ -22,6 +22,12 @@ from watchfloor.probes.talk import Talk
 ANSWER_LIMIT = 100
 """How many lines one answer may have."""
 
+LINE_LIMIT = 8192
+"""How many bytes one of its lines may have: IMAP lists all that a server can do in one."""
+
+SHOWN = 200
+"""How many characters of a line are shown."""
+
 _PORTS = {"smtp": (25, 465), "imap": (143, 993), "pop3": (110, 995)}
 
 
@@ -79,7 +85,11 @@ async def _greet(settings: Settings, check: Check, timeout: float) -> Outcome:
     if missing := [wanted for wanted in settings.expect if wanted.upper() not in words]:
         raise Fault(f"{peer.where} does not list {', '.join(missing)}")
     metrics = peer.judge_certificate(findings, settings.certificate_warn_days)
-    facts = {**peer.facts, "banner": banner, "abilities": abilities[:50]}
+    shown = {
+        "banner": check.clean(banner, SHOWN),
+        "abilities": [check.clean(a, SHOWN) for a in abilities[:50]],
+    }
+    facts = {**peer.facts, **shown}
     how = " over TLS" if settings.tls or settings.starttls else ""
     return findings.outcome(
         f"{settings.protocol.upper()} server at {peer.where} answered{how}",
@@ -106,9 +116,10 @@ class _Server:
         while not lines or not is_last(lines[-1]):
             if len(lines) == ANSWER_LIMIT:
                 raise Fault(f"more than {ANSWER_LIMIT} lines while {self._check.doing}")
-            lines.append(self._check.clean(await self._talk.line(), 200))
+            lines.append(self._check.clean(await self._talk.line(LINE_LIMIT), LINE_LIMIT))
         if not lines[-1].upper().startswith(good):
-            raise Fault(f"the server refuses {what}: {lines[-1] or 'an empty line'}")
+            said = self._check.clean(lines[-1], SHOWN)
+            raise Fault(f"the server refuses {what}: {said or 'an empty line'}")
         return lines
 
 

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from functools import reduce
 
-from watchfloor.probes.answer import ROW_LIMIT, Answer
+from watchfloor.probes.answer import HELD_LIMIT, ROW_LIMIT, Answer
 from watchfloor.probes.checking import SIGN_IN, Check, Fault, OtherProtocol
 from watchfloor.probes.talk import Talk
 from watchfloor.probes.text import size
@@ -83,16 +83,29 @@ class Session:
         columns = _Reader(bytes((kind,)) + first.rest()).length()
         if columns > 4096:
             raise OtherProtocol("something answered, but not as MySQL would")
-        answer = Answer(columns=[_column(await self._packet()) for _ in range(columns)])
+        answer = Answer(columns=await self._columns(columns))
         _require(_is_end(await self._packet()))
+        held = 0
         while not _is_end(packet := await self._packet()):
-            if len(answer.rows) == ROW_LIMIT:
+            held += len(packet)
+            if len(answer.rows) == ROW_LIMIT or held > HELD_LIMIT:
                 answer.cut = True
                 break
             row = _Reader(packet)
             answer.rows.append([row.text() for _ in range(columns)])
         answer.affected = len(answer.rows)
         return answer
+
+    async def _columns(self, count: int) -> list[str]:
+        """Read the names of so many columns."""
+        names: list[str] = []
+        read = 0
+        for _ in range(count):
+            packet = await self._packet()
+            read += len(packet)
+            _require(read <= HELD_LIMIT)
+            names.append(_column(packet))
+        return names
 
     def say_goodbye(self) -> None:
         """Announce the end of the session."""

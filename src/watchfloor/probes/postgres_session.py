@@ -7,17 +7,23 @@ nobody waits any more. This module must never read without bound, and never bloc
 
 from __future__ import annotations
 
+from fcntl import ioctl
+from sys import byteorder
+from termios import FIONREAD
+
 import psycopg
 from psycopg import pq
 
-from watchfloor.probes.answer import ROW_LIMIT, Answer
+from watchfloor.probes.answer import HELD_LIMIT, ROW_LIMIT, Answer
 from watchfloor.probes.checking import Fault
 from watchfloor.probes.net import ready
 
 READ_LIMIT = 64
 """How many reads one answer may take; each is bounded by the socket's buffer."""
-HELD_LIMIT = 1024 * 1024
-"""How much of the values of one answer is kept, in bytes."""
+ROW_READ_LIMIT = 4 * HELD_LIMIT
+"""How many bytes are read until a row of an answer is whole."""
+
+_TOO_LONG = "sends a row that is far too long"
 
 _YIELDS = (pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
@@ -85,6 +91,8 @@ class Session:
                 for row in range(result.ntuples):
                     values = [result.get_value(row, column) for column in range(result.nfields)]
                     held += sum(len(value or b"") for value in values)
+                    if held > HELD_LIMIT and not answer.rows:
+                        raise Fault(_TOO_LONG)
                     if len(answer.rows) == ROW_LIMIT or held > HELD_LIMIT:
                         answer.cut = True
                         return answer
@@ -95,11 +103,16 @@ class Session:
         return answer
 
     async def _next(self) -> pq.abc.PGresult | None:
-        """Return the next result, whatever it is; None when there are no more."""
-        while self._connection.is_busy():
-            await ready(self._connection.socket)
-            self._connection.consume_input()
-        return self._connection.get_result()
+        """Return the next result, whatever it is; None when there are no more. Raises `Fault` for one too long."""
+        connection, read = self._connection, 0
+        while connection.is_busy():
+            if read > ROW_READ_LIMIT:
+                raise Fault(_TOO_LONG)
+            await ready(connection.socket)
+            waiting = _unread(connection.socket)
+            connection.consume_input()
+            read += max(0, waiting - _unread(connection.socket))
+        return connection.get_result()
 
     def close(self) -> None:
         """Say goodbye and close the socket."""
@@ -119,6 +132,11 @@ class Session:
             said = result.error_message.decode("utf-8", "replace")
             raise Fault(_words(said) or "gave an answer without a row")
         return result
+
+
+def _unread(descriptor: int) -> int:
+    """How many bytes came in on a socket that nobody read yet."""
+    return int.from_bytes(ioctl(descriptor, FIONREAD, bytes(4)), byteorder)
 
 
 def _words(said: str) -> str:

@@ -47,7 +47,7 @@ class Target:
 class StoredBeat:
     """A heartbeat, locked, with pings that were not booked yet and the number of the last of them.
 
-    Where many wait these are the oldest, and it is not ``whole``.
+    Where many wait, or some came too late to be followed now, these are the oldest, and it is not ``whole``.
     """
 
     service_id: int
@@ -169,7 +169,7 @@ WITH beat AS (
     ORDER BY p.seq DESC LIMIT 1
 ), newest AS (
     SELECT max(p.at) AS at FROM heartbeat_pings p, beat WHERE p.service_id = beat.service_id
-        AND p.seq = beat.seq - 1
+        AND p.seq = beat.seq - 1 AND p.seq > beat.booked
 ), moment AS (
     SELECT greatest(clock_timestamp(), newest.at + interval '1 microsecond',
         beat.looked + interval '1 microsecond') AS at FROM beat, newest

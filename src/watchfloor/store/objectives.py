@@ -33,6 +33,8 @@ from watchfloor.store.uptime import totals
 CHUNK = 1_000
 """Services in one statement."""
 _SHORT = tuple(sorted({policy.short_s for policy in POLICIES}))
+_LATE_S = 60.0
+"""Results are counted for so much longer than a window: of one check a minute the last one may still be under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +196,14 @@ async def _spent(
 async def _counted(
     connection: Connection, ids: Sequence[int], now: datetime
 ) -> dict[int, dict[float, tuple[int, int]]]:
-    """Results and failures in each short window, by service; from minutes, and single results after them."""
-    since = now - timedelta(seconds=_SHORT[-1])
+    """Results and failures in each short window and `_LATE_S` before it, by service; from minutes, and single results
+    after them.
+    """
+    since = now - timedelta(seconds=_SHORT[-1] + _LATE_S)
     mark = (await watermarks(connection)).get("minute", since)
     columns = ", ".join(
-        f"sum(n) FILTER (WHERE ts >= %(now)s - {window} * interval '1 second') AS n{place}, "
-        f"sum(failing) FILTER (WHERE ts >= %(now)s - {window} * interval '1 second') AS f{place}"
+        f"sum(n) FILTER (WHERE ts >= %(now)s - {window + _LATE_S} * interval '1 second') AS n{place}, "
+        f"sum(failing) FILTER (WHERE ts >= %(now)s - {window + _LATE_S} * interval '1 second') AS f{place}"
         for place, window in enumerate(_SHORT)
     )
     rows = await fetch_all(
@@ -213,7 +217,7 @@ async def _counted(
             "ids": list(ids),
             "now": now,
             "since": since,
-            "recent": (now - timedelta(seconds=_SHORT[0])).replace(second=0, microsecond=0),
+            "recent": (now - timedelta(seconds=_SHORT[0] + _LATE_S)).replace(second=0, microsecond=0),
             "mark": mark,
         },
     )

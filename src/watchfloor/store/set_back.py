@@ -34,7 +34,13 @@ _RUNNING = (
     ("channels", ("on_since",), "on_since > clock_timestamp()"),
     ("rule_standings", ("since", "last_true"), "true"),
     ("rule_health", ("tried_at", "judged_at", "resumed_at"), "true"),
-    ("heartbeats", ("last_ping", "last_start", "looked", "unheard_until"), "true"),
+    ("heartbeats", ("last_ping", "last_start", "looked", "unheard_until", "down_at"), "true"),
+    (
+        "heartbeat_pings",
+        ("at",),
+        "at > clock_timestamp() OR EXISTS (SELECT FROM heartbeats h WHERE h.service_id = heartbeat_pings.service_id "
+        "AND h.last_start <= at - make_interval(secs => %(by)s))",
+    ),
     ("service_reach", ("since", "until"), "greatest(since, until) > clock_timestamp()"),
     ("runs", ("available_at", "deadline_at", "aged_at"), "state = 'waiting'"),
     ("runs", ("available_at", "deadline_at", "aged_at"), "state = 'ready'"),
@@ -49,7 +55,8 @@ _RUNNING = (
     ("nodes", ("beat_at", "lease_until"), "beat_at > clock_timestamp()"),
 )
 """Tables, their clocks that run, and which rows; the nodes say last that it is done. A state of runs each, because each
-has an index of its own."""
+has an index of its own. Pings come after their heartbeats, whose rows lock them: none may stay in the future, and a run
+that goes on began as long ago as before."""
 
 
 @dataclass(frozen=True, slots=True)
