@@ -167,12 +167,20 @@ def test_ipv4_is_waited_for_until_a_lost_question_was_asked_again(
     assert run(resolver.addresses("shop.test")) == ("192.0.2.1", "2001:db8::1")
 
 
-@pytest.mark.parametrize("late", ["A", "AAAA"])
+@pytest.mark.parametrize(("late", "kept_s"), [("A", 0), ("AAAA", resolve.HALF_KNOWN)])
 @pytest.mark.parametrize("instead", [lambda query: None, refusal(dns.rcode.SERVFAIL)])
-def test_what_is_known_of_one_family_alone_is_not_kept(
-    run: Run, resolver: Resolver, name_server: NameServer, late: str, instead: Answer
+def test_what_is_known_of_one_family_alone_is_not_kept_long_and_ipv6_alone_not_at_all(
+    run: Run,
+    resolver: Resolver,
+    name_server: NameServer,
+    monkeypatch: pytest.MonkeyPatch,
+    late: str,
+    kept_s: float,
+    instead: Answer,
 ) -> None:
-    """The other may be all that this node can reach the host by."""
+    """The other may be all that this node can reach the host by; but IPv4 nearly always will do."""
+    now = time.monotonic()
+    monkeypatch.setattr(resolve, "monotonic", lambda: now)
     both = records(3600, A=["192.0.2.1"], AAAA=["2001:db8::1"])
 
     def one(query: dns.message.Message) -> dns.message.Message | None:
@@ -181,6 +189,10 @@ def test_what_is_known_of_one_family_alone_is_not_kept(
     name_server.answer = one
     assert len(run(resolver.addresses("shop.test", left=0.2))) == 1
     name_server.answer = both
+    if kept_s:
+        now += kept_s - 1
+        assert run(resolver.addresses("shop.test")) == ("192.0.2.1",)
+        now += 2
     assert run(resolver.addresses("shop.test")) == ("192.0.2.1", "2001:db8::1")
 
 

@@ -41,6 +41,8 @@ SECOND_FAMILY_GRACE = 0.25
 """How long IPv6 is waited for once IPv4 has answered, in seconds."""
 IPV4_GRACE = 2.5
 """The other way round: many a node has IPv4 only, and a lost question is asked again after 2 s."""
+HALF_KNOWN = 60.0
+"""IPv4 addresses are kept for so many seconds at most where nothing was heard of IPv6."""
 ADDRESS_LIMIT = 8
 """How many addresses of one name are used at most, of each family."""
 
@@ -124,7 +126,8 @@ class Resolver:
     async def _ask(self, host: str, until: float) -> tuple[Addresses, float]:
         """Ask the name servers for both families at once; the second may be late, but not for long.
 
-        Where one of them remains unknown nothing is to be kept: it may be all that this node can use.
+        Where IPv4 remains unknown nothing is to be kept, since it may be all that this node can use; without IPv6 not
+        for long.
         """
         servers = self._configured()
         tasks = [asyncio.ensure_future(_lookup(servers, host, kind)) for kind in ("A", "AAAA")]
@@ -151,7 +154,10 @@ class Resolver:
         if not answers:
             raise _why(host, results)
         addresses = tuple(address for found, _ in answers for address in found)
-        return addresses, min(ttl for _, ttl in answers) if all(concluded) else 0.0
+        ttl = min(ttl for _, ttl in answers)
+        if all(concluded):
+            return addresses, ttl
+        return addresses, min(ttl, HALF_KNOWN) if isinstance(results[0], tuple) else 0.0
 
     async def alive(self) -> bool:
         """Whether any name server says anything at all, be it a refusal."""
