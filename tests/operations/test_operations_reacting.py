@@ -20,6 +20,7 @@ from watchfloor.operations.jobs import set_paused
 from watchfloor.store.database import Connection, Database
 from watchfloor.store.jobs import apply_jobs
 from watchfloor.store.reactions import apply_reactions
+from watchfloor.store.rules import BUILT_IN
 
 RESTART = {"name": "restart it", "match": ["service=shop"], "job": "restart"}
 SHELL = "$(reboot); `id` ${WATCHFLOOR_DATABASE}"
@@ -201,6 +202,15 @@ async def test_an_alert_about_a_job_of_a_reaction_never_runs_one(watch: Watch) -
     assert await watch.runs() == []
     await watch.fire("about another", job="backup")
     assert [name for name, *_ in await watch.runs()] == ["clean", "restart"]
+
+
+async def test_what_stands_for_all_that_a_rule_fires_for_runs_nothing(watch: Watch) -> None:
+    (name,) = await column(watch.database, "SELECT name FROM rules WHERE name = %(name)s", name=BUILT_IN)
+    await watch.define({**RESTART, "match": [f'rule="{name}"']})
+    await watch.fire("shop", about_rule=name)
+    assert await watch.runs() == []
+    await watch.fire("other")
+    assert len(await watch.runs()) == 1
 
 
 async def test_what_an_alert_says_is_handed_on_as_data_and_as_nothing_else(watch: Watch) -> None:

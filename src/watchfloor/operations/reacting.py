@@ -45,7 +45,7 @@ async def react(connection: Connection, policy: Policy, moved: Sequence[Moved], 
     asked: dict[str, tuple[Reaction, list[Asked]]] = {}
     for each in moved if policy.reactions else ():
         item = news(each.alert, each.numbered)
-        if item is not None:
+        if item is not None and not _stands_for_many(policy, each):
             for reaction in wanted(policy.reactions, item, each.alert, _labels(policy, each)):
                 asked.setdefault(reaction.name, (reaction, []))[1].append((each, item))
     events: dict[int, list[Event]] = {}
@@ -55,6 +55,11 @@ async def react(connection: Connection, policy: Policy, moved: Sequence[Moved], 
     if events:
         stored = await alerts.lock(connection, sorted(events))
         await alerts.update(connection, [ChangedAlert(each, each.alert, events[each.id]) for each in stored])
+
+
+def _stands_for_many(policy: Policy, each: Moved) -> bool:
+    """Whether an alert stands for all that its rule fires for, being too many: it names nothing to act on."""
+    return each.stored.labels.get("about_rule") == policy.rule(each.stored.rule_id).name
 
 
 def _labels(policy: Policy, each: Moved) -> dict[str, str]:
