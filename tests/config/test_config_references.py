@@ -9,10 +9,11 @@ import pytest
 from config_kinds import HOME, KINDS, Hook, Rest, load_text, problem, problems, valid
 
 from watchfloor.config import references
+from watchfloor.config.base import Settings
 from watchfloor.config.loader import load
 from watchfloor.config.problems import ConfigError
 from watchfloor.config.references import References, Unresolved, references_in, resolve
-from watchfloor.config.settings import build_settings
+from watchfloor.config.settings import build_settings, lean
 
 SERVICE = "services:\n- name: shop\n  kind: rest\n  url: https://shop.example.org\n"
 
@@ -216,3 +217,18 @@ def test_relative_files_start_at_the_directory_of_the_configuration(
     monkeypatch.chdir(tmp_path.parent)
     loaded = load(Path(tmp_path.name) / "config.yaml", KINDS, {}, HOME)
     assert loaded.problems == ()
+
+
+def test_what_is_not_written_is_kept_once_for_all_of_a_kind(tmp_path: Path) -> None:
+    class Many(Settings):
+        names: list[str] = ["usual"]
+        limits: dict[str, int] = {}
+        count: int = 3
+
+    one, other = (lean(build_settings(Many, {"count": count}, {}, tmp_path)) for count in (1, 2))
+    assert (one.names, one.limits, one.count, other.count) == (["usual"], {}, 1, 2)
+    assert one.names is other.names
+    assert one.limits is other.limits
+    written = lean(build_settings(Many, {"names": ["usual"]}, {}, tmp_path))
+    assert written.names is not one.names
+    assert written.model_fields_set == {"names"}

@@ -7,6 +7,7 @@ of a file. It must never put a resolved value into a message.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +37,21 @@ def build_settings(
     if settings is None or mistakes:
         raise ConfigError(mistakes.all())
     return settings
+
+
+def lean(settings: Model) -> Model:
+    """The same settings; what is not written in them is kept once for all of their kind."""
+    kind, values = type(settings), vars(settings)
+    usual = _usual(kind)
+    for name in kind.model_fields.keys() - settings.model_fields_set:
+        if usual.setdefault(name, values[name]) == values[name]:
+            values[name] = usual[name]
+    return settings
+
+
+@cache
+def _usual(_kind: type[Settings]) -> dict[str, Any]:
+    return {}
 
 
 def validated(

@@ -12,7 +12,7 @@ from pathlib import Path
 from watchfloor.config.base import Settings
 from watchfloor.config.kinds import Kind
 from watchfloor.config.problems import ConfigError
-from watchfloor.config.settings import build_settings
+from watchfloor.config.settings import build_settings, lean
 from watchfloor.domain.outcome import Outcome
 from watchfloor.domain.slots import phase
 from watchfloor.domain.text import one_line
@@ -61,7 +61,7 @@ def watch_of(
         built = settings_of(kind, service.settings, base_dir, values)
     except ConfigError as error:
         return make_watch(service, None, None, one_line(f"this node cannot check it: {error}"))
-    return make_watch(service, kind.run, built)
+    return make_watch(service, kind.run, lean(built))
 
 
 def settings_of(

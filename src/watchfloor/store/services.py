@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from sys import intern
+from typing import Any
 from uuid import UUID, uuid4
 
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
@@ -200,11 +202,21 @@ async def needs_by_name(connection: Connection) -> dict[str, list[str]]:
 
 
 async def load_services(connection: Connection) -> list[Service]:
-    """Every service that is not retired."""
+    """Every service that is not retired; what is the same in many is kept once."""
     rows = await fetch_all(
         connection, f"SELECT {_COLUMNS} FROM services WHERE retired_at IS NULL ORDER BY id"
     )
-    return [Service(*row) for row in rows]
+    once: dict[object, object] = {}
+    return [Service(*(_lean(value, once) for value in row)) for row in rows]
+
+
+def _lean(value: Any, once: dict[object, object]) -> Any:
+    """A value of a row as the one of ``once`` that is equal: thousands of services differ in little."""
+    if type(value) is str or type(value) is int:
+        return once.setdefault(value, value)
+    if type(value) is dict:
+        return {intern(key): each for key, each in value.items()}
+    return value or () if type(value) is list else value
 
 
 async def names_of(connection: Connection, service_ids: Sequence[int]) -> list[str]:
