@@ -10,19 +10,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chaos_ledger import SeenAlert, Sight
 from chaos_outside import Receipt
 
 from watchfloor.domain.alert import EventKind
-from watchfloor.domain.check_state import ChangeKind, CheckState, Policy, advance
+from watchfloor.domain.check_state import ChangeKind, CheckState, Policy, advance, begun_anew
 from watchfloor.domain.message import TOLD
 from watchfloor.domain.outcome import Status
+from watchfloor.domain.spans import out_of_sight
 from watchfloor.store.database import Database, fetch_all, fetch_value
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
+EVERY_S = TIMEOUT_S = 1.0  # of every service in the storm
 
 
 @dataclass(slots=True)
@@ -33,13 +35,19 @@ class Course:
     incidents: list[tuple[datetime, datetime | None]] = field(default_factory=list)
     strange: set[str] = field(default_factory=set)  # summaries of results the outside did not ask for
     results: int = 0
+    last_ended: datetime | None = None
 
 
-def follow(course: Course, started: datetime, status: Status, summary: str | None, policy: Policy) -> None:
+def follow(
+    course: Course, started: datetime, took: timedelta, status: Status, summary: str | None, policy: Policy
+) -> None:
     """Take in one more stored result."""
-    step = advance(course.state, status, started, started, policy, FAR)
+    unseen = out_of_sight(course.state, course.last_ended, started, EVERY_S, TIMEOUT_S)
+    step = advance(
+        begun_anew(course.state) if unseen else course.state, status, started, started, policy, FAR
+    )
     assert not step.discarded
-    course.state, change = step.state, step.change
+    course.state, course.last_ended, change = step.state, started + took, step.change
     course.results += 1
     if status is not Status.OK and not (summary or "").startswith("503"):
         course.strange.add(summary or status.word)
@@ -58,12 +66,12 @@ async def courses(database: Database, policy: Policy) -> dict[str, Course]:
         rows = await fetch_all(
             connection,
             (
-                "SELECT s.name, r.ts, r.status, r.summary FROM check_results r "
+                "SELECT s.name, r.ts, r.took_us, r.status, r.summary FROM check_results r "
                 "JOIN services s ON s.id = r.service_id ORDER BY s.name, r.ts"
             ),
         )
-        for name, ts, status, summary in rows:
-            follow(found[name], ts, Status(status), summary, policy)
+        for name, ts, took_us, status, summary in rows:
+            follow(found[name], ts, timedelta(microseconds=took_us), Status(status), summary, policy)
     return dict(found)
 
 

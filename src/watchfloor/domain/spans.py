@@ -130,3 +130,21 @@ def gap_after(last_ended: datetime, interval: float, timeout: float) -> datetime
     ``interval`` and ``timeout`` in seconds.
     """
     return last_ended + timedelta(seconds=interval + timeout + SILENCE_GRACE_S)
+
+
+def out_of_sight(
+    state: CheckState, last_ended: datetime | None, started: datetime, interval: float, timeout: float
+) -> bool:
+    """Whether so much time before a check was unseen that it counts as unknown: by silence, or by checks in vain.
+
+    ``last_ended`` is when the check before ended; None: nothing can have been missed since. ``interval`` and
+    ``timeout`` in seconds.
+    """
+
+    def too_long_since(moment: datetime) -> bool:
+        return gap_after(moment, interval, timeout) < started
+
+    blind_since = state.unknown_since  # None: it is not, or the node itself was cut off
+    in_vain = blind_since is None or too_long_since(blind_since)
+    silent = last_ended is not None and too_long_since(last_ended)
+    return silent or (state.status is Status.UNKNOWN and in_vain)

@@ -19,7 +19,7 @@ from watchfloor.domain.guards import told_elsewhere
 from watchfloor.domain.outcome import PHASES, Status
 from watchfloor.domain.restore import Unseen, is_gap
 from watchfloor.domain.rules import Subject
-from watchfloor.domain.spans import gap_after, span_state
+from watchfloor.domain.spans import gap_after, out_of_sight, span_state
 from watchfloor.engine.finding import Finding
 from watchfloor.store.certificates import SeenCertificate
 from watchfloor.store.results import (
@@ -133,7 +133,10 @@ def _judge_one(
 ) -> None:
     outcome = finding.outcome
     policy = Policy(service.max_attempts, service.recover_attempts)
-    before = begun_anew(stored.state) if _out_of_sight(service, stored, finding) else stored.state
+    last_ended = None if finding.seamless else stored.last_ended
+    every_s, timeout_s = service.every_ms / 1000, service.timeout_ms / 1000
+    unseen = out_of_sight(stored.state, last_ended, finding.started, every_s, timeout_s)
+    before = begun_anew(stored.state) if unseen else stored.state
     step = advance(before, outcome.status, finding.started, finding.ended, policy, now)
     if step.discarded:
         batch.discarded += 1
@@ -168,18 +171,6 @@ def _judge_one(
             flapping=flapping,
         )
     )
-
-
-def _out_of_sight(service: Service, stored: Stored, finding: Finding) -> bool:
-    """Whether so much time before a check was unseen that it counts as unknown: by silence, or by checks in vain."""
-
-    def too_long_since(moment: datetime) -> bool:
-        return gap_after(moment, service.every_ms / 1000, service.timeout_ms / 1000) < finding.started
-
-    silent = stored.last_ended is not None and not finding.seamless and too_long_since(stored.last_ended)
-    blind_since = stored.state.unknown_since  # None: it is not, or the node itself was cut off
-    in_vain = blind_since is None or too_long_since(blind_since)
-    return silent or (stored.state.status is Status.UNKNOWN and in_vain)
 
 
 def subject_of(service: Service) -> Subject:
