@@ -22,12 +22,14 @@ from watchfloor.engine.supervisor import Beat
 from watchfloor.engine.warden import graph_of
 from watchfloor.engine.watches import Watch, make_watch, watch_of
 from watchfloor.store import settings
+from watchfloor.store.database import Connection
 from watchfloor.store.pulse import pulse
 from watchfloor.store.rules import load_rules
 from watchfloor.store.services import (
     Service,
     last_checks,
     load_services,
+    mark,
     never_checked,
     take_check_requests,
 )
@@ -58,6 +60,8 @@ class Share:
         self._prober = prober
         self._recorder = recorder
         self.heartbeats = heartbeats
+        self._known: Sequence[Service] = ()
+        self._mark: tuple[int, int] | None = None  # of what is known
         self._watches: dict[int, Watch] = {}
         self._ids: set[int] = set()  # of the services that are this node's
         self._view: Mapping[int, tuple[str, ...]] | None = (
@@ -98,7 +102,7 @@ class Share:
     async def _reload(self, anew: bool) -> None:
         node, view = self._node, None if self._node.held else self._node.live
         async with node.database.transaction() as connection:
-            services = await load_services(connection)
+            services = await self._services(connection)
             rules = await load_rules(connection)
             values = await settings.values(connection)
             new = await never_checked(connection)
@@ -119,6 +123,13 @@ class Share:
         self._ids = set(self._watches)
         await self._say_seen(view)
         await self.take_requests()  # what was asked of it before it was its own
+
+    async def _services(self, connection: Connection) -> Sequence[Service]:
+        """Every service; read again only where any of them changed, since there may be thousands."""
+        now = await mark(connection)
+        if now != self._mark:
+            self._known, self._mark = await load_services(connection), now
+        return self._known
 
     async def _mine(self, services: Sequence[Service], values: Mapping[str, object]) -> list[Watch]:
         node = self._node
@@ -167,7 +178,7 @@ class Share:
 
     def _watch(self, service: Service, values: Mapping[str, object]) -> Watch:
         known = self._watches.get(service.id)
-        if known is not None and known.service == service and not known.broken:
+        if known is not None and (known.service is service or known.service == service) and not known.broken:
             return known
         return watch_of(service, self._probes, self.base_dir, values)
 

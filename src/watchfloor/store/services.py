@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from sys import intern
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
 from watchfloor.store.heartbeats import provide
@@ -83,42 +83,42 @@ _COLUMNS = (
     "on_nodes, quorum"
 )
 
-_UPSERT = """
-INSERT INTO services AS s (uuid, name, kind, settings, every_ms, retry_every_ms, timeout_ms, max_attempts,
-    recover_attempts, group_name, tags, description, runbook, depends_on, owner, origin, paused, paused_by_file,
-    depends_on_any, environment, written, changed_by, on_nodes, quorum)
-SELECT d.uuid, d.name, d.kind, d.settings, d.every_ms, d.retry_every_ms, d.timeout_ms, d.max_attempts,
-    d.recover_attempts, d.group_name, ARRAY(SELECT jsonb_array_elements_text(d.tags)), d.description, d.runbook,
-    ARRAY(SELECT jsonb_array_elements_text(d.depends_on)), %(owner)s::text, d.origin, d.paused, d.paused,
-    d.depends_on_any, d.environment, d.written, %(by)s::text,
-    ARRAY(SELECT jsonb_array_elements_text(d.on_nodes)), d.quorum
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS d(uuid uuid, name text, kind text, settings jsonb, every_ms int,
-    retry_every_ms int, timeout_ms int, max_attempts smallint, recover_attempts smallint, group_name text,
-    tags jsonb, description text, runbook text, depends_on jsonb, origin text, paused boolean, depends_on_any jsonb,
-    environment text, written jsonb, on_nodes jsonb, quorum smallint)
-ORDER BY d.name
+_COMPARED = (
+    "kind", "settings", "every_ms", "retry_every_ms", "timeout_ms", "max_attempts", "recover_attempts", "group_name",
+    "tags", "description", "runbook", "depends_on", "depends_on_any", "owner", "origin", "paused_by_file",
+    "environment", "written", "on_nodes", "quorum",
+)  # fmt: skip
+
+
+def _differs(known: str, wanted: str) -> str:
+    """Whether what is known of a service is not what is wanted, or it is retired."""
+    columns = ", ".join(f"{known}.{each}" for each in _COMPARED)
+    values = ", ".join(f"{wanted}.{each}" for each in _COMPARED)
+    return f"({columns}, {known}.retired_at) IS DISTINCT FROM ({values}, NULL)"
+
+
+_UPSERT = f"""
+INSERT INTO services AS s (uuid, name, paused, changed_by, {", ".join(_COMPARED)})
+SELECT gen_random_uuid(), w.name, w.paused_by_file, %(by)s::text, {", ".join(f"w.{each}" for each in _COMPARED)}
+FROM (
+    SELECT d.name, d.kind, d.settings, d.every_ms, d.retry_every_ms, d.timeout_ms, d.max_attempts,
+        d.recover_attempts, d.group_name, ARRAY(SELECT jsonb_array_elements_text(d.tags)) AS tags, d.description,
+        d.runbook, ARRAY(SELECT jsonb_array_elements_text(d.depends_on)) AS depends_on, d.depends_on_any,
+        %(owner)s::text AS owner, d.origin, d.paused AS paused_by_file, d.environment, d.written,
+        ARRAY(SELECT jsonb_array_elements_text(d.on_nodes)) AS on_nodes, d.quorum
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS d(name text, kind text, settings jsonb, every_ms int,
+        retry_every_ms int, timeout_ms int, max_attempts smallint, recover_attempts smallint, group_name text,
+        tags jsonb, description text, runbook text, depends_on jsonb, origin text, paused boolean,
+        depends_on_any jsonb, environment text, written jsonb, on_nodes jsonb, quorum smallint)
+) w LEFT JOIN services n ON n.name = w.name
+WHERE n.id IS NULL OR {_differs("n", "w")}
+ORDER BY w.name
 ON CONFLICT (name) DO UPDATE SET
-    kind = EXCLUDED.kind, settings = EXCLUDED.settings, every_ms = EXCLUDED.every_ms,
-    retry_every_ms = EXCLUDED.retry_every_ms, timeout_ms = EXCLUDED.timeout_ms,
-    max_attempts = EXCLUDED.max_attempts, recover_attempts = EXCLUDED.recover_attempts,
-    group_name = EXCLUDED.group_name, tags = EXCLUDED.tags, description = EXCLUDED.description,
-    runbook = EXCLUDED.runbook, depends_on = EXCLUDED.depends_on, depends_on_any = EXCLUDED.depends_on_any,
-    owner = EXCLUDED.owner, origin = EXCLUDED.origin, environment = EXCLUDED.environment,
-    on_nodes = EXCLUDED.on_nodes, quorum = EXCLUDED.quorum,
-    written = EXCLUDED.written, changed_by = EXCLUDED.changed_by,
+    {", ".join(f"{each} = EXCLUDED.{each}" for each in _COMPARED)}, changed_by = EXCLUDED.changed_by,
     paused = CASE WHEN s.retired_at IS NULL AND s.paused_by_file = EXCLUDED.paused_by_file
         THEN s.paused ELSE EXCLUDED.paused END,
-    paused_by_file = EXCLUDED.paused_by_file,
     retired_at = NULL, changed_at = now(), version = s.version + 1
-WHERE (s.kind, s.settings, s.every_ms, s.retry_every_ms, s.timeout_ms, s.max_attempts, s.recover_attempts,
-       s.group_name, s.tags, s.description, s.runbook, s.depends_on, s.depends_on_any, s.owner, s.origin,
-       s.paused_by_file, s.environment, s.written, s.on_nodes, s.quorum, s.retired_at)
-   IS DISTINCT FROM
-      (EXCLUDED.kind, EXCLUDED.settings, EXCLUDED.every_ms, EXCLUDED.retry_every_ms, EXCLUDED.timeout_ms,
-       EXCLUDED.max_attempts, EXCLUDED.recover_attempts, EXCLUDED.group_name, EXCLUDED.tags,
-       EXCLUDED.description, EXCLUDED.runbook, EXCLUDED.depends_on, EXCLUDED.depends_on_any, EXCLUDED.owner,
-       EXCLUDED.origin,
-       EXCLUDED.paused_by_file, EXCLUDED.environment, EXCLUDED.written, EXCLUDED.on_nodes, EXCLUDED.quorum, NULL)
+WHERE {_differs("s", "EXCLUDED")}
 RETURNING s.name
 """
 
@@ -167,7 +167,7 @@ async def apply_definitions(
 async def _write(connection: Connection, defined: Sequence[Definition], owner: str, by: str) -> list[str]:
     """Add or change services; returns the names of those that were not so before."""
     names = [each.name for each in fields(Definition)]
-    rows = [{"uuid": str(uuid4()), **{name: getattr(d, name) for name in names}} for d in defined]
+    rows = [{name: getattr(each, name) for name in names} for each in defined]
     changed = await fetch_column(connection, _UPSERT, {"rows": dumps(rows), "owner": owner, "by": by})
     await connection.execute(
         "INSERT INTO service_state (service_id) SELECT id FROM services WHERE retired_at IS NULL "
@@ -199,6 +199,14 @@ async def needs_by_name(connection: Connection) -> dict[str, list[str]]:
     return {
         row.name: [*row.depends_on, *(name for group in row.depends_on_any for name in group)] for row in rows
     }
+
+
+async def mark(connection: Connection) -> tuple[int, int]:
+    """A value that differs whenever any service was added or changed in any way, by whatever transaction."""
+    row = await fetch_one(
+        connection, "SELECT count(*), coalesce(sum(xmin::text::bigint), 0)::bigint FROM services"
+    )
+    return row[0], row[1]
 
 
 async def load_services(connection: Connection) -> list[Service]:
