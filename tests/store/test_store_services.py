@@ -10,11 +10,11 @@ import pytest
 from support.make import definition, make_rules, make_services, rule
 from support.sql import column, one, rows
 from watchfloor.store.database import Database
-from watchfloor.store.health import definitions_mark
 from watchfloor.store.rules import ChannelDefinition, apply_channels, load_channels
 from watchfloor.store.services import (
     Definition,
     apply_definitions,
+    definitions_mark,
     file_in_force,
     find_service,
     load_services,

@@ -70,6 +70,7 @@ from watchfloor.store.history import history
 from watchfloor.store.logs import LogFilter
 from watchfloor.store.objectives import burns, objective_row
 from watchfloor.store.rules import load_channels
+from watchfloor.store.services import definitions_mark
 from watchfloor.store.uptime import uptime_rows
 
 UPTIME_EVERY = timedelta(seconds=10)
@@ -123,7 +124,7 @@ class Desk(JobDesk, MaintenanceDesk, TellingDesk, HeartbeatDesk, IncidentDesk, O
         """Every service that is not retired."""
         async with (await self._connect()).connection() as connection:
             now = await health.clock(connection)
-            mark = await health.definitions_mark(connection)
+            mark = await definitions_mark(connection)
             whole = self._read_at is None or mark != self._mark
             if whole or self._uptime_at is None or now - self._uptime_at > UPTIME_EVERY:
                 self._uptime = await health.uptimes(connection, now, timedelta(days=1))

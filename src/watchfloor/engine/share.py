@@ -27,9 +27,9 @@ from watchfloor.store.pulse import pulse
 from watchfloor.store.rules import load_rules
 from watchfloor.store.services import (
     Service,
+    definitions_mark,
     last_checks,
     load_services,
-    mark,
     never_checked,
     take_check_requests,
 )
@@ -61,7 +61,7 @@ class Share:
         self._recorder = recorder
         self.heartbeats = heartbeats
         self._known: Sequence[Service] = ()
-        self._mark: tuple[int, int] | None = None  # of what is known
+        self._mark: tuple[object, ...] = ()  # of what is known
         self._watches: dict[int, Watch] = {}
         self._ids: set[int] = set()  # of the services that are this node's
         self._view: Mapping[int, tuple[str, ...]] | None = (
@@ -126,7 +126,7 @@ class Share:
 
     async def _services(self, connection: Connection) -> Sequence[Service]:
         """Every service; read again only where any of them changed, since there may be thousands."""
-        now = await mark(connection)
+        now = await definitions_mark(connection)
         if now != self._mark:
             self._known, self._mark = await load_services(connection), now
         return self._known

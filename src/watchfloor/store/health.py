@@ -123,12 +123,6 @@ async def uptimes(
     return result
 
 
-async def definitions_mark(connection: Connection) -> tuple[object, ...]:
-    """A value that differs whenever a service was added, changed or retired."""
-    row = await fetch_one(connection, "SELECT count(*), sum(version) FROM services")
-    return tuple(row)
-
-
 async def board(
     connection: Connection,
     now: datetime,

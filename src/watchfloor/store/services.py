@@ -201,12 +201,10 @@ async def needs_by_name(connection: Connection) -> dict[str, list[str]]:
     }
 
 
-async def mark(connection: Connection) -> tuple[int, int]:
-    """A value that differs whenever any service was added or changed in any way, by whatever transaction."""
-    row = await fetch_one(
-        connection, "SELECT count(*), coalesce(sum(xmin::text::bigint), 0)::bigint FROM services"
-    )
-    return row[0], row[1]
+async def definitions_mark(connection: Connection) -> tuple[object, ...]:
+    """A value that differs whenever a service was added, changed or retired."""
+    row = await fetch_one(connection, "SELECT count(*), sum(version) FROM services")
+    return tuple(row)
 
 
 async def load_services(connection: Connection) -> list[Service]:
