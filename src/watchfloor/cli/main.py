@@ -21,7 +21,7 @@ from watchfloor.cli.heartbeat_commands import heartbeats_app, ping, wrap
 from watchfloor.cli.incident_commands import incidents_app
 from watchfloor.cli.job_commands import jobs_app
 from watchfloor.cli.maintenance_commands import maintenance_app
-from watchfloor.cli.memory import forget_memory
+from watchfloor.cli.memory import collect_seldom, forget_memory
 from watchfloor.cli.oncall_commands import escalations, oncall_app
 from watchfloor.cli.options import Options
 from watchfloor.cli.rule_commands import rules_app
@@ -105,6 +105,7 @@ def start(
 @app.command()
 def serve(context: typer.Context, config: Config = None, data_dir: DataDir = None, node: Node = None) -> None:
     """Run the engine alone, headless."""
+    collect_seldom()
     from watchfloor.cli.serve import serve as run
 
     raise typer.Exit(run(options_of(context, config=config, data_dir=data_dir, node=node)))

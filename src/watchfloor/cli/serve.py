@@ -16,7 +16,7 @@ from watchfloor import __version__
 from watchfloor.api.listener import Listener
 from watchfloor.cli.ground import Ground, configuration_for, stand
 from watchfloor.cli.logs import collect
-from watchfloor.cli.memory import collect_seldom, settle_memory
+from watchfloor.cli.memory import settle_memory
 from watchfloor.cli.options import Options
 from watchfloor.cli.place import Place
 from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
@@ -34,7 +34,6 @@ def serve(options: Options) -> int:
 
     SIGTERM and SIGINT drain; SIGHUP reads the config file again.
     """
-    collect_seldom()
     buffer = collect(stderr=True)
     configuration = configuration_for(options)
     place = Place(configuration.database, configuration.data_dir)
