@@ -61,7 +61,6 @@ class Share:
         self._recorder = recorder
         self.heartbeats = heartbeats
         self._known: Sequence[Service] = ()
-        self._shared: Sequence[Service] | None = None  # what was shared out last; None: nothing yet
         self._mark: tuple[object, ...] = ()  # of what is known
         self._watches: dict[int, Watch] = {}
         self._ids: set[int] = set()  # of the services that are this node's
@@ -107,17 +106,13 @@ class Share:
             rules = await load_rules(connection)
             values = await settings.values(connection)
             new = await never_checked(connection)
-        self._recorder.rules = rules
         if anew or values != self._values:
             self._watches = {}
-        elif services is self._shared and view is self._view:  # nothing to go through thousands for
-            await self._say_seen(view)
-            await self.take_requests()
-            return
         mine = [] if view is None else await self._mine(services, values)
         taken_over = await self._taken_over(mine)
         self._watches = {watch.service.id: watch for watch in mine}
         self._values = node.settings = values
+        self._recorder.rules = rules
         by_id = {service.id: service for service in services}
         self._recorder.graph = graph_of(by_id)
         self._recorder.services = by_id
@@ -126,7 +121,6 @@ class Share:
         self._prober.assign([watch for watch in mine if not _reports_itself(watch)], new, taken_over)
         self.heartbeats.assign(filter(_reports_itself, mine))
         self._ids = set(self._watches)
-        self._shared = services
         await self._say_seen(view)
         await self.take_requests()  # what was asked of it before it was its own
 
