@@ -443,6 +443,9 @@ async def test_the_line_of_a_chain_shows_and_opens_its_alert_and_a_rota_says_who
         await driver.press("3", "shift+tab", "shift+tab")
         driver.sees("then", "deputy")
         driver.sees_not("alert id")
+        await driver.press("enter")
+        driver.sees("On call › operations", "on call primary", "then deputy")
+        await driver.press("escape")
         room = driver.app.screen
         await driver.press("/", *"held", "enter")
         driver.sees("disk is nearly full", "#39 reporting database is unknown", "HISTORY")

@@ -14,6 +14,7 @@ from watchfloor.console.line import Line, Piece, clean, says
 from watchfloor.console.reader import Boards, Reader
 from watchfloor.console.screens.alert import AlertRoom
 from watchfloor.console.screens.alert_sections.section import AlertSection
+from watchfloor.console.screens.text import TextRoom
 from watchfloor.console.views.alert import alert_lines
 from watchfloor.console.views.sections import paragraphs
 from watchfloor.console.widgets.pane import Maker
@@ -65,8 +66,10 @@ class OnCall(AlertSection):
     async def read(self, reader: Reader) -> Sequence[DutyRow]:
         return await reader.duty()
 
-    def opens(self, row: DutyRow) -> Screen[None] | None:
-        return None if row.alert_id is None else AlertRoom(row.alert_id)
+    def opens(self, row: DutyRow) -> Screen[None]:
+        if row.alert_id is not None:
+            return AlertRoom(row.alert_id)
+        return TextRoom("alerts", clean(row.name), lambda moment, cells: _rota(row, moment, cells))
 
     async def read_beside(self, boards: Boards, row: DutyRow) -> AlertDetail | None:
         return None if row.alert_id is None else await boards.alert(row.alert_id)
