@@ -30,11 +30,11 @@ async def last_told(connection: Connection, alert_ids: Sequence[int]) -> dict[in
     """
     rows = await fetch_all(
         connection,
-        "SELECT DISTINCT ON (alert_id, channel, held) alert_id, channel, held, seq, kind, "
-        "convert_from(payload, 'UTF8')::json #>> '{data,severity}' AS severity FROM outbox CROSS JOIN LATERAL ("
-        "SELECT held_until IS NOT NULL AND state = 'queued' AND attempt = 0 AS held) h "
+        "SELECT alert_id, channel, held, seq, kind, convert_from(payload, 'UTF8')::json #>> '{data,severity}' "
+        "AS severity FROM (SELECT DISTINCT ON (alert_id, channel, held) alert_id, channel, held, seq, kind, payload "
+        "FROM outbox CROSS JOIN LATERAL (SELECT held_until IS NOT NULL AND state = 'queued' AND attempt = 0 AS held) h "
         "WHERE alert_id = ANY(%(ids)s) AND (state <> 'cancelled' OR attempt > 0) "
-        "ORDER BY alert_id, channel, held, seq DESC",
+        "ORDER BY alert_id, channel, held, seq DESC) latest ORDER BY alert_id, channel, held",
         {"ids": list(alert_ids)},
     )
     found: dict[int, dict[str, Told]] = {}
