@@ -18,7 +18,7 @@ from watchfloor.store.groups import Group
 
 AT_ONCE = 50
 UNDER_WAY = timedelta(seconds=30)
-"""What became of a message that was tried and could not be withdrawn is looked at again after this, at the latest."""
+"""A message that was tried and that nobody needs any more is looked at again after this: it may be withdrawn then."""
 
 
 async def tell_groups(database: Database, now: datetime) -> int:
@@ -48,7 +48,8 @@ async def _look(connection: Connection, group: Group, now: datetime) -> None:
     waits = group.outstanding
     if waits is not None and (reason is not None or not members.ongoing):
         if not await groups.withdraw(connection, waits, taken=not members.firing):
-            await groups.rest(connection, group.id, now + UNDER_WAY, None)
+            again = None if members.firing else now + UNDER_WAY  # else what becomes of it decides when
+            await groups.rest(connection, group.id, again, None)
             return
         waits = None
     if reason is None:
