@@ -11,8 +11,6 @@ from config_kinds import (
     CHANNEL_KINDS,
     HOME,
     KINDS,
-    Machine,
-    Rest,
     load_text,
     placed,
     problem,
@@ -90,7 +88,6 @@ def test_a_whole_file_becomes_a_configuration(tmp_path: Path) -> None:
         description="The shop",
         paused=True,
         depends_on=("db",),
-        settings=Rest(url="https://shop.example.org"),
         raw={"url": "https://shop.example.org"},
         line=0,
     ), "the line does not count when two are compared"
@@ -429,7 +426,7 @@ def test_a_bad_database_in_the_environment_is_a_mistake_without_its_value(tmp_pa
 def test_without_a_file_this_machine_is_watched() -> None:
     configuration = default_configuration(KINDS, HOME).required()
     (service,) = configuration.services
-    assert (service.kind, service.settings) == ("host", Machine())
+    assert (service.kind, service.raw) == ("host", {})
     assert service.name == configuration.node.name
     assert (configuration.path, configuration.database) == (None, None)
     assert default_configuration({}, HOME).required().services == ()

@@ -125,10 +125,10 @@ def test_what_is_stored_holds_references_and_what_is_used_holds_secrets(tmp_path
     text = SERVICE + "  headers: {Authorization: 'Bearer ${TOKEN}'}\n  dsn: ${file:token}\n"
     configuration = valid(tmp_path, text, TOKEN="t0ps3cret")
     (service,) = configuration.services
-    assert isinstance(service.settings, Rest)
-    assert service.settings.headers["Authorization"].get_secret_value() == "Bearer t0ps3cret"
-    assert service.settings.dsn is not None
-    assert service.settings.dsn.get_secret_value() == "hunter2"
+    settings = build_settings(Rest, service.raw, {"TOKEN": "t0ps3cret"}, tmp_path)
+    assert settings.headers["Authorization"].get_secret_value() == "Bearer t0ps3cret"
+    assert settings.dsn is not None
+    assert settings.dsn.get_secret_value() == "hunter2"
     assert service.raw == {
         "url": "https://shop.example.org",
         "headers": {"Authorization": "Bearer ${TOKEN}"},
@@ -145,9 +145,10 @@ def test_files_that_could_not_be_read_are_followed_too(tmp_path: Path) -> None:
 
 def test_numbers_and_booleans_may_come_from_references(tmp_path: Path) -> None:
     text = SERVICE + "  verify: ${VERIFY}\n  ratio: ${RATIO}\n  every: ${EVERY}\n"
-    (service,) = valid(tmp_path, text, VERIFY="false", RATIO="0.25", EVERY="90s").services
-    assert isinstance(service.settings, Rest)
-    assert (service.settings.verify, service.settings.ratio, service.every_s) == (False, 0.25, 90.0)
+    values = {"VERIFY": "false", "RATIO": "0.25", "EVERY": "90s"}
+    (service,) = valid(tmp_path, text, **values).services
+    settings = build_settings(Rest, service.raw, values, tmp_path)
+    assert (settings.verify, settings.ratio, service.every_s) == (False, 0.25, 90.0)
 
 
 @pytest.mark.parametrize(

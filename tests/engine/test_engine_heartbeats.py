@@ -39,7 +39,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def heartbeat_service(name: str = "backup", **settings: Any) -> ServiceConfig:
     raw = {"period": "1h", "grace": "1h", **settings}
-    return service(name, kind="heartbeat", settings=heartbeat.Settings(**raw), raw=raw)
+    return service(name, kind="heartbeat", raw=raw)
 
 
 def with_heartbeats(dsn: str, stage: Stage, *services: ServiceConfig) -> Plan:

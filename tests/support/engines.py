@@ -141,14 +141,14 @@ def service(name: str, **values: Any) -> ServiceConfig:
     made = ServiceConfig(
         name=name, kind="fake", every_s=0.1, timeout_s=1.0, attempts=1, recover_attempts=1, retry_every_s=0.1,
         group="", tags=(), runbook="", description="", paused=False, depends_on=(),
-        settings=FakeSettings(target=name), raw={"target": name}, line=1,
+        raw={"target": name}, line=1,
     )  # fmt: skip
     return replace(made, **values)
 
 
 def channel(name: str = "ops", **values: Any) -> ChannelConfig:
     """A fake channel."""
-    return replace(ChannelConfig(name, "fake", True, FakeChannelSettings(), {}, 1), **values)
+    return replace(ChannelConfig(name, "fake", True, {}, 1), **values)
 
 
 UNCHANGING = Path(__file__)

@@ -32,7 +32,7 @@ def job(
     made = JobConfig(
         name=name, kind="fake", schedules=schedules, overlap="allow", slots=None, priority=5, at_most_once=False,
         timeout_s=30.0, deadline_s=None, retry=RetryKeys.model_validate(retry or {}).spec(), contact="",
-        description="", runbook="", paused=False, settings=NoSettings(), raw={}, line=1,
+        description="", runbook="", paused=False, raw={}, line=1,
     )  # fmt: skip
     return replace(made, **values)
 

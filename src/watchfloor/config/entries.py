@@ -130,10 +130,10 @@ class Reader:
 
         return self._references.tree(raw, complain)
 
-    def _settings(
-        self, entry: Entry, kinds: Models, names: tuple[str, ...]
-    ) -> tuple[Settings, dict[str, Any]] | None:
-        """The settings of an entry's kind, ready to use and as written; ``names`` belong to every entry."""
+    def _settings(self, entry: Entry, kinds: Models, names: tuple[str, ...]) -> dict[str, Any] | None:
+        """The settings of an entry's kind as written, None after noting that they are not valid; ``names`` belong to
+        every entry. What references lead to is looked at and not kept.
+        """
         node, path = entry.node, entry.path
         kind = entry.keys.get("kind")
         if not isinstance(kind, str) or kind not in kinds:
@@ -166,14 +166,14 @@ class Reader:
             more_keys=names,
             owner_of=lambda key: _owner(key, kinds),
         )
-        return None if settings is None else (settings, raw)
+        return None if settings is None else raw
 
     def service(
         self, node: Node, path: Path, kinds: Models, defaults: DefaultKeys
     ) -> tuple[Entry, ServiceConfig | None]:
         """Read one service."""
         entry = self.open_keys(node, path, SERVICE_KEYS)
-        built = self._settings(entry, kinds, SERVICE_KEYS)
+        raw = self._settings(entry, kinds, SERVICE_KEYS)
         keys = self.keys(entry, ServiceKeys)
         if keys is None:
             return entry, None
@@ -182,9 +182,8 @@ class Reader:
         reports_itself = keys.kind == HEARTBEAT
         if reports_itself:
             check_heartbeat(entry, self._mistakes)
-        if built is None:
+        if raw is None:
             return entry, None
-        settings, raw = built
         return entry, ServiceConfig(
             name=keys.name,
             kind=keys.kind,
@@ -204,7 +203,6 @@ class Reader:
             depends_on_any=tuple(
                 _distinct(each.any_of) for each in keys.depends_on if not isinstance(each, str)
             ),
-            settings=settings,
             raw=raw,
             line=node.mark[0],
             environment=keys.environment or "",
@@ -324,22 +322,20 @@ class Reader:
     def channel(self, node: Node, path: Path, kinds: Models) -> tuple[Entry, ChannelConfig | None]:
         """Read one channel."""
         entry = self.open_keys(node, path, CHANNEL_KEYS)
-        built = self._settings(entry, kinds, CHANNEL_KEYS)
+        raw = self._settings(entry, kinds, CHANNEL_KEYS)
         keys = self.keys(entry, ChannelKeys)
-        if keys is None or built is None:
+        if keys is None or raw is None:
             return entry, None
-        settings, raw = built
         line = node.mark[0]
-        return entry, ChannelConfig(keys.name, keys.kind, keys.enabled, settings, raw, line)
+        return entry, ChannelConfig(keys.name, keys.kind, keys.enabled, raw, line)
 
     def job(self, node: Node, path: Path, kinds: Models) -> tuple[Entry, JobConfig | None]:
         """Read one job."""
         entry = self.open_keys(node, path, JOB_KEYS)
-        built = self._settings(entry, kinds, JOB_KEYS)
+        raw = self._settings(entry, kinds, JOB_KEYS)
         keys = self.keys(entry, JobKeys)
-        if keys is None or built is None:
+        if keys is None or raw is None:
             return entry, None
-        settings, raw = built
         return entry, JobConfig(
             name=keys.name,
             kind=keys.kind,
@@ -355,7 +351,6 @@ class Reader:
             description=keys.description,
             runbook=keys.runbook or "",
             paused=keys.paused,
-            settings=settings,
             raw=raw,
             line=node.mark[0],
             queue=keys.on_queue,

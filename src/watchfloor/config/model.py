@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from watchfloor.config.base import Settings
 from watchfloor.config.maintenance import MaintenanceConfig
 from watchfloor.config.problems import ConfigError, Problem
 from watchfloor.domain.conditions import Condition
@@ -23,9 +22,8 @@ from watchfloor.domain.severity import Severity
 class ServiceConfig:
     """One service. Durations are in seconds.
 
-    ``settings`` are ready to probe with. ``raw`` are the same settings as written, JSON-able, references
-    unresolved: the only form that may be stored; ``written`` is the whole entry like that. It and ``line`` do not count
-    when two are compared.
+    ``raw`` are the settings of its kind as written, JSON-able, references unresolved: the only form that may be stored
+    or kept; ``written`` is the whole entry like that. It and ``line`` do not count when two are compared.
     """
 
     name: str
@@ -41,7 +39,6 @@ class ServiceConfig:
     description: str
     paused: bool
     depends_on: tuple[str, ...]
-    settings: Settings = field(repr=False)
     raw: Mapping[str, Any]
     line: int = field(compare=False)
     depends_on_any: tuple[tuple[str, ...], ...] = ()
@@ -93,19 +90,18 @@ class ObjectiveConfig:
 
 @dataclass(frozen=True, slots=True)
 class ChannelConfig:
-    """One notification channel; ``settings`` and ``raw`` as in `ServiceConfig`."""
+    """One notification channel; ``raw`` as in `ServiceConfig`."""
 
     name: str
     kind: str
     enabled: bool
-    settings: Settings = field(repr=False)
     raw: Mapping[str, Any]
     line: int = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class JobConfig:
-    """One job; ``settings`` and ``raw`` as in `ServiceConfig`, ``schedules`` and ``retry`` as they are stored."""
+    """One job; ``raw`` as in `ServiceConfig`, ``schedules`` and ``retry`` as they are stored."""
 
     name: str
     kind: str
@@ -121,7 +117,6 @@ class JobConfig:
     description: str
     runbook: str
     paused: bool
-    settings: Settings = field(repr=False)
     raw: Mapping[str, Any]
     line: int = field(compare=False)
     queue: str = DEFAULT_QUEUE
