@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from sys import intern
 from types import MappingProxyType
 from typing import Any
 
@@ -267,7 +268,7 @@ class _Composer:
             raise _Refused(_mark(event), "a key must be plain text", "Write the key as one word.")
         if not event.value or "\0" in event.value or not _encodable(event.value):
             raise _Refused(_mark(event), "a key is empty or holds a NUL character", "Write the key as text.")
-        return str(event.value)
+        return intern(str(event.value))  # thousands of entries have the same few keys
 
     def _merged(self, node: Node, path: Path) -> list[Node]:
         sources = [node] if node.source is None and isinstance(node.value, dict) else []
