@@ -12,6 +12,7 @@ import yaml
 from watchfloor.config.kinds import channel_kinds, payload_kinds, probe_kinds
 from watchfloor.config.loader import load
 from watchfloor.config.model import ServiceConfig
+from watchfloor.config.settings import build_settings
 from watchfloor.demo.script import STORIES, troubled
 from watchfloor.demo.services import config_text
 from watchfloor.demo.world import World
@@ -54,7 +55,10 @@ async def watched(tmp_path: Path, clock: Clock) -> AsyncIterator[Mapping[str, Se
 
 
 async def check(service: ServiceConfig) -> Outcome:
-    outcome: Outcome = await probe_kinds()[service.kind].run(service.settings, service.timeout_s)
+    kind = probe_kinds()[service.kind]
+    outcome: Outcome = await kind.run(
+        build_settings(kind.settings, service.raw, DSN, Path()), service.timeout_s
+    )
     return outcome
 
 
