@@ -136,6 +136,7 @@ async def test_a_stop_drains_what_is_in_flight_and_leaves_the_node_stopped(
     made = plan(dsn, stage, configuration(service("shop", timeout_s=60.0)))
     async with running(made) as run:
         await entered.wait()
+        await until(lambda: one(database, "SELECT count(*) FROM component_health"))
         run.engine.stop()
         await until(lambda: run.progress.stage == "stopping")
         await until(lambda: _state_is(database, "stopping"))

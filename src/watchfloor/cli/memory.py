@@ -6,13 +6,15 @@ import gc
 
 COLLECT_AT = (5_000, 20, 50)
 """Objects made before the youngest generation is collected, and collections before the next older one is."""
+START_COLLECTS_AT = (100_000, 20, 50)
+"""The same while a process starts: next to nothing of what it makes is garbage."""
 CONSOLE_COLLECTS_AT = (700, 10, 10)
 """The same for a console without an engine: it makes little, and what it leaves behind is in circles."""
 
 
 def collect_seldom() -> None:
-    """Before much is imported: next to nothing of it is garbage, and looking at it again and again takes its time."""
-    gc.set_threshold(*COLLECT_AT)
+    """Before much is imported and read: looking at it again and again takes its time."""
+    gc.set_threshold(*START_COLLECTS_AT)
 
 
 def collect_often() -> None:
@@ -28,7 +30,7 @@ def settle_memory() -> None:
     is garbage by now goes with it: half a megabyte, and to look for it first would hold up the first checks by 0.2 s.
     """
     gc.freeze()
-    collect_seldom()
+    gc.set_threshold(*COLLECT_AT)
 
 
 def forget_memory() -> None:

@@ -199,6 +199,8 @@ class Engine:
         try:
             await self._insist(lambda: heart.once("starting"))
             await self._insist(steward.apply)
+            await self._insist(lambda: heart.once("running"))
+            await self._insist(share.reload)  # checks go on first; all else begins beside them
             self._progress.stage = "running"
             log.info("node %s is running: %d services", node.name, len(recorder.services))
             supervisor = Supervisor(

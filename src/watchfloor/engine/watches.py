@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from watchfloor.config.base import Settings
@@ -78,6 +79,11 @@ def _thresholds(model: type[Settings], values: Mapping[str, object]) -> dict[str
             "degraded": values[f"thresholds.{name}.warning"],
             "failing": values[f"thresholds.{name}.critical"],
         }
-        for name, field in model.model_fields.items()
-        if isinstance(field.default, Limits) and f"thresholds.{name}.warning" in values
+        for name in _limited(model)
+        if f"thresholds.{name}.warning" in values
     }
+
+
+@cache
+def _limited(model: type[Settings]) -> tuple[str, ...]:
+    return tuple(name for name, field in model.model_fields.items() if isinstance(field.default, Limits))

@@ -35,6 +35,7 @@ from watchfloor.probes.tls_layer import TlsLayer
 MIB = 1024 * 1024
 _STATUSES = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_NO_HEADERS = frozenset[bytes]()  # one for all: an empty set takes 216 bytes
 
 
 def _as_list(value: object) -> object:
@@ -60,6 +61,10 @@ def _accepted(entries: tuple[int | str, ...]) -> frozenset[int]:
 def _checked_statuses(entries: list[int | str]) -> list[int | str]:
     _accepted(tuple(entries))
     return entries
+
+
+def _usual_statuses() -> list[int | str]:
+    return ["200-299"]
 
 
 def _requestable(url: str) -> str:
@@ -90,7 +95,10 @@ Texts = Annotated[list[str], BeforeValidator(_as_list)]
 
 
 class Settings(TimedSettings):
-    """An HTTP or HTTPS address and what its answer must be like."""
+    """An HTTP or HTTPS address and what its answer must be like.
+
+    There are thousands of these: defaults come from factories, because one that may change is copied each time.
+    """
 
     url: Annotated[str, AfterValidator(_requestable)] = Field(
         description="The address, such as `https://example.com/health`."
@@ -99,29 +107,33 @@ class Settings(TimedSettings):
         Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], BeforeValidator(_upper)
     ] = Field("GET", description="The request method.")
     headers: Annotated[dict[str, SecretStr], AfterValidator(target.sendable)] = Field(
-        {}, description="Headers to send. Their values are never shown.", max_length=50
+        default_factory=dict, description="Headers to send. Their values are never shown.", max_length=50
     )
     body: str | None = Field(
         None, max_length=64 * 1024, description="The body to send. Its lines are never shown."
     )
     expect_status: Statuses = Field(
-        ["200-299"],
+        default_factory=_usual_statuses,
         min_length=1,
         max_length=50,
         description="Accepted status codes and ranges. A redirect that is listed here is not followed.",
     )
     body_contains: Texts = Field(
-        [], description="Texts that the body must hold, each of them.", max_length=50
+        default_factory=list, description="Texts that the body must hold, each of them.", max_length=50
     )
-    body_not_contains: Texts = Field([], description="Texts that the body must not hold.", max_length=50)
+    body_not_contains: Texts = Field(
+        default_factory=list, description="Texts that the body must not hold.", max_length=50
+    )
     body_regex: Annotated[str, AfterValidator(_searchable)] | None = Field(
         None,
         description="A pattern that must match somewhere in the first 64 KiB of the body; Python's syntax "
         "without back-references and look-around.",
     )
-    body_json: list[JsonAssertion] = Field([], description="Demands on values of a JSON body.", max_length=50)
+    body_json: list[JsonAssertion] = Field(
+        default_factory=list, description="Demands on values of a JSON body.", max_length=50
+    )
     conditions: Conditions = Field(
-        [],
+        default_factory=list,
         max_length=50,
         description="Conditions that must all hold, such as `json.items.length > 0`; one about the status "
         "takes the place of `expect_status` unless that is given too.",
@@ -220,7 +232,7 @@ class _Plan:
             conditions=conditions,
             judges_status="expect_status" in settings.model_fields_set
             or not any(condition.speaks_of("status") for condition in conditions),
-            wanted_headers=frozenset[bytes]().union(*(condition.headers for condition in conditions)),
+            wanted_headers=_NO_HEADERS.union(*(each.headers for each in conditions)) or _NO_HEADERS,
             reads_body=bool(
                 any(condition.speaks_of("body") or condition.speaks_of("json") for condition in conditions)
                 or settings.body_contains

@@ -21,6 +21,7 @@ URL_LIMIT = 4096
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _KEEP = "!#$%&'()*+,/:;=?@[]~-._"
+_UNWRITTEN = re.compile(r"[\0-\x20\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 
 PUBLIC_HEADERS = frozenset(
@@ -74,11 +75,11 @@ def parse(url: str) -> Target:
     """Take ``url`` apart. Raises `ValueError`, in words for a person, when it cannot be requested."""
     if len(url) > URL_LIMIT:
         raise ValueError(f"the address is longer than {URL_LIMIT} characters")
-    if any(character <= " " or character == "\x7f" for character in url):
+    if _UNWRITTEN.search(url):
         raise ValueError("the address holds white space or control characters")
     try:
         parts = urlsplit(url)
-        port = parts.port
+        name, port = parts.hostname, parts.port
     except ValueError:
         raise ValueError("the address is malformed; it looks like https://example.com:8443/health") from None
     scheme = parts.scheme.lower()
@@ -86,9 +87,9 @@ def parse(url: str) -> Target:
         raise ValueError("the address must begin with http:// or https://")
     if "@" in parts.netloc:
         raise ValueError("credentials do not belong in the address; put them in an Authorization header")
-    if not parts.hostname or port == 0:
+    if not name or port == 0:
         raise ValueError("the address needs a host, and a port between 1 and 65535 if any")
-    host = ascii_host(parts.hostname)
+    host = ascii_host(name)
     shown_host = f"[{host}]" if ":" in host else host
     authority = shown_host if port in (None, _DEFAULT_PORTS[scheme]) else f"{shown_host}:{port}"
     return Target(scheme, host, port or _DEFAULT_PORTS[scheme], _path(parts), authority)

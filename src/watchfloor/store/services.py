@@ -102,14 +102,14 @@ INSERT INTO services AS s (uuid, name, paused, changed_by, {", ".join(_COMPARED)
 SELECT gen_random_uuid(), w.name, w.paused_by_file, %(by)s::text, {", ".join(f"w.{each}" for each in _COMPARED)}
 FROM (
     SELECT d.name, d.kind, d.settings, d.every_ms, d.retry_every_ms, d.timeout_ms, d.max_attempts,
-        d.recover_attempts, d.group_name, ARRAY(SELECT jsonb_array_elements_text(d.tags)) AS tags, d.description,
-        d.runbook, ARRAY(SELECT jsonb_array_elements_text(d.depends_on)) AS depends_on, d.depends_on_any,
+        d.recover_attempts, d.group_name, d.tags, d.description,
+        d.runbook, d.depends_on, d.depends_on_any,
         %(owner)s::text AS owner, d.origin, d.paused AS paused_by_file, d.environment, d.written,
-        ARRAY(SELECT jsonb_array_elements_text(d.on_nodes)) AS on_nodes, d.quorum
+        d.on_nodes, d.quorum
     FROM jsonb_to_recordset(%(rows)s::jsonb) AS d(name text, kind text, settings jsonb, every_ms int,
         retry_every_ms int, timeout_ms int, max_attempts smallint, recover_attempts smallint, group_name text,
-        tags jsonb, description text, runbook text, depends_on jsonb, origin text, paused boolean,
-        depends_on_any jsonb, environment text, written jsonb, on_nodes jsonb, quorum smallint)
+        tags text[], description text, runbook text, depends_on text[], origin text, paused boolean,
+        depends_on_any jsonb, environment text, written jsonb, on_nodes text[], quorum smallint)
 ) w LEFT JOIN services n ON n.name = w.name
 WHERE n.id IS NULL OR {_differs("n", "w")}
 ORDER BY w.name
