@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from support.receivers import receiving
-from watchfloor.channels import discord, slack, sms, webhook, wire
+from watchfloor.channels import discord, reach, slack, sms, webhook, wire
 from watchfloor.channels.address import may_connect, permitted
 from watchfloor.channels.message import DeliveryError, Message
 from watchfloor.channels.secrets import PIECE, sayable, secrets_of
@@ -128,7 +128,7 @@ async def test_a_receiver_behind_an_address_that_swallows_everything_is_reached_
 async def test_an_address_that_refuses_makes_room_for_the_next_one_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wire, "HEAD_START_S", 60.0)
+    monkeypatch.setattr(reach, "HEAD_START_S", 60.0)
     async with receiving() as receiver:
         with _roads(receiver.port, v4_1=_refuse, v4_2=_refuse, v6_1=_refuse, v6_2=_through) as tried:
             await webhook.deliver(NAMED, MESSAGE)

@@ -30,6 +30,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from watchfloor.channels.message import DeliveryError, Draft, Message
+from watchfloor.channels.reach import reach_by_tcp
 from watchfloor.channels.secrets import sayable, secrets_of
 from watchfloor.channels.words import Speaking, Spoken, speak
 from watchfloor.config.fields import InWords, Name
@@ -175,7 +176,6 @@ async def _within(seconds: float, work: Coroutine[Any, Any, Refused]) -> Refused
 def _client(settings: Settings) -> aiosmtplib.SMTP:
     return aiosmtplib.SMTP(
         hostname=settings.host,
-        port=settings.port or PORTS[settings.security],
         username=settings.user,
         password=None if settings.password is None else settings.password.get_secret_value(),
         local_hostname=socket.gethostname() or "localhost",
@@ -195,7 +195,12 @@ def _without(settings: Settings, message: Message) -> list[str]:
 async def _hand_over(
     client: aiosmtplib.SMTP, settings: Settings, message: Message, left: list[str]
 ) -> Refused:
-    await client.connect()
+    line = await reach_by_tcp(settings.host, settings.port or PORTS[settings.security])
+    try:
+        await client.connect(sock=line)
+    except BaseException:
+        line.close()
+        raise
     try:
         refused, _ = await client.sendmail(parseaddr(settings.from_)[1], left, message.payload)
     except SMTPRecipientsRefused as error:

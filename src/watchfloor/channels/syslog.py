@@ -21,6 +21,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from watchfloor.channels.message import DeliveryError, Draft, Message
+from watchfloor.channels.reach import reach_by_tcp
 from watchfloor.channels.words import Speaking, speak
 from watchfloor.config.fields import InWords, Name
 from watchfloor.domain.notice import Notice, written
@@ -126,7 +127,7 @@ async def _by_unix(settings: Settings, record: bytes) -> None:
 
 
 async def _by_tcp(settings: Settings, record: bytes) -> None:
-    reader, writer = await asyncio.open_connection(settings.host, settings.port)
+    reader, writer = await asyncio.open_connection(sock=await reach_by_tcp(str(settings.host), settings.port))
     try:
         writer.write(str(len(record)).encode() + b" " + record)
         writer.write_eof()

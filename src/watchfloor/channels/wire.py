@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from functools import partial
 from typing import cast
 
 import httptools
 
-from watchfloor.channels.address import permitted
+from watchfloor.channels.reach import reach
 
 HEAD_BYTES = 64 * 1024
 ANSWER_BYTES = 4096
@@ -34,9 +34,6 @@ TAIL_S = 0.05
 IDLE_S = 4.0
 OLDEST_S = 30.0
 """Connections are given up when they rest or live longer: names may lead elsewhere by now."""
-
-HEAD_START_S = 0.5
-"""For so long an address of a receiver is the only one that is tried; then the next one is tried as well."""
 
 MOST_OPEN = 64
 """Connections to one receiver at a time; more would fall off the queue in which it takes them up."""
@@ -236,7 +233,7 @@ async def exchange(where: Where, request: bytes) -> Line:
     """Ask and return the line that holds the answer; it is closed or rests again, only to be read.
 
     A connection that was kept may have been closed by the receiver meanwhile: then a new one is opened, once.
-    Raises `Broken`, `OSError` and what `permitted` raises.
+    Raises `Broken`, `OSError` and what `reach` raises.
     """
     kept = _kept.get()
     line = None if kept is None else kept.take(where)
@@ -274,33 +271,7 @@ async def _ask(where: Where, line: Line, request: bytes, kept: Lines | None) -> 
 
 
 async def _connect(where: Where) -> Line:
-    """Open a connection to the first address that takes one (RFC 8305, "happy eyeballs").
-
-    A network that swallows one family of addresses would else use up the time of every attempt, and of every retry.
-    An address that is slow is not given up when the next one begins.
-    """
-    coming = deque(_by_turns(await permitted(where.host, where.port, where.public_only)))
-    attempts: list[asyncio.Task[Line]] = []
-    failure = OSError("a host without an address")  # `permitted` raises before
-    try:
-        while coming or attempts:
-            if coming:
-                attempts.append(asyncio.create_task(_open(where, coming.popleft())))
-            patience = HEAD_START_S if coming else None
-            done, _ = await asyncio.wait(attempts, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-            for attempt in done:
-                attempts.remove(attempt)
-                error = attempt.exception()
-                if error is None:
-                    return attempt.result()
-                if not isinstance(error, OSError) or isinstance(error, ssl.SSLError):
-                    raise error
-                failure = error
-        raise failure
-    finally:
-        for attempt in attempts:
-            attempt.add_done_callback(_let_go)
-            attempt.cancel()
+    return await reach(where.host, where.port, partial(_open, where), public_only=where.public_only)
 
 
 async def _open(where: Where, address: str) -> Line:
@@ -309,19 +280,6 @@ async def _open(where: Where, address: str) -> Line:
         Line, address, where.port, ssl=where.trust, server_hostname=name
     )
     return line
-
-
-def _by_turns(addresses: Sequence[str]) -> list[str]:
-    """An address of one family after one of the other, beginning with the family that is preferred."""
-    first = [address for address in addresses if (":" in address) == (":" in addresses[0])]
-    other = [address for address in addresses if address not in first]
-    pairs = zip_longest(first, other)
-    return [address for pair in pairs for address in pair if address is not None]
-
-
-def _let_go(attempt: asyncio.Task[Line]) -> None:
-    if not attempt.cancelled() and attempt.exception() is None:
-        attempt.result().close()
 
 
 def request_of(method: str, target: bytes, headers: Mapping[str, str], body: bytes) -> bytes:
