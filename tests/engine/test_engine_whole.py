@@ -24,7 +24,9 @@ from support.engines import (
 from support.sql import column, one, rows
 from support.waiting import until
 from watchfloor.domain.outcome import Outcome, Status
+from watchfloor.engine.heart import Heart
 from watchfloor.engine.intake import LogBuffer
+from watchfloor.engine.share import Share
 from watchfloor.operations import alerts as operations
 from watchfloor.operations import services as service_operations
 from watchfloor.operations.actor import Actor
@@ -146,6 +148,45 @@ async def test_a_stop_drains_what_is_in_flight_and_leaves_the_node_stopped(
     assert await column(database, "SELECT kind FROM alert_events ORDER BY seq") == ["raised", "fired"]
     assert await rows(database, "SELECT state, stopped_at IS NOT NULL FROM nodes") == [("stopped", True)]
     assert set(await column(database, "SELECT state FROM component_health")) == {"stopped"}
+
+
+async def test_checks_that_cannot_begin_at_first_begin_later_and_nothing_else_waits_for_them(
+    database: Database,
+    dsn: str,
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reload, failed = Share._reload, list[bool]()
+
+    async def reload_later(self: Share, anew: bool) -> None:
+        if not anew and len(failed) < 2:
+            failed.append(anew)
+            raise ValueError("a kind that is wrong")
+        await reload(self, anew)
+
+    monkeypatch.setattr(Share, "_reload", reload_later)
+    async with running(plan(dsn, stage, configuration(service("shop")))) as run:
+        await until(lambda: stage.count("shop"))
+        assert run.progress.stage == "running"
+    assert "checks begin later: ValueError: a kind that is wrong" in caplog.text
+
+
+async def test_a_start_that_finds_the_database_away_half_way_asks_for_it(
+    database: Database, dsn: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once, asked = Heart.once, list[str]()
+
+    async def once_later(self: Heart, state: str) -> None:
+        if state == "running" and not asked:
+            raise psycopg.OperationalError("the server is gone")
+        await once(self, state)
+
+    monkeypatch.setattr(Heart, "once", once_later)
+    async with running(plan(dsn, stage, configuration(service("shop")))) as run:
+        monkeypatch.setattr(run.engine, "_ensure_database", lambda: asked.append("now"))
+        await until(lambda: stage.count("shop"))
+    assert asked
 
 
 async def _state_is(database: Database, state: str) -> bool:

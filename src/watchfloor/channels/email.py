@@ -146,7 +146,9 @@ async def deliver(settings: Settings, message: Message) -> str:
     except SMTPResponseException as error:
         raise _refusal(settings, error.code, error.message) from None
     except (SMTPException, OSError, ValueError) as error:
-        words = sayable(str(error), secrets_of(settings))
+        words = sayable(str(error), secrets_of(settings)).replace(
+            " on port None", ""
+        )  # the library was not told
         raise DeliveryError(f"{type(error).__name__}: {words}".removesuffix(": ")) from None
     finally:
         if client.transport is not None:
@@ -199,7 +201,8 @@ async def _hand_over(
     try:
         await client.connect(sock=line)
     except BaseException:
-        line.close()
+        with contextlib.suppress(OSError):  # its transport, if it has one already, hears of it and closes it
+            line.shutdown(socket.SHUT_RDWR)
         raise
     try:
         refused, _ = await client.sendmail(parseaddr(settings.from_)[1], left, message.payload)

@@ -200,7 +200,7 @@ class Engine:
             await self._insist(lambda: heart.once("starting"))
             await self._insist(steward.apply)
             await self._insist(lambda: heart.once("running"))
-            await self._insist(share.reload)  # checks go on first; all else begins beside them
+            await self._begin_checks(share)
             self._progress.stage = "running"
             log.info("node %s is running: %d services", node.name, len(recorder.services))
             supervisor = Supervisor(
@@ -229,7 +229,17 @@ class Engine:
                 if not is_away(error):
                     raise
                 log.warning("the engine waits: %s", explain(error))
+                self._ensure_database()
                 await asyncio.sleep(WAIT_S)
+
+    async def _begin_checks(self, share: Share) -> None:
+        """Take up what is this node's; all else begins beside it. Where that fails, the component tries again."""
+        if self._stopping.is_set():
+            return
+        try:
+            await share.reload()
+        except Exception as error:
+            log.warning("checks begin later: %s", one_line(f"{type(error).__name__}: {error}"))
 
     def _components(
         self,
