@@ -154,6 +154,28 @@ def test_a_recovery_that_is_killed_as_well_is_begun_again(server: Embedded) -> N
     until(lambda: answers(server))
 
 
+def test_a_recovery_that_is_killed_while_no_keeper_looks_is_begun_again(server: Embedded) -> None:
+    """A keeper that adopts the server never saw it ready."""
+
+    def unseen() -> bool:
+        kill(status(server.data_dir).keeper_pid)
+        until(lambda: status(server.data_dir).keeper_pid is None)
+        done = recovery_was_killed(server)
+        server.ensure()
+        return done
+
+    until(lambda: answers(server) and unseen())
+    until(lambda: answers(server))
+
+
+def test_nobody_reads_through_a_process_that_may_be_killed(server: Embedded) -> None:
+    """PostgreSQL 18 does not notice when an I/O worker dies in a recovery: who reads next would wait for ever."""
+    place = Place.at(server.data_dir)
+    titles = [postmaster._command_line(pid)[0] for pid in postmaster.children(str(place.cluster), place.name)]
+    assert any(b"checkpointer" in title for title in titles)
+    assert not [title for title in titles if b"io worker" in title]
+
+
 def recovery_was_killed(server: Embedded) -> bool:
     """Have a backend killed, and the recovery from that as well; false when that was over before it was seen."""
     place = Place.at(server.data_dir)

@@ -32,7 +32,7 @@ _SETTINGS = {
     "maintenance_work_mem": "32MB",
     "effective_cache_size": "512MB",
     "random_page_cost": "1.1",
-    "io_workers": "1",
+    "io_method": "sync",  # a worker that is killed during a recovery would keep whoever reads waiting for ever
     "max_worker_processes": "4",
     "autovacuum_max_workers": "2",
     "fsync": "on",

@@ -307,7 +307,7 @@ class Keeper:
         """Stop the server: fast, after a long patience immediate. Waits for as long as it takes.
 
         A fast stop during the recovery from a crashed backend ends the recovery, but PostgreSQL 18 then waits for
-        ever for a checkpointer and for I/O workers that it did not tell to go.
+        ever for a checkpointer that it did not tell to go.
         """
         publish(self._lock_fd, "stopping", 0)
         number, deadline = signal.SIGINT, time.monotonic() + _FAST_STOP_PATIENCE

@@ -94,7 +94,7 @@ def only_idle_helpers(cluster: str, cluster_name: str) -> bool:
     name = b"postgres: " + os.fsencode(cluster_name) + b": "
     jobs = [_command_line(pid)[0].removeprefix(name).rstrip() for pid in children(cluster, cluster_name)]
     helpers = (b"checkpointer", b"background writer")
-    return bool(jobs) and all(job in helpers or job.startswith(b"io worker ") for job in jobs)
+    return bool(jobs) and all(job in helpers for job in jobs)
 
 
 def _processes() -> list[int]:
