@@ -146,9 +146,8 @@ async def deliver(settings: Settings, message: Message) -> str:
     except SMTPResponseException as error:
         raise _refusal(settings, error.code, error.message) from None
     except (SMTPException, OSError, ValueError) as error:
-        words = sayable(str(error), secrets_of(settings)).replace(
-            " on port None", ""
-        )  # the library was not told
+        words = str(error).replace(" on port None", "")  # the library is given a connection and no port
+        words = sayable(words, secrets_of(settings))
         raise DeliveryError(f"{type(error).__name__}: {words}".removesuffix(": ")) from None
     finally:
         if client.transport is not None:

@@ -102,10 +102,8 @@ INSERT INTO services AS s (uuid, name, paused, changed_by, {", ".join(_COMPARED)
 SELECT gen_random_uuid(), w.name, w.paused_by_file, %(by)s::text, {", ".join(f"w.{each}" for each in _COMPARED)}
 FROM (
     SELECT d.name, d.kind, d.settings, d.every_ms, d.retry_every_ms, d.timeout_ms, d.max_attempts,
-        d.recover_attempts, d.group_name, d.tags, d.description,
-        d.runbook, d.depends_on, d.depends_on_any,
-        %(owner)s::text AS owner, d.origin, d.paused AS paused_by_file, d.environment, d.written,
-        d.on_nodes, d.quorum
+        d.recover_attempts, d.group_name, d.tags, d.description, d.runbook, d.depends_on, d.depends_on_any,
+        %(owner)s::text AS owner, d.origin, d.paused AS paused_by_file, d.environment, d.written, d.on_nodes, d.quorum
     FROM jsonb_to_recordset(%(rows)s::jsonb) AS d(name text, kind text, settings jsonb, every_ms int,
         retry_every_ms int, timeout_ms int, max_attempts smallint, recover_attempts smallint, group_name text,
         tags text[], description text, runbook text, depends_on text[], origin text, paused boolean,
