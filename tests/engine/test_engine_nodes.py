@@ -170,7 +170,7 @@ async def test_an_engine_that_cannot_run_says_why_where_nodes_are_listed(
     async def fail(_: object) -> None:
         raise ZeroDivisionError("on \x07purpose")
 
-    monkeypatch.setattr(Steward, "apply", fail)
+    monkeypatch.setattr(Steward, "begin", fail)
     with pytest.raises(ZeroDivisionError):
         async with running(node_plan(dsn, Stage(), "one")) as run:
             await asyncio.wait({run.task}, timeout=20)

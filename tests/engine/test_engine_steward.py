@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -218,6 +219,82 @@ async def test_a_change_between_reading_the_file_and_running_is_not_missed(
     async with running(early):
         await until(lambda: stage.count("b"))
     assert await column(database, "SELECT name FROM services WHERE retired_at IS NULL") == ["b"]
+
+
+async def _ran_once(path: Path, dsn: str, *targets: str) -> None:
+    """A node that checked these and ended."""
+    stage = Stage()
+    async with running(made_plan(path, dsn, stage)):
+        await until(lambda: all(stage.count(target) for target in targets))
+
+
+async def test_a_start_with_the_file_that_was_in_force_checks_at_once_and_applies_it_beside(
+    tmp_path: Path, database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchfloor.engine import steward as module
+
+    path = tmp_path / "config.yaml"
+    path.write_text(text("a"))
+    await _ran_once(path, dsn, "a")
+    apply, checked = module.apply_definitions, asyncio.Event()
+
+    async def later(*everything: object, **more: object) -> object:
+        await checked.wait()
+        return await apply(*everything, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "apply_definitions", later)
+    other = "name = 'b', settings = jsonb_build_object('target', 'b')"
+    await _change(database, f"UPDATE services SET {other}, version = version + 1 WHERE name = 'a'")
+    stage = Stage()
+    async with running(made_plan(path, dsn, stage)):
+        await until(lambda: stage.count("b"))  # what is in the database, whoever put it there
+        assert not stage.count("a")
+        checked.set()
+        await until(lambda: stage.count("a"))  # what the file says
+    assert await column(database, "SELECT name FROM services WHERE retired_at IS NULL") == ["a"]
+
+
+async def test_a_start_with_a_file_that_changed_meanwhile_checks_nothing_of_the_old_one(
+    tmp_path: Path, database: Database, dsn: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text("a", "b"))
+    await _ran_once(path, dsn, "a", "b")
+    path.write_text(text("b", "c"))
+    stage = Stage()
+    async with running(made_plan(path, dsn, stage)):
+        await until(lambda: stage.count("b") and stage.count("c"))
+    assert not stage.count("a")
+
+
+async def test_what_could_not_be_applied_beside_the_first_checks_is_tried_again(
+    tmp_path: Path, database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchfloor.engine import steward as module
+
+    path = tmp_path / "config.yaml"
+    path.write_text(text("a", "b"))
+    await _ran_once(path, dsn, "a", "b")
+    await _change(database, "UPDATE services SET retired_at = now(), version = version + 1 WHERE name = 'b'")
+    apply, fails = module.apply_definitions, 2
+
+    async def sometimes(*everything: object, **more: object) -> object:
+        nonlocal fails
+        fails -= 1
+        if fails >= 0:
+            raise ZeroDivisionError if fails else OSError("connection refused")
+        return await apply(*everything, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "apply_definitions", sometimes)
+    stage = Stage()
+    async with running(made_plan(path, dsn, stage)):
+        await until(lambda: stage.count("b"))
+    assert fails < 0
+
+
+async def _change(database: Database, statement: str) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(statement)
 
 
 async def test_rules_and_channels_follow_the_file(house: House) -> None:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from types import FrameType
 
 from watchfloor import __version__
-from watchfloor.api.listener import Listener
 from watchfloor.cli.ground import Ground, configuration_for, stand
 from watchfloor.cli.logs import collect
 from watchfloor.cli.memory import settle_memory
@@ -53,6 +52,8 @@ def _listening(ground: Ground, configuration: Configuration, engine: EngineThrea
     if configuration.node.listen is None:
         yield
         return
+    from watchfloor.api.listener import Listener  # what answers guests costs the start of those without any
+
     host, _, port = configuration.node.listen.rpartition(":")
 
     def not_ready() -> str:

@@ -198,7 +198,7 @@ class Engine:
         heart = Heart(node, entry, lock, vitals.stats, share.shared_anew)
         try:
             await self._insist(lambda: heart.once("starting"))
-            await self._insist(steward.apply)
+            await self._insist(steward.begin)
             await self._insist(lambda: heart.once("running"))
             await self._begin_checks(share)
             self._progress.stage = "running"

@@ -1,7 +1,8 @@
 """Keeps the configuration in force: reads the file when it changes, applies what is good, reports what is not.
 
 A bad file changes nothing: the one in force stays, its mistakes go to every screen. Checks go on while a file is
-applied, and those whose rhythm did not change keep it.
+applied, and those whose rhythm did not change keep it. So it is at a start, where the file is the one that was in force
+when the node ended: what it defined is in the database, checks begin with that, and the file is applied beside them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from watchfloor.store.duty import apply_oncall
 from watchfloor.store.health import clock
 from watchfloor.store.jobs import apply_jobs
 from watchfloor.store.maintenance import apply_windows
-from watchfloor.store.nodes import save_config_file, tags_of_nodes
+from watchfloor.store.nodes import config_file, save_config_file, tags_of_nodes
 from watchfloor.store.objectives import apply_objectives
 from watchfloor.store.pauses import book_pauses
 from watchfloor.store.policy import apply_routing
@@ -65,6 +66,7 @@ class Steward:
         self._payloads = payloads.models
         self._applied = applied
         self._due = asyncio.Event()  # stays set until a reading went all the way through
+        self._made_sure = False  # that the database holds what the file says, since this node started
         path, files, digest = configuration.path, configuration.files, configuration.digest
         self._watch = None if path is None else ConfigWatch(path, files, digest)
 
@@ -79,12 +81,26 @@ class Steward:
         """Whether somebody outside is told every minute that all is well."""
         return self._configuration.watchdog is not None
 
+    @property
+    def _file(self) -> tuple[str, str]:
+        """The file whose word counts here, and the digest of what it says."""
+        return str(self._configuration.path or ""), self._configuration.digest
+
     def reread(self) -> None:
         """Read the file again now, changed or not."""
         self._due.set()
 
+    async def begin(self) -> None:
+        """See to it that something is in force: what was when this node ended, where that came from the same file."""
+        async with self._node.database.connection() as connection:
+            before = await config_file(connection, self._node.id)
+        if before != self._file:
+            await self._apply()
+
     async def run(self, beat: Beat) -> None:
         """Follow the file for ever. Raises when the database is away; the next run goes on where this one ended."""
+        if not self._made_sure:
+            await self._apply()
         while True:
             beat()
             path, watch = self._configuration.path, self._watch
@@ -103,12 +119,12 @@ class Steward:
         if loaded.configuration is None:
             log.error("%s has %d mistakes; what was in force stays: %s", path, len(problems), problems[0])
             async with self._node.database.transaction() as connection:
-                digest = self._configuration.digest
-                await save_config_file(connection, self._node.id, str(path), digest, problems, applied=False)
+                await save_config_file(connection, self._node.id, *self._file, problems, applied=False)
                 await pulse(connection, "settings", "nodes", "health")
             return
         self._configuration = loaded.configuration
-        await self.apply()
+        await self._apply()
+        await self._applied()
 
     async def _load(self, path: Path, beat: Beat) -> Loaded:
         """Load in a thread of its own: twenty thousand services take longer than a loop may be silent."""
@@ -118,7 +134,7 @@ class Steward:
             beat()
         return loading.result()
 
-    async def apply(self) -> None:
+    async def _apply(self) -> None:
         """Put the configuration into force, in one transaction.
 
         The built-in one takes nothing from a file: it applies only where none has a word.
@@ -130,12 +146,11 @@ class Steward:
                 log.info("this node has no config file; what another node's file defined stays in force")
             else:
                 await self._define(connection, built_in)
-            path, digest = str(self._configuration.path or ""), self._configuration.digest
-            await save_config_file(connection, self._node.id, path, digest, (), applied=True)
+            await save_config_file(connection, self._node.id, *self._file, (), applied=True)
             await pulse(
                 connection, "services", "settings", "nodes", "health", "alerts", "outbox", "jobs", "runs"
             )
-        await self._applied()
+        self._made_sure = True
 
     async def _warn_of_tags(self, connection: Connection) -> None:
         """Say which services no node may check; a node that has the tags may come yet, so it is no mistake."""
@@ -153,9 +168,8 @@ class Steward:
 
     async def _define(self, connection: Connection, built_in: bool) -> None:
         configuration = self._configuration
-        changed, retired = await apply_definitions(
-            connection, definitions.services(configuration), built_in=built_in
-        )
+        services = await asyncio.to_thread(definitions.services, configuration)  # checks go on meanwhile
+        changed, retired = await apply_definitions(connection, services, built_in=built_in)
         await self._warn_of_tags(connection)
         await apply_channels(connection, definitions.channels(configuration))
         await try_soon(connection)

@@ -199,6 +199,17 @@ async def save_config_file(
     )
 
 
+async def config_file(connection: Connection, node_id: int) -> tuple[str, str] | None:
+    """Path and digest of the config file that a node took into force last; None where it took none yet."""
+    row = await fetch_one(
+        connection,
+        "SELECT config->>'path' AS path, config->>'digest' AS digest FROM nodes "
+        "WHERE id = %(id)s AND config ? 'digest'",
+        {"id": node_id},
+    )
+    return None if row is None else (row.path, row.digest)
+
+
 async def save_components(connection: Connection, rows: Sequence[ComponentRow]) -> None:
     """Overwrite the health of components: one row each."""
     await connection.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -76,6 +77,9 @@ class Definition:
     on_nodes: tuple[str, ...] = ()
     quorum: int = 1
 
+
+CHUNK = 500
+"""Definitions written as JSON in one go, in some milliseconds."""
 
 _COLUMNS = (
     "id, uuid, name, kind, settings, every_ms, retry_every_ms, timeout_ms, max_attempts, recover_attempts, "
@@ -164,15 +168,25 @@ async def apply_definitions(
 
 async def _write(connection: Connection, defined: Sequence[Definition], owner: str, by: str) -> list[str]:
     """Add or change services; returns the names of those that were not so before."""
-    names = [each.name for each in fields(Definition)]
-    rows = [{name: getattr(each, name) for name in names} for each in defined]
-    changed = await fetch_column(connection, _UPSERT, {"rows": dumps(rows), "owner": owner, "by": by})
+    rows = await _as_json(defined)
+    changed = await fetch_column(connection, _UPSERT, {"rows": rows, "owner": owner, "by": by})
     await connection.execute(
         "INSERT INTO service_state (service_id) SELECT id FROM services WHERE retired_at IS NULL "
         "ON CONFLICT DO NOTHING"
     )
     await provide(connection)
     return changed
+
+
+async def _as_json(defined: Sequence[Definition]) -> str:
+    """A list of rows. It may be long, so others have their turn in between."""
+    names = [each.name for each in fields(Definition)]
+    parts: list[str] = []
+    for at in range(0, len(defined), CHUNK):
+        rows = [{name: getattr(each, name) for name in names} for each in defined[at : at + CHUNK]]
+        parts.append(dumps(rows)[1:-1])
+        await asyncio.sleep(0)
+    return f"[{','.join(parts)}]"
 
 
 async def put_service(connection: Connection, definition: Definition, by: str) -> None:
@@ -211,16 +225,18 @@ async def load_services(connection: Connection) -> list[Service]:
         connection, f"SELECT {_COLUMNS} FROM services WHERE retired_at IS NULL ORDER BY id"
     )
     once: dict[object, object] = {}
-    return [Service(*(_lean(value, once) for value in row)) for row in rows]
+    columns = [_lean(column, once) for column in zip(*rows, strict=True)]
+    return [Service(*values) for values in zip(*columns, strict=True)]
 
 
-def _lean(value: Any, once: dict[object, object]) -> Any:
-    """A value of a row as the one of ``once`` that is equal: thousands of services differ in little."""
-    if type(value) is str or type(value) is int:
-        return once.setdefault(value, value)
-    if type(value) is dict:
-        return {intern(key): each for key, each in value.items()}
-    return value or () if type(value) is list else value
+def _lean(column: Sequence[Any], once: dict[object, object]) -> Sequence[Any]:
+    """A column with each value as the one of ``once`` that is equal: thousands of services differ in little."""
+    kind = type(column[0])
+    if kind is str or kind is int:
+        return [once.setdefault(value, value) for value in column]
+    if kind is dict:
+        return [{intern(key): inner for key, inner in value.items()} for value in column]
+    return [value or () for value in column] if kind is list else column
 
 
 async def names_of(connection: Connection, service_ids: Sequence[int]) -> list[str]:
