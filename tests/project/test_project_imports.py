@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -58,3 +59,13 @@ def test_a_console_shows_its_first_picture_before_it_loads_what_only_an_act_or_a
     acts = {name for name in loaded if name.startswith("watchfloor.operations.")}
     assert acts <= {"watchfloor.operations.actor", "watchfloor.operations.editing"}
     assert loaded & {"pydantic", "jinja2", "watchfloor.engine.engine", "watchfloor.config.model"} == set()
+
+
+def test_no_two_parts_wait_for_the_same_advisory_lock() -> None:
+    keys = [
+        key
+        for path in (ROOT / "src").rglob("*.py")
+        for key in re.findall(r"0x5746_[0-9a-f]{4}", path.read_text())
+    ]
+    assert len(keys) > 5
+    assert sorted(keys) == sorted(set(keys))

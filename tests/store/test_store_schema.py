@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 
 import psycopg
 import pytest
@@ -14,10 +16,12 @@ import watchfloor.store.migrations as migrations
 from support.databases import Server, name_of
 from support.make import at, make_services
 from support.sql import column, one, rows
+from watchfloor.store import schema
 from watchfloor.store.database import Database
 from watchfloor.store.errors import StoreError, explain, is_away
 from watchfloor.store.partitions import FACTS, MONTHLY
 from watchfloor.store.schema import HEAD, KNOWN, ensure_schema, require_schema
+from watchfloor.store.upgrade import upgrade
 
 
 @pytest.fixture
@@ -45,26 +49,63 @@ async def test_many_nodes_that_start_together_migrate_once(empty_dsn: str) -> No
 
 
 async def test_a_migration_that_fails_leaves_nothing_behind(
-    empty: Database, monkeypatch: pytest.MonkeyPatch
+    empty_dsn: str, empty: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upgrade = command.upgrade
+    to_revision = command.upgrade
 
     def break_off(config: Config, revision: str) -> None:
-        upgrade(config, revision)
+        to_revision(config, revision)
         raise ZeroDivisionError
 
     monkeypatch.setattr(command, "upgrade", break_off)
     with pytest.raises(ZeroDivisionError):
-        await ensure_schema(empty)
+        await asyncio.to_thread(upgrade, empty_dsn)
     assert await one(empty, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 0
 
 
-async def test_clocks_of_rules_that_wait_and_fire_survive_the_tables_of_many_kinds(
+async def test_an_upgrade_that_outlived_its_node_and_that_of_the_next_node_make_the_tables_once(
+    empty_dsn: str, empty: Database
+) -> None:
+    await asyncio.gather(*(asyncio.to_thread(upgrade, empty_dsn) for _ in range(3)))
+    assert await one(empty, "SELECT version_num FROM alembic_version") == HEAD
+
+
+async def test_an_upgrade_that_does_not_work_says_why(
     empty: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upgrade = command.upgrade
-    monkeypatch.setattr(command, "upgrade", lambda config, _: upgrade(config, "0017"))
+    broken = subprocess.CompletedProcess([], 1, b"", b"Traceback\nImportError: no module \x1b[2J")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: broken)
+    with pytest.raises(
+        RuntimeError, match=r"^the tables could not be brought up to date: ImportError: no module$"
+    ):
+        await ensure_schema(empty)
+
+
+async def test_a_database_that_goes_away_in_an_upgrade_is_away(empty: Database) -> None:
+    with pytest.raises(psycopg.OperationalError) as caught:
+        await asyncio.to_thread(schema._upgrade, "postgresql://nobody@127.0.0.1:1/none")
+    assert is_away(caught.value)
+
+
+async def test_the_address_of_the_database_is_in_no_list_of_processes(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    run = subprocess.run
+
+    def note(arguments: list[str], **more: object) -> object:
+        seen.append(arguments)
+        return run(arguments, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "run", note)
     await ensure_schema(empty)
+    assert seen == [[sys.executable, "-P", "-m", "watchfloor.store.upgrade"]]
+
+
+async def test_clocks_of_rules_that_wait_and_fire_survive_the_tables_of_many_kinds(
+    empty_dsn: str, empty: Database
+) -> None:
+    await asyncio.to_thread(upgrade, empty_dsn, "0017")
     await make_services(empty, "waits", "fires", "well")
     await rows(
         empty,
@@ -81,7 +122,6 @@ async def test_clocks_of_rules_that_wait_and_fire_survive_the_tables_of_many_kin
         since=at(0),
         before=at(50),
     )
-    monkeypatch.setattr(command, "upgrade", upgrade)
     assert await ensure_schema(empty)
     said = "SELECT s.name, t.since, t.last_true, t.firing FROM rule_standings t JOIN services s ON s.id = t.service_id "
     assert await rows(empty, said + "WHERE t.instance = 'service:' || s.id ORDER BY s.name") == [

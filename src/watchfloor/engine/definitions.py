@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from watchfloor.config.model import ChannelConfig, Configuration
 from watchfloor.domain.default_rules import DEFAULT_RULES, DefaultRule
 from watchfloor.domain.durations import format_duration
@@ -20,13 +22,11 @@ from watchfloor.store.watchdog import CHANNEL as WATCHDOG
 BUILT_IN = "built-in configuration"
 
 
-def services(configuration: Configuration) -> list[Definition]:
-    """The services of a configuration."""
+def services(configuration: Configuration) -> Iterator[Definition]:
+    """The services of a configuration, one after another: they may be many."""
     environment = configuration.node.environment
-    return [
-        service_definition(service, origin(configuration, service.line), environment)
-        for service in configuration.services
-    ]
+    for service in configuration.services:
+        yield service_definition(service, origin(configuration, service.line), environment)
 
 
 def rules(configuration: Configuration) -> list[RuleDefinition]:

@@ -168,8 +168,9 @@ class Steward:
 
     async def _define(self, connection: Connection, built_in: bool) -> None:
         configuration = self._configuration
-        services = await asyncio.to_thread(definitions.services, configuration)  # checks go on meanwhile
-        changed, retired = await apply_definitions(connection, services, built_in=built_in)
+        changed, retired = await apply_definitions(
+            connection, definitions.services(configuration), built_in=built_in
+        )
         await self._warn_of_tags(connection)
         await apply_channels(connection, definitions.channels(configuration))
         await try_soon(connection)

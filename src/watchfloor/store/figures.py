@@ -13,7 +13,7 @@ from itertools import accumulate
 from watchfloor.domain.job_boards import JobDay
 from watchfloor.store.database import Connection, fetch_all, fetch_value
 
-_LOCK = 0x5746_0006  # one node counts at a time
+_LOCK = 0x5746_0007  # one node counts at a time
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+import json
+import subprocess
+import sys
 
 import psycopg
 
+from watchfloor.domain.text import one_line
+from watchfloor.store import upgrade
 from watchfloor.store.database import Connection, Database, fetch_value
 from watchfloor.store.errors import StoreError
 
@@ -97,22 +101,21 @@ async def _version(connection: Connection) -> str | None:
 
 
 def _upgrade(conninfo: str) -> None:
-    # Imported here: a start that finds the tables current must not pay for Alembic and SQLAlchemy.
-    from alembic import command
-    from alembic.config import Config
-    from sqlalchemy import create_engine
-    from sqlalchemy.exc import DBAPIError
-    from sqlalchemy.pool import NullPool
+    """Upgrade in a process of its own: the 20 MB of what is imported for it end with it, and a node runs for months.
 
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo), poolclass=NullPool
+    Raises what the database said, or `RuntimeError` where the process failed or was killed: the next one may not be.
+    """
+    done = subprocess.run(  # noqa: S603 - ourselves, no shell; the address may hold a password, so it is no argument
+        [sys.executable, "-P", "-m", upgrade.__name__],
+        input=conninfo.encode(),
+        capture_output=True,
+        check=False,
     )
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    try:
-        with engine.begin() as connection:
-            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except DBAPIError as error:
-        raise (error.orig or error) from None
+    if done.returncode == 0:
+        return
+    if done.returncode == upgrade.REFUSED:
+        refused = json.loads(done.stdout)
+        kind = psycopg.errors.lookup(refused["sqlstate"]) if refused["sqlstate"] else psycopg.OperationalError
+        raise kind(refused["words"])
+    lines = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
+    raise RuntimeError(f"the tables could not be brought up to date: {one_line(lines[-1], 300)}")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from itertools import islice
 from sys import intern
 from typing import Any
 from uuid import UUID
@@ -78,7 +79,7 @@ class Definition:
     quorum: int = 1
 
 
-CHUNK = 500
+CHUNK = 200
 """Definitions written as JSON in one go, in some milliseconds."""
 
 _COLUMNS = (
@@ -158,35 +159,35 @@ async def apply_definitions(
     leaves ``paused`` as it was. What is ``built_in`` is owned by the system and retires nothing; the first file
     retires it.
     """
-    defined = list(definitions)
-    changed = await _write(connection, defined, "system" if built_in else "file", "")
-    if built_in:
-        return changed, []
-    retired = await fetch_column(connection, _RETIRE, {"names": [each.name for each in defined]})
-    return changed, retired
+    changed, names = await _write(connection, definitions, "system" if built_in else "file", "")
+    return changed, [] if built_in else await fetch_column(connection, _RETIRE, {"names": names})
 
 
-async def _write(connection: Connection, defined: Sequence[Definition], owner: str, by: str) -> list[str]:
-    """Add or change services; returns the names of those that were not so before."""
-    rows = await _as_json(defined)
+async def _write(
+    connection: Connection, definitions: Iterable[Definition], owner: str, by: str
+) -> tuple[list[str], list[str]]:
+    """Add or change services; returns the names of those that were not so before, and of all."""
+    rows, names = await _as_json(definitions)
     changed = await fetch_column(connection, _UPSERT, {"rows": rows, "owner": owner, "by": by})
     await connection.execute(
         "INSERT INTO service_state (service_id) SELECT id FROM services WHERE retired_at IS NULL "
         "ON CONFLICT DO NOTHING"
     )
     await provide(connection)
-    return changed
+    return changed, names
 
 
-async def _as_json(defined: Sequence[Definition]) -> str:
-    """A list of rows. It may be long, so others have their turn in between."""
-    names = [each.name for each in fields(Definition)]
+async def _as_json(definitions: Iterable[Definition]) -> tuple[str, list[str]]:
+    """A list of rows, and their names. There may be many, so others have their turn in between."""
+    columns = [each.name for each in fields(Definition)]
+    names: list[str] = []
     parts: list[str] = []
-    for at in range(0, len(defined), CHUNK):
-        rows = [{name: getattr(each, name) for name in names} for each in defined[at : at + CHUNK]]
-        parts.append(dumps(rows)[1:-1])
+    coming = iter(definitions)
+    while some := list(islice(coming, CHUNK)):
+        names += [each.name for each in some]
+        parts.append(dumps([{column: getattr(each, column) for column in columns} for each in some])[1:-1])
         await asyncio.sleep(0)
-    return f"[{','.join(parts)}]"
+    return f"[{','.join(parts)}]", names
 
 
 async def put_service(connection: Connection, definition: Definition, by: str) -> None:
