@@ -22,8 +22,12 @@ HURRY_S = 0.05
 """The same for what people wait for: alerts."""
 TICK_S = 5.0
 """Without any pulse the boards are looked at again after this time, so that silence is noticed."""
-SHARE = 0.2
-"""Refreshes take at most this share of the time: a board of ten thousand rows is drawn less often."""
+SHARE = 0.05
+"""Refreshes take at most this share of the time: a board of ten thousand rows is read and drawn less often."""
+LEAST_OFTEN_S = 1.0
+"""They are no further apart for that, unless what takes so long is the way to the database:"""
+BUSIEST = 0.2
+"""then this is the share, and a reading under way does not follow the last one at once."""
 READ_LIMIT_S = 5.0
 """A reading that takes longer counts as failed: the database may be behind a dead connection."""
 LATE_S = 3.0
@@ -124,7 +128,7 @@ class Feed:
         hurried = min(HURRY_S, self._pace) - since
         if hurried > 0:
             await asyncio.sleep(hurried)
-        rest = max(self._pace, self._took / SHARE if self._pace else 0.0) - (monotonic() - self._began)
+        rest = distance(self._pace, self._took) - (monotonic() - self._began)
         if rest > 0:
             await _wait(self._hurry, rest)
 
@@ -140,6 +144,17 @@ class Feed:
             self.mark()  # what changed while nobody listened is read now
             await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
             failures += 1
+
+
+def distance(pace: float, took: float) -> float:
+    """Seconds from the start of a refresh that took ``took`` to that of the next, which pulses ask for.
+
+    >>> [distance(0.25, took) for took in (0.01, 0.03125, 0.125, 1.0)]
+    [0.25, 0.625, 1.0, 5.0]
+    """
+    if not pace:
+        return 0.0
+    return max(pace, min(took / SHARE, LEAST_OFTEN_S), took / BUSIEST)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
