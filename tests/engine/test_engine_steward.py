@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from watchfloor.config.loader import load
 from watchfloor.engine.engine import Plan
 from watchfloor.engine.share import Share
 from watchfloor.store.database import Database
+from watchfloor.store.services import Definition
 
 pytestmark = pytest.mark.usefixtures("brisk")
 
@@ -265,6 +266,72 @@ async def test_a_start_with_a_file_that_changed_meanwhile_checks_nothing_of_the_
     async with running(made_plan(path, dsn, stage)):
         await until(lambda: stage.count("b") and stage.count("c"))
     assert not stage.count("a")
+
+
+async def test_another_file_with_the_same_words_is_applied_first(
+    tmp_path: Path, database: Database, dsn: str
+) -> None:
+    path, other = tmp_path / "config.yaml", tmp_path / "other.yaml"
+    path.write_text(text("a"))
+    other.write_text(text("a"))
+    await _ran_once(path, dsn, "a")
+    renamed = "name = 'b', settings = jsonb_build_object('target', 'b')"
+    await _change(database, f"UPDATE services SET {renamed}, version = version + 1 WHERE name = 'a'")
+    stage = Stage()
+    async with running(made_plan(other, dsn, stage)):
+        await until(lambda: stage.count("a"))
+    assert not stage.count("b")
+
+
+async def test_waiting_for_another_node_that_applies_its_file_is_no_fault(
+    tmp_path: Path, database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchfloor.engine import supervisor
+    from watchfloor.store.services import lock_definitions
+
+    path = tmp_path / "config.yaml"
+    path.write_text(text("a"))
+    await _ran_once(path, dsn, "a")
+    monkeypatch.setattr(supervisor, "TOLERANCE_S", 0.5)
+    stage = Stage()
+    loaded_at = "SELECT config->>'loaded_at' FROM nodes"
+    before = await one(database, loaded_at)
+    async with running(made_plan(path, dsn, stage)) as run:
+        async with database.transaction() as connection:
+            await lock_definitions(connection)
+            await until(lambda: stage.count("a") >= 3)  # a check a second
+            [steward] = [each for each in run.progress.components if each.component == "steward"]
+            assert (steward.state, steward.restarts) == ("running", 0)
+            assert await one(database, loaded_at) == before
+
+        async def applied() -> bool:
+            return bool(await one(database, loaded_at) != before)
+
+        await until(applied)
+
+
+async def test_a_file_that_is_corrected_while_it_cannot_be_applied_is_read(
+    tmp_path: Path, database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchfloor.engine import steward as module
+
+    path = tmp_path / "config.yaml"
+    path.write_text(text("a"))
+    await _ran_once(path, dsn, "a")
+    apply = module.apply_definitions
+
+    async def only_two(connection: object, wanted: Iterable[Definition], **more: object) -> object:
+        found = list(wanted)
+        if len(found) < 2:
+            raise ZeroDivisionError
+        return await apply(connection, found, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "apply_definitions", only_two)
+    stage = Stage()
+    async with running(made_plan(path, dsn, stage)):
+        await until(lambda: stage.count("a"))
+        path.write_text(text("a", "b"))
+        await until(lambda: stage.count("b"))
 
 
 async def test_what_could_not_be_applied_beside_the_first_checks_is_tried_again(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -21,7 +23,7 @@ from watchfloor.store.database import Database
 from watchfloor.store.errors import StoreError, explain, is_away
 from watchfloor.store.partitions import FACTS, MONTHLY
 from watchfloor.store.schema import HEAD, KNOWN, ensure_schema, require_schema
-from watchfloor.store.upgrade import upgrade
+from watchfloor.store.upgrade import REFUSED, refused, upgrade
 
 
 @pytest.fixture
@@ -66,19 +68,42 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
 async def test_an_upgrade_that_outlived_its_node_and_that_of_the_next_node_make_the_tables_once(
     empty_dsn: str, empty: Database
 ) -> None:
-    await asyncio.gather(*(asyncio.to_thread(upgrade, empty_dsn) for _ in range(3)))
+    await asyncio.gather(*(asyncio.to_thread(schema._upgrade, empty_dsn) for _ in range(3)))
     assert await one(empty, "SELECT version_num FROM alembic_version") == HEAD
 
 
+@pytest.mark.parametrize(
+    ("status", "stdout", "stderr", "told"),
+    [
+        (1, b"", b"Traceback\nImportError: no module \x1b[2J", "ImportError: no module"),
+        (-9, b"", b"", "exit status -9"),
+        (REFUSED, b"", b"", "exit status 3"),
+        (REFUSED, b'{"kind": 5}\n[1', b"", "exit status 3"),
+    ],
+)
 async def test_an_upgrade_that_does_not_work_says_why(
-    empty: Database, monkeypatch: pytest.MonkeyPatch
+    empty: Database, monkeypatch: pytest.MonkeyPatch, status: int, stdout: bytes, stderr: bytes, told: str
 ) -> None:
-    broken = subprocess.CompletedProcess([], 1, b"", b"Traceback\nImportError: no module \x1b[2J")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: broken)
-    with pytest.raises(
-        RuntimeError, match=r"^the tables could not be brought up to date: ImportError: no module$"
-    ):
+    ended = subprocess.CompletedProcess([], status, stdout, stderr)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    with pytest.raises(RuntimeError) as caught:
         await ensure_schema(empty)
+    assert str(caught.value) == f"the tables could not be brought up to date: {told}"
+
+
+def test_what_the_database_said_to_an_upgrade_is_raised_as_if_it_had_said_it_here() -> None:
+    def again(kind: str) -> psycopg.Error | None:
+        return refused(b"a line of somebody else\n" + json.dumps({"kind": kind, "words": "no"}).encode())
+
+    assert [
+        type(again(kind)) for kind in ("InsufficientPrivilege", "OperationalError", "WF001", "dumps")
+    ] == [
+        psycopg.errors.InsufficientPrivilege,
+        psycopg.OperationalError,
+        psycopg.DatabaseError,
+        psycopg.DatabaseError,
+    ]
+    assert str(again("WF001")) == "no"
 
 
 async def test_a_database_that_goes_away_in_an_upgrade_is_away(empty: Database) -> None:
@@ -100,6 +125,40 @@ async def test_the_address_of_the_database_is_in_no_list_of_processes(
     monkeypatch.setattr(subprocess, "run", note)
     await ensure_schema(empty)
     assert seen == [[sys.executable, "-P", "-m", "watchfloor.store.upgrade"]]
+
+
+async def test_an_upgrade_takes_an_address_in_any_locale_and_minds_no_settings_of_the_interpreter(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    monkeypatch.setenv("PYTHONINSPECT", "1")
+    seen = Database(empty.conninfo + " application_name=wätchfloor", name="test")
+    try:
+        assert await ensure_schema(seen)
+    finally:
+        await seen.close()
+    with pytest.raises(psycopg.OperationalError, match="dätabase"):
+        await asyncio.to_thread(schema._upgrade, empty.conninfo + " dbname=dätabase")
+
+
+async def test_an_upgrade_by_another_version_is_told(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "HEAD", "9998")
+    monkeypatch.setattr(schema, "KNOWN", (*KNOWN, "9998"))
+    with pytest.raises(StoreError, match=f"were brought to schema {HEAD}, this program works with 9998"):
+        await ensure_schema(empty)
+
+
+async def test_an_upgrade_is_of_the_very_code_that_asks_for_it(
+    tmp_path: Path, empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "watchfloor"
+    other.mkdir()
+    (other / "__init__.py").write_text("raise ImportError('this is another one')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert await ensure_schema(empty)
 
 
 async def test_clocks_of_rules_that_wait_and_fire_survive_the_tables_of_many_kinds(

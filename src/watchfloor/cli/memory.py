@@ -6,7 +6,7 @@ import gc
 
 COLLECT_AT = (5_000, 20, 50)
 """Objects made before the youngest generation is collected, and collections before the next older one is."""
-START_COLLECTS_AT = (2_000_000, 20, 50)
+START_COLLECTS_AT = (100_000, 20, 50)
 """The same while a process starts: next to nothing of what it makes is garbage."""
 CONSOLE_COLLECTS_AT = (700, 10, 10)
 """The same for a console without an engine: it makes little, and what it leaves behind is in circles."""

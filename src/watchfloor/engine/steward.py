@@ -1,8 +1,8 @@
 """Keeps the configuration in force: reads the file when it changes, applies what is good, reports what is not.
 
 A bad file changes nothing: the one in force stays, its mistakes go to every screen. Checks go on while a file is
-applied, and those whose rhythm did not change keep it. So it is at a start, where the file is the one that was in force
-when the node ended: what it defined is in the database, checks begin with that, and the file is applied beside them.
+applied, and those whose rhythm did not change keep it. So it is at a start, where this node had the very same file in
+force: checks begin with what the database holds, and the file is applied beside them.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from watchfloor.config.kinds import Kinds
 from watchfloor.config.loader import load
-from watchfloor.config.model import Configuration, Loaded
+from watchfloor.config.model import Configuration
 from watchfloor.config.problems import render
 from watchfloor.config.watch import ConfigWatch
 from watchfloor.domain.alert import SYSTEM
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 NAMES_AUDITED = 200
+
+Answer = TypeVar("Answer")
 
 
 class Steward:
@@ -91,7 +94,7 @@ class Steward:
         self._due.set()
 
     async def begin(self) -> None:
-        """See to it that something is in force: what was when this node ended, where that came from the same file."""
+        """See that something is in force: what the database holds will do, where it got it from this file."""
         async with self._node.database.connection() as connection:
             before = await config_file(connection, self._node.id)
         if before != self._file:
@@ -99,8 +102,6 @@ class Steward:
 
     async def run(self, beat: Beat) -> None:
         """Follow the file for ever. Raises when the database is away; the next run goes on where this one ended."""
-        if not self._made_sure:
-            await self._apply()
         while True:
             beat()
             path, watch = self._configuration.path, self._watch
@@ -110,10 +111,14 @@ class Steward:
                 if self._due.is_set():
                     await self._read(path, watch, beat)
                     self._due.clear()
+            if not self._made_sure:
+                await _beating(self._apply(), beat)
             await asyncio.sleep(LOOK_S)
 
     async def _read(self, path: Path, watch: ConfigWatch, beat: Beat) -> None:
-        loaded = await self._load(path, beat)
+        # In a thread of its own: twenty thousand services take longer than a loop may be silent.
+        reading = partial(load, path, self._probes, self._channels, os.environ, payload_kinds=self._payloads)
+        loaded = await _beating(asyncio.to_thread(reading), beat)
         watch.follow(loaded.files)
         problems = render(loaded.problems)
         if loaded.configuration is None:
@@ -123,16 +128,8 @@ class Steward:
                 await pulse(connection, "settings", "nodes", "health")
             return
         self._configuration = loaded.configuration
-        await self._apply()
+        await _beating(self._apply(), beat)
         await self._applied()
-
-    async def _load(self, path: Path, beat: Beat) -> Loaded:
-        """Load in a thread of its own: twenty thousand services take longer than a loop may be silent."""
-        reading = partial(load, path, self._probes, self._channels, os.environ, payload_kinds=self._payloads)
-        loading = asyncio.create_task(asyncio.to_thread(reading))
-        while not (await asyncio.wait({loading}, timeout=LOOK_S))[0]:
-            beat()
-        return loading.result()
 
     async def _apply(self) -> None:
         """Put the configuration into force, in one transaction.
@@ -198,3 +195,15 @@ class Steward:
             path = str(configuration.path or definitions.BUILT_IN)
             await audit.record(connection, [audit.Line(SYSTEM, "apply", "config", path, None, after)])
         log.info("configuration applied: %d services changed, %d retired", len(changed), len(retired))
+
+
+async def _beating(work: Coroutine[Any, Any, Answer], beat: Beat) -> Answer:
+    """Do something that may take long, such as wait for another node that applies its file, and be seen to live."""
+    task = asyncio.create_task(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=LOOK_S))[0]:
+            beat()
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 import subprocess
 import sys
-
-import psycopg
 
 from watchfloor.domain.text import one_line
 from watchfloor.store import upgrade
@@ -75,6 +73,11 @@ async def ensure_schema(database: Database) -> bool:
                 "it was written by a newer Watchfloor: update this one"
             )
         await asyncio.to_thread(_upgrade, database.conninfo)
+        if (made := await _version(connection)) != HEAD:
+            raise StoreError(
+                f"the tables were brought to schema {made}, this program works with {HEAD}; "
+                f"is another version installed beside it, for {sys.executable}?"
+            )
         return True
     finally:
         await connection.close()
@@ -110,12 +113,12 @@ def _upgrade(conninfo: str) -> None:
         input=conninfo.encode(),
         capture_output=True,
         check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONINSPECT": ""},
     )
     if done.returncode == 0:
         return
-    if done.returncode == upgrade.REFUSED:
-        refused = json.loads(done.stdout)
-        kind = psycopg.errors.lookup(refused["sqlstate"]) if refused["sqlstate"] else psycopg.OperationalError
-        raise kind(refused["words"])
+    refused = upgrade.refused(done.stdout) if done.returncode == upgrade.REFUSED else None
+    if refused is not None:
+        raise refused
     lines = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
     raise RuntimeError(f"the tables could not be brought up to date: {one_line(lines[-1], 300)}")

@@ -41,12 +41,25 @@ def upgrade(conninfo: str, revision: str = "head") -> None:
         raise (error.orig or error) from None
 
 
+def refused(said: bytes) -> psycopg.Error | None:
+    """What the database said to that process, as it would have been raised here; None where there is no such word."""
+    try:
+        word = json.loads(said.splitlines()[-1])
+        kind, words = word["kind"], word["words"]
+    except (IndexError, ValueError, TypeError, KeyError):
+        return None
+    known = getattr(psycopg.errors, str(kind), None)
+    if isinstance(known, type) and issubclass(known, psycopg.Error):
+        return known(words)
+    return psycopg.DatabaseError(words)
+
+
 def main() -> int:
     """Upgrade the database whose address comes in; returns the exit status."""
     try:
-        upgrade(sys.stdin.read())
+        upgrade(sys.stdin.buffer.read().decode())
     except psycopg.Error as error:
-        print(json.dumps({"sqlstate": error.sqlstate, "words": str(error)}))
+        print(json.dumps({"kind": type(error).__name__, "words": str(error)}))
         return REFUSED
     return 0
 
