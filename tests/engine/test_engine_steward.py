@@ -229,14 +229,26 @@ async def _ran_once(path: Path, dsn: str, *targets: str) -> None:
         await until(lambda: all(stage.count(target) for target in targets))
 
 
-async def test_a_start_with_the_file_that_was_in_force_checks_at_once_and_applies_it_beside(
-    tmp_path: Path, database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from watchfloor.engine import steward as module
-
+@pytest.fixture
+async def in_force(tmp_path: Path, database: Database, dsn: str) -> Path:
+    """A config file that a node had in force, which ended."""
     path = tmp_path / "config.yaml"
     path.write_text(text("a"))
     await _ran_once(path, dsn, "a")
+    return path
+
+
+async def _rename(database: Database) -> None:
+    """Behind the back of the file its service checks something else now."""
+    other = "name = 'b', settings = jsonb_build_object('target', 'b')"
+    await _change(database, f"UPDATE services SET {other}, version = version + 1 WHERE name = 'a'")
+
+
+async def test_a_start_with_the_file_that_was_in_force_checks_at_once_and_applies_it_beside(
+    in_force: Path, database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchfloor.engine import steward as module
+
     apply, checked = module.apply_definitions, asyncio.Event()
 
     async def later(*everything: object, **more: object) -> object:
@@ -244,10 +256,9 @@ async def test_a_start_with_the_file_that_was_in_force_checks_at_once_and_applie
         return await apply(*everything, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "apply_definitions", later)
-    other = "name = 'b', settings = jsonb_build_object('target', 'b')"
-    await _change(database, f"UPDATE services SET {other}, version = version + 1 WHERE name = 'a'")
+    await _rename(database)
     stage = Stage()
-    async with running(made_plan(path, dsn, stage)):
+    async with running(made_plan(in_force, dsn, stage)):
         await until(lambda: stage.count("b"))  # what is in the database, whoever put it there
         assert not stage.count("a")
         checked.set()
@@ -269,14 +280,11 @@ async def test_a_start_with_a_file_that_changed_meanwhile_checks_nothing_of_the_
 
 
 async def test_another_file_with_the_same_words_is_applied_first(
-    tmp_path: Path, database: Database, dsn: str
+    in_force: Path, database: Database, dsn: str
 ) -> None:
-    path, other = tmp_path / "config.yaml", tmp_path / "other.yaml"
-    path.write_text(text("a"))
-    other.write_text(text("a"))
-    await _ran_once(path, dsn, "a")
-    renamed = "name = 'b', settings = jsonb_build_object('target', 'b')"
-    await _change(database, f"UPDATE services SET {renamed}, version = version + 1 WHERE name = 'a'")
+    other = in_force.with_name("other.yaml")
+    other.write_text(in_force.read_text())
+    await _rename(database)
     stage = Stage()
     async with running(made_plan(other, dsn, stage)):
         await until(lambda: stage.count("a"))
@@ -284,19 +292,16 @@ async def test_another_file_with_the_same_words_is_applied_first(
 
 
 async def test_waiting_for_another_node_that_applies_its_file_is_no_fault(
-    tmp_path: Path, database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+    in_force: Path, database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from watchfloor.engine import supervisor
     from watchfloor.store.services import lock_definitions
 
-    path = tmp_path / "config.yaml"
-    path.write_text(text("a"))
-    await _ran_once(path, dsn, "a")
     monkeypatch.setattr(supervisor, "TOLERANCE_S", 0.5)
     stage = Stage()
     loaded_at = "SELECT config->>'loaded_at' FROM nodes"
     before = await one(database, loaded_at)
-    async with running(made_plan(path, dsn, stage)) as run:
+    async with running(made_plan(in_force, dsn, stage)) as run:
         async with database.transaction() as connection:
             await lock_definitions(connection)
             await until(lambda: stage.count("a") >= 3)  # a check a second
@@ -311,13 +316,10 @@ async def test_waiting_for_another_node_that_applies_its_file_is_no_fault(
 
 
 async def test_a_file_that_is_corrected_while_it_cannot_be_applied_is_read(
-    tmp_path: Path, database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+    in_force: Path, database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from watchfloor.engine import steward as module
 
-    path = tmp_path / "config.yaml"
-    path.write_text(text("a"))
-    await _ran_once(path, dsn, "a")
     apply = module.apply_definitions
 
     async def only_two(connection: object, wanted: Iterable[Definition], **more: object) -> object:
@@ -328,9 +330,9 @@ async def test_a_file_that_is_corrected_while_it_cannot_be_applied_is_read(
 
     monkeypatch.setattr(module, "apply_definitions", only_two)
     stage = Stage()
-    async with running(made_plan(path, dsn, stage)):
+    async with running(made_plan(in_force, dsn, stage)):
         await until(lambda: stage.count("a"))
-        path.write_text(text("a", "b"))
+        in_force.write_text(text("a", "b"))
         await until(lambda: stage.count("b"))
 
 
