@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.engines import lone_node, stored_service
 from watchfloor.config.kinds import probe_kinds
-from watchfloor.engine.finding import Finding
+from watchfloor.engine.finding import Findings
 from watchfloor.engine.prober import Prober
 from watchfloor.engine.sentry import Sentry
 from watchfloor.engine.thread import new_loop
@@ -33,7 +33,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def main(plan: dict) -> None:  # type: ignore[type-arg]
-    node, findings, kinds = lone_node(), asyncio.Queue[Finding](), probe_kinds()
+    node, findings, kinds = lone_node(), Findings(), probe_kinds()
     prober = Prober(node, findings, lambda: 100)
     sentry = Sentry(node, plan["sentinels"])
     prober.cut_off = sentry.cut_off

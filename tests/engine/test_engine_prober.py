@@ -15,7 +15,7 @@ from support.engines import FAILING, OK, FakeSettings, Stage, lone_node, stored_
 from support.waiting import until
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.engine import prober as module
-from watchfloor.engine.finding import Finding
+from watchfloor.engine.finding import Finding, Findings
 from watchfloor.engine.node import Node
 from watchfloor.engine.prober import NS, Prober
 from watchfloor.engine.watches import Watch, make_watch
@@ -27,7 +27,7 @@ class Bench:
     def __init__(self, stage: Stage, limit: int = 100, room: int = 1000) -> None:
         self.stage = stage
         self.node: Node = lone_node()
-        self.findings: asyncio.Queue[Finding] = asyncio.Queue(room)
+        self.findings = Findings(room)
         self.limit = limit
         self.prober = Prober(self.node, self.findings, lambda: self.limit)
         self.found: list[Finding] = []

@@ -17,7 +17,7 @@ from support.sql import column, one, rows
 from support.waiting import until
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.domain.settings import SETTINGS
-from watchfloor.engine.finding import Finding
+from watchfloor.engine.finding import Findings
 from watchfloor.engine.node import Node, steady_ns
 from watchfloor.engine.recorder import Recorder
 from watchfloor.store import results
@@ -36,7 +36,7 @@ class Desk:
         settings = {setting.key: setting.default for setting in SETTINGS}
         self.database = database
         self.node = Node(1, "one", database, Pulse(database), settings)
-        self.queue: asyncio.Queue[Finding] = asyncio.Queue()
+        self.queue = Findings()
         self.judged: list[tuple[int, bool, datetime]] = []
         self.recorder = Recorder(self.node, self.queue, lambda *word: self.judged.append(word))
         self.services: dict[str, Service] = {}

@@ -6,7 +6,6 @@ is all the same.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,6 +24,7 @@ from watchfloor.domain.heartbeats import Signal
 from watchfloor.domain.lanes import DEFAULT_QUEUE
 from watchfloor.domain.silences import Wish
 from watchfloor.engine import heartbeats as following
+from watchfloor.engine.finding import Findings
 from watchfloor.engine.firer import Firer
 from watchfloor.engine.heart import Heart
 from watchfloor.engine.heartbeats import Heartbeats
@@ -305,7 +305,7 @@ async def backup(database: Database, node: Beating, monkeypatch: pytest.MonkeyPa
     await make_days(database, await now(database))
     async with database.transaction() as connection:
         await heartbeats.provide(connection)
-    recorder = Recorder(node.node, asyncio.Queue(), lambda *_: None)
+    recorder = Recorder(node.node, Findings(), lambda *_: None)
     recorder.services = {each.id: each for each in made.values()}
     loop = Heartbeats(node.node, recorder)
     await loop.once(lambda: None)

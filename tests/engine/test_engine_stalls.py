@@ -16,7 +16,7 @@ import pytest
 
 from support.engines import lone_node, stored_service
 from watchfloor.domain.outcome import Status
-from watchfloor.engine.finding import Finding
+from watchfloor.engine.finding import Finding, Findings
 from watchfloor.engine.prober import Prober
 from watchfloor.engine.watches import make_watch
 from watchfloor.probes import http
@@ -62,7 +62,7 @@ def server() -> Iterator[Server]:
 
 async def checked_while_standing_still(server: Server, **settings: Any) -> Finding:
     """One check, during which the loop stands still as soon as the server has the request."""
-    findings: asyncio.Queue[Finding] = asyncio.Queue()
+    findings = Findings()
     prober = Prober(lone_node(), findings, lambda: 10)
     running = [asyncio.ensure_future(run(lambda: None)) for run in (prober.run, prober.stalls.run)]
     given = http.Settings(url=f"http://127.0.0.1:{server.server_port}/", **settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from watchfloor.domain.boards import AlertRow, HealthRow
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.domain.settings import SETTINGS
 from watchfloor.engine import recorder
-from watchfloor.engine.finding import Finding
+from watchfloor.engine.finding import Findings
 from watchfloor.engine.node import Node, steady_ns
 from watchfloor.engine.recorder import Recorder
 from watchfloor.operations import alerts as acts
@@ -61,7 +60,7 @@ class House:
     async def begin(self) -> None:
         settings = {setting.key: setting.default for setting in SETTINGS} | {"alerts.reopen_window": 0.02}
         self.node = Node(1, "one", self.database, Pulse(self.database), settings)
-        self.queue: asyncio.Queue[Finding] = asyncio.Queue()
+        self.queue = Findings()
         self.recorder = Recorder(self.node, self.queue, lambda *_: None)
         await make_rules(
             self.database,

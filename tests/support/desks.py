@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +12,7 @@ from support.sql import rows
 from watchfloor.domain.outcome import Outcome
 from watchfloor.domain.settings import SETTINGS
 from watchfloor.domain.slots import next_slot, phase
-from watchfloor.engine.finding import Finding
+from watchfloor.engine.finding import Findings
 from watchfloor.engine.node import Clock, Node
 from watchfloor.engine.recorder import Recorder
 from watchfloor.engine.warden import Warden, graph_of
@@ -44,7 +43,7 @@ class StateDesk:
         settings = {setting.key: setting.default for setting in SETTINGS}
         self.database = database
         self.node = Node(1, "one", database, Pulse(database), settings, StillClock())
-        self.queue: asyncio.Queue[Finding] = asyncio.Queue()
+        self.queue = Findings()
         self.recorder = Recorder(self.node, self.queue, lambda *_: None)
         self.warden = Warden(self.node, self.recorder)
         self.services: dict[str, Service] = {}

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+GRID_NS = 10_000_000
+"""Phases lie on this grid, in nanoseconds, so that a node with thousands of checks begins a few of them at a time
+and sleeps in between. It is far below what anybody could tell of a schedule."""
+
 RETRY_CEILING_S = 60.0
 """A soft problem is checked again at least this often, in seconds."""
 
@@ -21,7 +25,8 @@ def phase(check_uuid: str, interval_ns: int) -> int:
     True
     """
     digest = blake2b(check_uuid.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % _checked(interval_ns)
+    somewhere = int.from_bytes(digest, "big") % _checked(interval_ns)
+    return somewhere - somewhere % GRID_NS
 
 
 def slot_at(now_ns: int, interval_ns: int, phase_ns: int) -> int:

@@ -23,6 +23,7 @@ from watchfloor.domain.spans import gap_after, out_of_sight, span_state
 from watchfloor.engine.finding import Finding
 from watchfloor.store.certificates import SeenCertificate
 from watchfloor.store.results import (
+    FactRow,
     IncidentChange,
     IncidentEnd,
     ResultRow,
@@ -76,7 +77,7 @@ class Batch:
     states: list[StateRow] = field(default_factory=list)
     results: list[ResultRow] = field(default_factory=list)
     metrics: list[tuple[int, datetime, str, float]] = field(default_factory=list)
-    facts: list[tuple[int, datetime, Mapping[str, object], Mapping[str, float]]] = field(default_factory=list)
+    facts: list[FactRow] = field(default_factory=list)
     certificates: list[SeenCertificate] = field(default_factory=list)
     spans: list[SpanStart] = field(default_factory=list)
     problems: list[IncidentChange] = field(default_factory=list)

@@ -21,7 +21,7 @@ from watchfloor.engine.alive import Alive
 from watchfloor.engine.courier import Courier
 from watchfloor.engine.escalator import Escalator
 from watchfloor.engine.evaluator import Evaluator
-from watchfloor.engine.finding import Finding
+from watchfloor.engine.finding import Findings
 from watchfloor.engine.firer import Firer
 from watchfloor.engine.heart import Heart
 from watchfloor.engine.heartbeats import Heartbeats
@@ -172,7 +172,7 @@ class Engine:
             await asyncio.sleep(STANDBY_S)
 
     async def _work(self, node: Node, entry: Entry, lock: NameLock) -> None:
-        findings: asyncio.Queue[Finding] = asyncio.Queue(QUEUE)
+        findings = Findings(QUEUE)
         prober = Prober(node, findings, lambda: cast(int, node.settings["engine.max_concurrent_checks"]))
         recorder = Recorder(node, findings, prober.judged)
         path = self._plan.configuration.path

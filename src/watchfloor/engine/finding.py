@@ -1,7 +1,9 @@
-"""What a finished check hands on."""
+"""What a finished check hands on, and the queue on which it does."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +24,7 @@ class Finding:
     outcome: Outcome
     seamless: bool = False  # nothing can have been missed since the one before
     asked: datetime | None = None  # from when on votes count that it was asked to be counted with
+    awaited: bool = False  # somebody asked for this check
 
     @property
     def since(self) -> datetime:
@@ -29,7 +32,39 @@ class Finding:
         return self.slot if self.asked is None else min(self.slot, self.asked)
 
 
-def finding_of(watch: Watch, slot_ns: int, started_ns: int, ended_ns: int, outcome: Outcome) -> Finding:
-    """What a check of ``watch`` found; moments in nanoseconds of UTC since 1970."""
-    lag_s = max(0.0, (started_ns - slot_ns) / NS)
-    return Finding(watch.service.id, moment(slot_ns), moment(started_ns), moment(ended_ns), lag_s, outcome)
+class Findings(asyncio.Queue[Finding]):
+    """Findings on their way to the recorder; one that cannot wait for others sets ``pressing``."""
+
+    def __init__(self, room: int = 0) -> None:
+        """``room`` is how many it holds at most; 0 means any number."""
+        super().__init__(room)
+        self.pressing = asyncio.Event()
+        self.presses: Callable[[Finding], bool] = lambda _: True
+
+    def _put(self, item: Finding) -> None:
+        super()._put(item)
+        if self.presses(item):
+            self.pressing.set()
+
+
+def finding_of(
+    watch: Watch,
+    slot_ns: int,
+    started_ns: int,
+    ended_ns: int,
+    outcome: Outcome,
+    *,
+    asked_ns: int = 0,
+    awaited: bool = False,
+) -> Finding:
+    """What a check of ``watch`` found; moments in nanoseconds of UTC since 1970, 0 where there is none."""
+    return Finding(
+        watch.service.id,
+        moment(slot_ns),
+        moment(started_ns),
+        moment(ended_ns),
+        max(0.0, (started_ns - slot_ns) / NS),
+        outcome,
+        asked=moment(asked_ns) if asked_ns else None,
+        awaited=awaited,
+    )

@@ -13,7 +13,6 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -21,7 +20,7 @@ from watchfloor.domain.guards import Circumstances, excused, suspicious
 from watchfloor.domain.harmless import harmless
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.domain.slots import missed, next_slot
-from watchfloor.engine.finding import Finding, finding_of
+from watchfloor.engine.finding import Findings, finding_of
 from watchfloor.engine.handover import TakenOver
 from watchfloor.engine.lags import Lags
 from watchfloor.engine.node import NS, Node, moment, nanoseconds, steady_ns
@@ -54,7 +53,7 @@ UNTRUSTED_S = 0.05
 class Prober:
     """The schedule of one node's checks."""
 
-    def __init__(self, node: Node, findings: asyncio.Queue[Finding], limit: Callable[[], int]) -> None:
+    def __init__(self, node: Node, findings: Findings, limit: Callable[[], int]) -> None:
         """``limit`` gives the most checks in flight at a time."""
         self._node = node
         self._findings = findings
@@ -248,7 +247,9 @@ class Prober:
             return
         now_ns = self._node.clock.now_ns()
         watch.slot_ns, asked_ns, watch.asked_ns = when_ns or now_ns, watch.asked_ns, 0
-        watch.task = asyncio.ensure_future(self._check(watch, watch.slot_ns, now_ns, asked_ns))
+        watch.task = asyncio.ensure_future(
+            self._check(watch, watch.slot_ns, now_ns, asked_ns, awaited=not when_ns)
+        )
         self._running.add(watch)
 
     def _take_slot(self, watch: Watch, slot_ns: int) -> bool:
@@ -262,7 +263,9 @@ class Prober:
             self._node.count("missed", skipped + 1)
         return False
 
-    async def _check(self, watch: Watch, slot_ns: int, started_ns: int, asked_ns: int) -> None:
+    async def _check(
+        self, watch: Watch, slot_ns: int, started_ns: int, asked_ns: int, *, awaited: bool
+    ) -> None:
         self.lags.append(max(0.0, (started_ns - slot_ns) / NS))
         task, began_ns = asyncio.current_task(), steady_ns()
         watch.deadline = time.monotonic() + watch.service.timeout_ms / 1000 + OVERTIME_S  # of what has begun
@@ -273,8 +276,10 @@ class Prober:
             ended_ns = started_ns + steady_ns() - began_ns
             outcome = await self._believed(watch.service, outcome, began_ns, waits)
             if watch.task is task:
-                found = finding_of(watch, slot_ns, started_ns, ended_ns, outcome)
-                await self._findings.put(replace(found, asked=moment(asked_ns)) if asked_ns else found)
+                found = finding_of(
+                    watch, slot_ns, started_ns, ended_ns, outcome, asked_ns=asked_ns, awaited=awaited
+                )
+                await self._findings.put(found)
                 self._node.count("checks")
         finally:
             if watch.task is task:

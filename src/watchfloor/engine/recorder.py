@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import cast
@@ -19,7 +20,8 @@ from watchfloor.domain.reach import Graph
 from watchfloor.domain.rules import Rule
 from watchfloor.engine.batch import Batch, Limits, judge, rounds
 from watchfloor.engine.days import Days
-from watchfloor.engine.finding import Finding
+from watchfloor.engine.facts import KnownFacts
+from watchfloor.engine.finding import Finding, Findings
 from watchfloor.engine.node import Node
 from watchfloor.engine.supervisor import Beat
 from watchfloor.engine.voting import Ballots
@@ -37,9 +39,11 @@ from watchfloor.store.services import Service, request_checks
 
 log = logging.getLogger(__name__)
 
-GATHER_S = 0.25
-LOOK_S = 0.02
-"""So often it is looked whether what has come may wait for more."""
+GATHER_S = 1.0
+"""So long results wait for others, with which they share a transaction, unless something presses."""
+
+BREATH_S = 0.01
+"""What presses comes with what comes right after it, as it does where much breaks at once."""
 
 BATCH = 2000
 AWAY_PAUSE_S = 1.0
@@ -53,23 +57,29 @@ Judged = Callable[[int, bool, datetime], None]
 class Recorder:
     """Takes findings from the queue and makes them history."""
 
-    def __init__(self, node: Node, findings: asyncio.Queue[Finding], judged: Judged) -> None:
+    def __init__(self, node: Node, findings: Findings, judged: Judged) -> None:
         """``judged`` hears, per service, whether its problem is still unconfirmed and when the check ended."""
         self._node = node
         self._findings = findings
+        findings.presses = self._presses
         self._judged = judged
         self._held: list[Finding] = []
-        self._looked = 0  # so many of those held were looked at for news
         self._confirmed: dict[int, Status] = {}
         self._series: dict[str, int] = {}
         self._days = Days(node, "retention.check_results")
         self._ballots = Ballots(node)
+        self._facts = KnownFacts()
         self._trouble = ""
         self.services: Mapping[int, Service] = {}
         self.rules: Sequence[Rule] = ()
         self.graph = Graph({})
         self.flexible: Mapping[int, Collection[int]] = {}  # windows that wait for a failure, by service
         self.look_at: Callable[[Collection[int]], None] = lambda _: None
+
+    def know(self, services: Mapping[int, Service], graph: Graph, rules: Sequence[Rule]) -> None:
+        """From now on it is these; which node checks which service may have changed, too."""
+        self.services, self.graph, self.rules = services, graph, rules
+        self._facts.forget()
 
     async def run(self, beat: Beat) -> None:
         """Record for ever."""
@@ -93,38 +103,35 @@ class Recorder:
             log.exception("results that waited for votes were dropped")
 
     async def _gather(self) -> None:
+        """Hold what has come: one finding waits for others, but not for long; none for longer, but not for ever."""
         if not self._held:
-            self._looked = 0
             try:
                 async with asyncio.timeout(VOTES_S if self._ballots.open else IDLE_S):
                     self._held.append(await self._findings.get())
             except TimeoutError:
                 return
-            waited = 0.0
-            while waited < GATHER_S and not self._enough():
-                await asyncio.sleep(LOOK_S)
-                waited += LOOK_S
-                self._take()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(VOTES_S if self._ballots.open else GATHER_S):
+                    await self._findings.pressing.wait()
+                    await asyncio.sleep(BREATH_S)
         self._take()
 
     def _take(self) -> None:
+        self._findings.pressing.clear()
         while len(self._held) < BATCH and not self._findings.empty():
             self._held.append(self._findings.get_nowait())
+        if not self._findings.empty():
+            self._findings.pressing.set()
 
-    def _enough(self) -> bool:
-        """Whether to store now: there is much, or something that people may have to hear of waits for nobody."""
-        looked, self._looked = self._looked, len(self._held)
-        many = len(self._held) + self._findings.qsize() >= BATCH // 2
-        return many or any(self._is_news(finding) for finding in self._held[looked:])
-
-    def _is_news(self, finding: Finding) -> bool:
-        """Whether a result is another one than is confirmed of its service."""
-        return finding.outcome.status is not self._confirmed.get(finding.service_id, Status.OK)
+    def _presses(self, finding: Finding) -> bool:
+        """Whether to store soon: somebody asked, it is another result than is confirmed, or there are many."""
+        news = finding.outcome.status is not self._confirmed.get(finding.service_id, Status.OK)
+        return news or finding.awaited or self._findings.qsize() >= BATCH // 2
 
     async def flush(self) -> None:
         """Record everything that is queued; raises when the database is away."""
         while self._held or not self._findings.empty():
-            await self._gather()
+            self._take()
             await self._store_held(lambda: None)
         while self._ballots.open:
             await self._record_round((), last=True)
@@ -142,6 +149,7 @@ class Recorder:
                 if not is_away(error):
                     raise
                 self._tell(explain(error))
+                self._facts.forget()  # it may come back as it was some time ago
                 beat()
                 await asyncio.sleep(AWAY_PAUSE_S)
             else:
@@ -200,11 +208,13 @@ class Recorder:
                 if waiting:
                     await self._open_flexible(connection, batch, waiting)
                 batch = self._judge(findings, await _as_covered_now(connection, stored))
-            follows = await self._write(connection, batch)
+            facts = self._facts.news(batch.facts)
+            follows = await self._write(connection, batch, facts)
             foreign = [each for each in follows.look_at if not self._is_mine(each)]
             if foreign:
                 await request_checks(connection, foreign, "watchfloor")
         self._ballots.keep(count)
+        self._facts.keep(facts)
         for row in batch.states:
             self._judged(row.service_id, row.state.soft, row.last_ended)
             if row.state.hard is not None:
@@ -233,7 +243,8 @@ class Recorder:
         opens = {window: batch.suspects[each] for each in waiting for window in self.flexible[each]}
         await open_flexible(connection, self.graph, opens, self.services, self._node.clock.now())
 
-    async def _write(self, connection: Connection, batch: Batch) -> Consequences:
+    async def _write(self, connection: Connection, batch: Batch, facts: Collection[int]) -> Consequences:
+        """Write a batch; of its facts those of the services in ``facts``."""
         if not batch.states:
             return Consequences()
         await store.save_states(connection, batch.states)
@@ -246,8 +257,8 @@ class Recorder:
             await mark_late(connection, late)
         if batch.metrics:
             await self._write_metrics(connection, batch)
-        if batch.facts:
-            await store.save_facts(connection, batch.facts)
+        if facts:
+            await store.save_facts(connection, [row for row in batch.facts if row[0] in facts])
         if batch.certificates:
             await save_certificates(connection, batch.certificates)
         if batch.spans:

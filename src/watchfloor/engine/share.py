@@ -112,10 +112,8 @@ class Share:
         taken_over = await self._taken_over(mine)
         self._watches = {watch.service.id: watch for watch in mine}
         self._values = node.settings = values
-        self._recorder.rules = rules
         by_id = {service.id: service for service in services}
-        self._recorder.graph = graph_of(by_id)
-        self._recorder.services = by_id
+        self._recorder.know(by_id, graph_of(by_id), rules)
         if view is not self._view:
             node.let_go_at = self._prober.begun()
         self._prober.assign([watch for watch in mine if not _reports_itself(watch)], new, taken_over)

@@ -23,6 +23,7 @@ from psycopg.rows import namedtuple_row
 
 from watchfloor.store.address import parts
 from watchfloor.store.errors import StoreError, is_away
+from watchfloor.store.lists import PlainLists
 
 OLDEST = 15
 """The oldest PostgreSQL major version that is supported."""
@@ -93,6 +94,7 @@ class Database:
             await connection.close()
             version = connection.info.server_version // 10_000
             raise StoreError(f"PostgreSQL {version} is too old; {OLDEST} or newer is needed")
+        connection.adapters.register_dumper(list, PlainLists)
         self._open.add(connection)
         return connection
 

@@ -198,11 +198,12 @@ async def copy_metrics(connection: Connection, rows: Iterable[tuple[int, int, da
     await copy_rows(connection, "COPY metric_raw (service_id, series_id, ts, v) FROM STDIN", rows)
 
 
-async def save_facts(
-    connection: Connection,
-    rows: Sequence[tuple[int, datetime, Mapping[str, object], Mapping[str, float]]],
-) -> None:
-    """Overwrite the latest known facts and metrics of services: ``(service_id, at, facts, metrics)``."""
+FactRow = tuple[int, datetime, Mapping[str, object], Mapping[str, float]]
+"""Of a service: its id, the end of its check, its facts and its figures."""
+
+
+async def save_facts(connection: Connection, rows: Sequence[FactRow]) -> None:
+    """Overwrite the latest known facts and figures of services."""
     await connection.execute(
         "INSERT INTO service_facts (service_id, at, facts, metrics) "
         "SELECT * FROM unnest(%(ids)s::int[], %(at)s::timestamptz[], %(facts)s::jsonb[], "
