@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchfloor.domain.slots import missed, next_slot, phase, retry_interval, slot_at
+from watchfloor.domain.slots import GRID_NS, missed, next_slot, phase, retry_interval, slot_at
 
 SECOND = 1_000_000_000
 intervals = st.integers(1, 10**6 * SECOND)
@@ -28,7 +28,9 @@ def test_phases_spread_evenly_over_the_interval():
 
 @given(st.text(), intervals)
 def test_a_phase_lies_within_its_interval(uuid, interval):
-    assert 0 <= phase(uuid, interval) < interval
+    found = phase(uuid, interval)
+    assert 0 <= found < interval
+    assert found % GRID_NS == 0
 
 
 @given(moments, intervals, st.data())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from support.sql import column, one, rows
 from support.waiting import until
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.domain.settings import SETTINGS
+from watchfloor.engine import recorder as module
 from watchfloor.engine.finding import Findings
 from watchfloor.engine.node import Node, steady_ns
 from watchfloor.engine.recorder import Recorder
@@ -78,6 +80,13 @@ async def desk(database: Database) -> Desk:
 async def stored(database: Database) -> int:
     found: int = await one(database, "SELECT count(*) FROM check_results")
     return found
+
+
+async def until_stored(database: Database, count: int) -> None:
+    async def there() -> bool:
+        return await stored(database) >= count
+
+    await until(there)
 
 
 async def test_results_of_one_service_in_one_batch_all_have_their_consequences(
@@ -356,6 +365,57 @@ async def test_metrics_facts_and_certificates_are_kept(desk: Desk, database: Dat
         None,
         None,
     ]
+
+
+async def test_facts_are_stored_when_they_change_or_may_have_been_overwritten(
+    desk: Desk, database: Database
+) -> None:
+    async def stored_after(seconds: float, size: int) -> datetime:
+        desk.put("a", seconds, Outcome(Status.OK, "fine", facts={"size": size}))
+        await desk.flush()
+        assert await rows(database, "SELECT facts FROM service_facts") == [({"size": size},)]
+        found: datetime = await one(database, "SELECT at FROM service_facts")
+        return found
+
+    first = await stored_after(0, 3)
+    assert await stored_after(1, 3) == first
+    second = await stored_after(2, 4)
+    assert second > first
+    desk.recorder.know(desk.recorder.services, desk.recorder.graph, desk.recorder.rules)
+    assert await stored_after(3, 4) > second
+
+
+async def test_what_presses_waits_for_nobody_and_takes_along_what_waits(
+    desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GATHER_S", 3600.0)
+    async with desk.at_work():
+        desk.put("a", 0)
+        await until(desk.queue.empty)
+        desk.put("b", 0, FAILING)
+        await until_stored(database, 2)
+        desk.put("a", 1)
+        desk.queue.put_nowait(
+            replace(finding(desk.services["c"].id, desk.began + timedelta(seconds=1), OK), awaited=True)
+        )
+        await until_stored(database, 4)
+        desk.put("b", 1, FAILING)  # confirmed: no news
+        desk.put("a", 2)
+        await until(lambda: desk.queue.qsize() == 1)
+        assert await stored(database) == 4
+        desk.put("b", 2)  # it is well again
+        await until_stored(database, 7)
+
+
+async def test_many_results_press_by_their_number(
+    desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GATHER_S", 3600.0)
+    monkeypatch.setattr(module, "BATCH", 4)
+    for seconds in range(10):
+        desk.put("a", seconds)
+    async with desk.at_work():
+        await until_stored(database, 10)
 
 
 async def test_two_nodes_that_record_the_same_services_do_not_deadlock(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TypeVar
 
 from watchfloor.domain.outcome import PHASES, Outcome, Status
@@ -25,6 +24,8 @@ FACTS = 100_000
 """Most characters of facts, as JSON."""
 
 ITEMS = 2_000
+FEW = 100
+_WHOLE = frozenset((int, bool, type(None)))
 DEPTH = 8
 
 Item = TypeVar("Item")
@@ -34,8 +35,8 @@ def harmless(found: object, kind: str) -> Outcome:
     """The outcome of a check of ``kind``; what is no outcome at all is an unknown one that says so."""
     if not isinstance(found, Outcome) or not isinstance(found.status, Status):
         return Outcome(Status.UNKNOWN, f"the {kind} probe answered with {type(found).__name__}, no outcome")
-    return replace(
-        found,
+    return Outcome(
+        status=found.status,
         summary=one_line(str(found.summary), SUMMARY),
         latency=_seconds(found.latency, 1e9),
         phases=_phases(found.phases),
@@ -52,6 +53,8 @@ def _seconds(value: object, most: float) -> float | None:
 
 
 def _number(value: object) -> float | None:
+    if type(value) is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -70,8 +73,11 @@ def _slow(passed: object) -> tuple[tuple[Status, float], ...]:
 
 
 def _phases(phases: Mapping[str, float]) -> dict[str, float]:
-    measured = {name: _seconds(phases[name], LONGEST_S) for name in PHASES if name in phases}
-    return {name: seconds for name, seconds in measured.items() if seconds is not None}
+    return {
+        name: seconds
+        for name in PHASES
+        if name in phases and (seconds := _seconds(phases[name], LONGEST_S)) is not None
+    }
 
 
 def _metrics(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -84,7 +90,7 @@ def _metrics(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _facts(facts: Mapping[str, object]) -> Mapping[str, object]:
-    if not facts:
+    if _are_plain(facts):
         return facts
     try:
         written = json.dumps(facts, allow_nan=False)
@@ -94,6 +100,19 @@ def _facts(facts: Mapping[str, object]) -> Mapping[str, object]:
         return facts
     plain = _Plain().mapping(facts, DEPTH)
     return plain if len(json.dumps(plain)) <= FACTS else {"left out": "these facts are too long to keep"}
+
+
+def _are_plain(facts: Mapping[str, object]) -> bool:
+    """Whether facts need no closer look, as most: a few short words and whole numbers."""
+    return (
+        type(facts) is dict
+        and len(facts) <= FEW
+        and all(_is_word(key) and (type(value) in _WHOLE or _is_word(value)) for key, value in facts.items())
+    )
+
+
+def _is_word(value: object) -> bool:
+    return type(value) is str and len(value) <= NAME and value.isascii() and value.isprintable()
 
 
 class _Plain:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-GRID_NS = 10_000_000
+GRID_NS = 20_000_000
 """Phases lie on this grid, in nanoseconds, so that a node with thousands of checks begins a few of them at a time
 and sleeps in between. It is far below what anybody could tell of a schedule."""
 

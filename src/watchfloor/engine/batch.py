@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from watchfloor.domain import spark
@@ -133,7 +134,7 @@ def _judge_one(
     limits: Limits,
 ) -> None:
     outcome = finding.outcome
-    policy = Policy(service.max_attempts, service.recover_attempts)
+    policy = _policy(service.max_attempts, service.recover_attempts)
     last_ended = None if finding.seamless else stored.last_ended
     every_s, timeout_s = service.every_ms / 1000, service.timeout_ms / 1000
     unseen = out_of_sight(stored.state, last_ended, finding.started, every_s, timeout_s)
@@ -172,6 +173,9 @@ def _judge_one(
             flapping=flapping,
         )
     )
+
+
+_policy = cache(Policy)
 
 
 def subject_of(service: Service) -> Subject:

@@ -20,7 +20,7 @@ class KnownFacts:
 
     def news(self, rows: Sequence[FactRow]) -> dict[int, int]:
         """The services whose rows must be stored, to be handed to `keep` once they are; figures always must."""
-        found = {row[0]: hash(dumps(row[2])) for row in rows}
+        found = {row[0]: hash((dumps(row[2]), bool(row[3]))) for row in rows}
         return {row[0]: found[row[0]] for row in rows if row[3] or self._stored.get(row[0]) != found[row[0]]}
 
     def keep(self, news: Mapping[int, int]) -> None:

@@ -211,15 +211,19 @@ class Prober:
             when_ns, _, kind, watch = heapq.heappop(self._due)
             if watch.gone or not self._wanted(watch, kind, when_ns):
                 continue
-            await self._make_room(beat)
+            if not self._has_room():
+                await self._make_room(beat)
             self._start(watch, when_ns)
             started += 1
             if started % 20 == 0:  # let answers in between starts
                 await asyncio.sleep(0)
                 beat()
 
+    def _has_room(self) -> bool:
+        return len(self._running) < self._limit() and not self._findings.full()
+
     async def _make_room(self, beat: Beat) -> None:
-        while len(self._running) >= self._limit() or self._findings.full():
+        while not self._has_room():
             self._node.count("waits_for_room")
             self._room.clear()
             handle = asyncio.get_running_loop().call_later(LONGEST_SLEEP_S, self._room.set)
@@ -247,9 +251,8 @@ class Prober:
             return
         now_ns = self._node.clock.now_ns()
         watch.slot_ns, asked_ns, watch.asked_ns = when_ns or now_ns, watch.asked_ns, 0
-        watch.task = asyncio.ensure_future(
-            self._check(watch, watch.slot_ns, now_ns, asked_ns, awaited=not when_ns)
-        )
+        check = self._check(watch, watch.slot_ns, now_ns, asked_ns, awaited=not when_ns)
+        watch.task = asyncio.get_running_loop().create_task(check)
         self._running.add(watch)
 
     def _take_slot(self, watch: Watch, slot_ns: int) -> bool:
@@ -267,7 +270,7 @@ class Prober:
         self, watch: Watch, slot_ns: int, started_ns: int, asked_ns: int, *, awaited: bool
     ) -> None:
         self.lags.append(max(0.0, (started_ns - slot_ns) / NS))
-        task, began_ns = asyncio.current_task(), steady_ns()
+        task, began_ns = watch.task, steady_ns()
         watch.deadline = time.monotonic() + watch.service.timeout_ms / 1000 + OVERTIME_S  # of what has begun
         try:
             waits = note_waits()
