@@ -24,7 +24,7 @@ TICK_S = 5.0
 """Without any pulse the boards are looked at again after this time, so that silence is noticed."""
 SHARE = 0.05
 """Refreshes take at most this share of the time: a board of ten thousand rows is read and drawn less often."""
-LEAST_OFTEN_S = 1.0
+LEAST_OFTEN_S = 2.0
 """They are no further apart for that, unless what takes so long is the way to the database:"""
 BUSIEST = 0.2
 """then this is the share, and a reading under way does not follow the last one at once."""
@@ -150,7 +150,7 @@ def distance(pace: float, took: float) -> float:
     """Seconds from the start of a refresh that took ``took`` to that of the next, which pulses ask for.
 
     >>> [distance(0.25, took) for took in (0.01, 0.03125, 0.125, 1.0)]
-    [0.25, 0.625, 1.0, 5.0]
+    [0.25, 0.625, 2.0, 5.0]
     """
     if not pace:
         return 0.0
