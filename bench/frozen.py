@@ -80,7 +80,7 @@ def _lag_ms(address: str, seconds: float) -> list[float]:
     began = datetime.now(UTC)
     time.sleep(seconds)
     ended = datetime.now(UTC)
-    time.sleep(1.0)  # results are stored in batches
+    time.sleep(2.5)  # results are stored in batches
     with psycopg.connect(address) as connection:
         row = connection.execute(
             "SELECT percentile_disc(ARRAY[0.5, 0.99, 1]) WITHIN GROUP (ORDER BY lag_us) FROM check_results "

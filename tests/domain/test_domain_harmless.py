@@ -43,6 +43,15 @@ def test_what_is_harmless_stays_as_it_is() -> None:
     assert harmless(outcome, "http") == outcome
 
 
+@pytest.mark.parametrize(
+    "facts", [{"n": 1 << 20_000}, {"n": -(1 << 20_000)}, {"a\x1b[2J": 1}, {"a": "\x1b[2J"}]
+)
+def test_short_facts_are_looked_at_too(facts: dict[str, Any]) -> None:
+    made = harmless(Outcome(Status.OK, "fine", facts=facts), "odd").facts
+    assert made.keys() == {"n"} or made.keys() == {"a"}
+    assert next(iter(made.values())) in (None, 1, "")
+
+
 @pytest.mark.parametrize("found", [None, "ok", 0, Status.OK, Outcome("ok", "x"), Outcome(0, "x"), object()])  # type: ignore[arg-type]
 def test_what_is_no_outcome_is_an_unknown_one_that_says_so(found: object) -> None:
     made = harmless(found, "odd")

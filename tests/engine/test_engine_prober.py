@@ -220,6 +220,42 @@ async def test_an_operator_has_a_check_at_once_ahead_of_everything(
     await bench.until_found(1)
 
 
+async def test_somebody_waits_for_what_was_asked_for_also_where_it_was_under_way(bench: Bench) -> None:
+    hang = Hang()
+    bench.stage.finds["a"] = hang
+    bench.prober.assign([bench.watch("a", every_ms=86_400_000)])
+    bench.prober.check_now([1])
+    await until(lambda: hang.entered == 1)
+    hang.go.set()
+    (asked,) = await bench.until_found(1)
+    assert asked.awaited
+    hang.go.clear()
+    bench.prober.check_now([1])
+    await until(lambda: hang.entered == 2)
+    bench.prober.check_now([1])  # it is under way
+    hang.go.set()
+    assert [found.awaited for found in await bench.until_found(2)] == [True, True]
+
+
+async def test_another_node_that_waits_for_a_slot_gets_what_was_found_in_it_soon(bench: Bench) -> None:
+    bench.findings.presses = lambda finding: finding.awaited
+    hang = Hang()
+    bench.stage.finds["a"] = hang
+    bench.prober.assign([bench.watch("a")])
+    await until(lambda: hang.entered == 1)
+    bench.prober.vote(1, datetime(2000, 1, 1, tzinfo=UTC), anew=False)
+    hang.go.set()
+    (first, *_) = await bench.until_found(1)
+    assert first.awaited
+    await bench.until_found(2)
+    assert not bench.found[-1].awaited
+    bench.findings.pressing.clear()
+    bench.prober.vote(
+        1, datetime(2000, 1, 1, tzinfo=UTC), anew=False
+    )  # it is found, and may wait to be stored
+    assert bench.findings.pressing.is_set()
+
+
 async def test_a_service_that_was_never_checked_is_checked_soon_whatever_its_interval(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -381,7 +381,7 @@ async def test_facts_are_stored_when_they_change_or_may_have_been_overwritten(
     assert await stored_after(1, 3) == first
     second = await stored_after(2, 4)
     assert second > first
-    desk.recorder.know(desk.recorder.services, desk.recorder.graph, desk.recorder.rules)
+    desk.recorder.know(desk.recorder.services, desk.recorder.graph, desk.recorder.rules, {})
     assert await stored_after(3, 4) > second
 
 
@@ -405,6 +405,26 @@ async def test_what_presses_waits_for_nobody_and_takes_along_what_waits(
         assert await stored(database) == 4
         desk.put("b", 2)  # it is well again
         await until_stored(database, 7)
+
+
+async def test_a_recovery_presses_on_a_node_that_did_not_see_the_failure_and_so_does_the_first_result_of_all(
+    desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GATHER_S", 3600.0)
+    a, b = (desk.services[name].id for name in "ab")
+    known = {a: Status.FAILING, b: None}
+    desk.recorder.know(desk.recorder.services, desk.recorder.graph, desk.recorder.rules, known)
+    async with desk.at_work():
+        desk.put("a", 0)
+        await until_stored(database, 1)
+        desk.put("b", 0)
+        await until_stored(database, 2)
+        desk.put("c", 0)
+        desk.put("c", 1, Outcome(Status.UNKNOWN, "it stood still"))  # says nothing of the service
+        desk.put("a", 1)  # confirmed by now, as is b
+        desk.put("b", 1)
+        await until(lambda: desk.queue.qsize() == 3)
+        assert not desk.queue.pressing.is_set()
 
 
 async def test_many_results_press_by_their_number(

@@ -17,7 +17,6 @@ from support.sql import column, one
 from watchfloor.domain.boards import AlertRow, HealthRow
 from watchfloor.domain.outcome import Outcome, Status
 from watchfloor.domain.settings import SETTINGS
-from watchfloor.engine import recorder
 from watchfloor.engine.finding import Findings
 from watchfloor.engine.node import Node, steady_ns
 from watchfloor.engine.recorder import Recorder
@@ -149,12 +148,6 @@ def differences(then: Sequence[Any], found: Sequence[Any]) -> list[Any]:
     return [("then", row) for row in then if row not in found] + [
         ("found", row) for row in found if row not in then
     ]
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The recorder does not wait for more results than there are."""
-    monkeypatch.setattr(recorder, "GATHER_S", 0.0)
 
 
 async def travelled(database: Database, at: datetime) -> tuple[list[HealthRow], list[AlertRow]]:

@@ -25,7 +25,7 @@ FACTS = 100_000
 
 ITEMS = 2_000
 FEW = 100
-_WHOLE = frozenset((int, bool, type(None)))
+WORD_BITS = 64
 DEPTH = 8
 
 Item = TypeVar("Item")
@@ -107,12 +107,16 @@ def _are_plain(facts: Mapping[str, object]) -> bool:
     return (
         type(facts) is dict
         and len(facts) <= FEW
-        and all(_is_word(key) and (type(value) in _WHOLE or _is_word(value)) for key, value in facts.items())
+        and all(_is_word(key) and (_is_word(value) or _is_whole(value)) for key, value in facts.items())
     )
 
 
 def _is_word(value: object) -> bool:
     return type(value) is str and len(value) <= NAME and value.isascii() and value.isprintable()
+
+
+def _is_whole(value: object) -> bool:
+    return value is None or type(value) is bool or (type(value) is int and value.bit_length() <= WORD_BITS)
 
 
 class _Plain:

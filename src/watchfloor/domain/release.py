@@ -19,8 +19,8 @@ SOON_S = 60.0
 SPARE_S = 10.0
 """But never so long that a service would be waited for from one check to the next."""
 
-ANSWER_GRACE_S = 1.0
-"""How long after its time-out the result of a check may take to arrive."""
+ANSWER_GRACE_S = 2.5
+"""How long after its time-out the result of a check may take to arrive, a second of which it may wait for others."""
 
 
 @dataclass(frozen=True, slots=True)

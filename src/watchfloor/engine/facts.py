@@ -13,17 +13,17 @@ from watchfloor.store.results import FactRow
 
 
 class KnownFacts:
-    """The latest facts of every service that this node stored, as one number each."""
+    """The latest facts of every service that this node stored, as one number each; None where figures are with them."""
 
     def __init__(self) -> None:
-        self._stored: dict[int, int] = {}
+        self._stored: dict[int, int | None] = {}
 
-    def news(self, rows: Sequence[FactRow]) -> dict[int, int]:
+    def news(self, rows: Sequence[FactRow]) -> dict[int, int | None]:
         """The services whose rows must be stored, to be handed to `keep` once they are; figures always must."""
-        found = {row[0]: hash((dumps(row[2]), bool(row[3]))) for row in rows}
-        return {row[0]: found[row[0]] for row in rows if row[3] or self._stored.get(row[0]) != found[row[0]]}
+        found = {row[0]: None if row[3] else hash(dumps(row[2])) for row in rows}
+        return {each: seen for each, seen in found.items() if seen is None or self._stored.get(each) != seen}
 
-    def keep(self, news: Mapping[int, int]) -> None:
+    def keep(self, news: Mapping[int, int | None]) -> None:
         """These are stored."""
         self._stored.update(news)
 

@@ -24,7 +24,7 @@ class Finding:
     outcome: Outcome
     seamless: bool = False  # nothing can have been missed since the one before
     asked: datetime | None = None  # from when on votes count that it was asked to be counted with
-    awaited: bool = False  # somebody asked for this check
+    awaited: bool = False  # somebody waits for it
 
     @property
     def since(self) -> datetime:
@@ -55,7 +55,6 @@ def finding_of(
     outcome: Outcome,
     *,
     asked_ns: int = 0,
-    awaited: bool = False,
 ) -> Finding:
     """What a check of ``watch`` found; moments in nanoseconds of UTC since 1970, 0 where there is none."""
     return Finding(
@@ -66,5 +65,5 @@ def finding_of(
         max(0.0, (started_ns - slot_ns) / NS),
         outcome,
         asked=moment(asked_ns) if asked_ns else None,
-        awaited=awaited,
+        awaited=watch.awaited,
     )

@@ -1,8 +1,8 @@
 """Starts checks at their slots and hands what they find to the recorder.
 
-Every service has a stable phase inside its interval, so a start never comes with a burst and a restart keeps the
-rhythm. One check per service is in flight; a slot that finds one still running is counted, never queued; one that is
-late by a whole interval is counted, never caught up. The prober judges nothing and stores nothing.
+Every service has a stable phase inside its interval, so a start never comes with a burst of them all and a restart
+keeps the rhythm. One check per service is in flight; a slot that finds one still running is counted, never queued;
+one that is late by a whole interval is counted, never caught up. The prober judges nothing and stores nothing.
 """
 
 from __future__ import annotations
@@ -135,13 +135,18 @@ class Prober:
         for service_id in service_ids:
             watch = self._watches.get(service_id)
             if watch is not None:
+                watch.awaited = True
                 self._push(0, _NOW, watch)
         self._wake.set()
 
     def vote(self, service_id: int, since: datetime, anew: bool) -> None:
         """Check a service at once for another node, unless that began in a slot since then; ``anew``: even so."""
         watch, since_ns = self._watches.get(service_id), nanoseconds(since)
-        if watch is None or watch.service.paused or (watch.slot_ns >= since_ns and not anew):
+        if watch is None or watch.service.paused:
+            return
+        if watch.slot_ns >= since_ns and not anew:
+            watch.awaited |= watch.task is not None
+            self._findings.pressing.set()  # it may wait there
             return
         watch.asked_ns = since_ns
         self.check_now([service_id])
@@ -251,7 +256,7 @@ class Prober:
             return
         now_ns = self._node.clock.now_ns()
         watch.slot_ns, asked_ns, watch.asked_ns = when_ns or now_ns, watch.asked_ns, 0
-        check = self._check(watch, watch.slot_ns, now_ns, asked_ns, awaited=not when_ns)
+        check = self._check(watch, watch.slot_ns, now_ns, asked_ns)
         watch.task = asyncio.get_running_loop().create_task(check)
         self._running.add(watch)
 
@@ -266,9 +271,7 @@ class Prober:
             self._node.count("missed", skipped + 1)
         return False
 
-    async def _check(
-        self, watch: Watch, slot_ns: int, started_ns: int, asked_ns: int, *, awaited: bool
-    ) -> None:
+    async def _check(self, watch: Watch, slot_ns: int, started_ns: int, asked_ns: int) -> None:
         self.lags.append(max(0.0, (started_ns - slot_ns) / NS))
         task, began_ns = watch.task, steady_ns()
         watch.deadline = time.monotonic() + watch.service.timeout_ms / 1000 + OVERTIME_S  # of what has begun
@@ -279,9 +282,8 @@ class Prober:
             ended_ns = started_ns + steady_ns() - began_ns
             outcome = await self._believed(watch.service, outcome, began_ns, waits)
             if watch.task is task:
-                found = finding_of(
-                    watch, slot_ns, started_ns, ended_ns, outcome, asked_ns=asked_ns, awaited=awaited
-                )
+                found = finding_of(watch, slot_ns, started_ns, ended_ns, outcome, asked_ns=asked_ns)
+                watch.awaited = False
                 await self._findings.put(found)
                 self._node.count("checks")
         finally:

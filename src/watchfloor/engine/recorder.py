@@ -64,7 +64,7 @@ class Recorder:
         findings.presses = self._presses
         self._judged = judged
         self._held: list[Finding] = []
-        self._confirmed: dict[int, Status] = {}
+        self._confirmed: dict[int, Status | None] = {}  # of what is not here it is ok, as far as is known
         self._series: dict[str, int] = {}
         self._days = Days(node, "retention.check_results")
         self._ballots = Ballots(node)
@@ -76,9 +76,19 @@ class Recorder:
         self.flexible: Mapping[int, Collection[int]] = {}  # windows that wait for a failure, by service
         self.look_at: Callable[[Collection[int]], None] = lambda _: None
 
-    def know(self, services: Mapping[int, Service], graph: Graph, rules: Sequence[Rule]) -> None:
-        """From now on it is these; which node checks which service may have changed, too."""
+    def know(
+        self,
+        services: Mapping[int, Service],
+        graph: Graph,
+        rules: Sequence[Rule],
+        confirmed: Mapping[int, Status | None],
+    ) -> None:
+        """From now on it is these, and which node checks which service may have changed, too.
+
+        ``confirmed`` is what is known of the services that are not ok, None where they are new.
+        """
         self.services, self.graph, self.rules = services, graph, rules
+        self._confirmed = {each: status for each, status in confirmed.items() if self._is_mine(each)}
         self._facts.forget()
 
     async def run(self, beat: Beat) -> None:
@@ -124,8 +134,9 @@ class Recorder:
             self._findings.pressing.set()
 
     def _presses(self, finding: Finding) -> bool:
-        """Whether to store soon: somebody asked, it is another result than is confirmed, or there are many."""
-        news = finding.outcome.status is not self._confirmed.get(finding.service_id, Status.OK)
+        """Whether to store soon: somebody asked, it says something else than is confirmed, or there are many."""
+        status, confirmed = finding.outcome.status, self._confirmed.get(finding.service_id, Status.OK)
+        news = status is not confirmed and status is not Status.UNKNOWN
         return news or finding.awaited or self._findings.qsize() >= BATCH // 2
 
     async def flush(self) -> None:

@@ -31,6 +31,7 @@ from watchfloor.store.services import (
     last_checks,
     load_services,
     never_checked,
+    not_ok,
     take_check_requests,
 )
 from watchfloor.store.sharing import say_seen
@@ -106,6 +107,7 @@ class Share:
             rules = await load_rules(connection)
             values = await settings.values(connection)
             new = await never_checked(connection)
+            confirmed = await not_ok(connection)
         if anew or values != self._values:
             self._watches = {}
         mine = [] if view is None else await self._mine(services, values)
@@ -113,7 +115,7 @@ class Share:
         self._watches = {watch.service.id: watch for watch in mine}
         self._values = node.settings = values
         by_id = {service.id: service for service in services}
-        self._recorder.know(by_id, graph_of(by_id), rules)
+        self._recorder.know(by_id, graph_of(by_id), rules, confirmed)
         if view is not self._view:
             node.let_go_at = self._prober.begun()
         self._prober.assign([watch for watch in mine if not _reports_itself(watch)], new, taken_over)

@@ -40,6 +40,7 @@ class Watch:
     gone: bool = False
     slot_ns: int = 0  # of its latest check
     asked_ns: int = 0  # another node waits for a check of this slot or a later one; 0: none does
+    awaited: bool = False  # somebody waits for what the next check to end finds
 
 
 def make_watch(service: Service, probe: Probe | None, settings: Settings | None, broken: str = "") -> Watch:

@@ -134,7 +134,7 @@ async def board(
 ) -> list[HealthRow]:
     """Rows of the health board; with ``changed_since`` only services that changed, or whose alerts did, since then.
 
-    ``uptime`` comes from `uptimes`: it moves slowly, so a board that refreshes every second reads it seldom.
+    ``uptime`` comes from `uptimes`: it moves slowly, so a board that is read again and again reads it seldom.
     """
     clause = "" if changed_since is None else _CHANGED
     cursor = await connection.execute(_BOARD + clause + " ORDER BY s.id", {"since": changed_since})

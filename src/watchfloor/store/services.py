@@ -11,6 +11,7 @@ from sys import intern
 from typing import Any
 from uuid import UUID
 
+from watchfloor.domain.outcome import Status
 from watchfloor.store.database import Connection, fetch_all, fetch_column, fetch_one, fetch_value
 from watchfloor.store.heartbeats import provide
 from watchfloor.store.jsonb import dumps
@@ -252,6 +253,14 @@ async def never_checked(connection: Connection) -> frozenset[int]:
     return frozenset(
         await fetch_column(connection, "SELECT service_id FROM service_state WHERE last_started IS NULL")
     )
+
+
+async def not_ok(connection: Connection) -> dict[int, Status | None]:
+    """What is confirmed of the services that are not ok; None where nothing is, yet."""
+    rows = await fetch_all(
+        connection, "SELECT service_id, hard FROM service_state WHERE hard IS DISTINCT FROM 0"
+    )
+    return {row.service_id: None if row.hard is None else Status(row.hard) for row in rows}
 
 
 async def last_checks(connection: Connection, service_ids: Sequence[int]) -> dict[int, LastCheck]:
