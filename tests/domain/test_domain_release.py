@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.make import at
-from watchfloor.domain.release import Standing, awaited, may_release
+from watchfloor.domain.release import ANSWER_GRACE_S, Standing, awaited, may_release
 
 SECONDS = st.integers(-200, 200)
 
@@ -57,4 +57,6 @@ def test_a_check_that_is_running_is_awaited() -> None:
 
 
 def test_a_check_that_never_answered_is_not_awaited_for_ever() -> None:
-    assert awaited(at(-30), at(0), at(30), 10.0, at(0) + timedelta(seconds=11)) == at(30)
+    overdue = at(0) + timedelta(seconds=10 + ANSWER_GRACE_S)
+    assert awaited(at(-30), at(0), at(30), 10.0, overdue - timedelta(milliseconds=1)) == at(0)
+    assert awaited(at(-30), at(0), at(30), 10.0, overdue) == at(30)
