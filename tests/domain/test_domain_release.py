@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from support.make import at
 from watchfloor.domain.release import ANSWER_GRACE_S, Standing, awaited, may_release
+from watchfloor.domain.slots import stored_within
 
 SECONDS = st.integers(-200, 200)
 
@@ -49,6 +50,16 @@ def test_there_is_always_a_moment_after_a_result(every: int, took: float, lag: f
     assert may_release(standing, result_in) or every <= lag + took
 
 
+@given(every=st.integers(1, 3600), share=st.floats(0, 0.8))
+def test_so_there_is_when_results_are_stored_with_others(every: int, share: float) -> None:
+    """A result that is stored after the next slot would have that slot's awaited, for ever."""
+    stored = at(every * share + stored_within(every))
+    following = awaited(at(0), at(0), at(every), every * 0.8, stored)
+    standing = Standing(False, at(0), following, float(every), took_s=every * share)
+    assert stored < at(every)
+    assert may_release(standing, stored)
+
+
 def test_a_check_that_is_running_is_awaited() -> None:
     slot, following = at(0), at(30)
     assert awaited(at(-30), slot, following, 10.0, at(2)) == slot
@@ -57,6 +68,6 @@ def test_a_check_that_is_running_is_awaited() -> None:
 
 
 def test_a_check_that_never_answered_is_not_awaited_for_ever() -> None:
-    overdue = at(0) + timedelta(seconds=10 + ANSWER_GRACE_S)
+    overdue = at(0) + timedelta(seconds=10 + stored_within(30) + ANSWER_GRACE_S)
     assert awaited(at(-30), at(0), at(30), 10.0, overdue - timedelta(milliseconds=1)) == at(0)
     assert awaited(at(-30), at(0), at(30), 10.0, overdue) == at(30)

@@ -11,7 +11,7 @@ import pytest
 from support.engines import Stage, configuration, plan, running, service
 from support.sql import column, one, rows
 from support.waiting import until
-from watchfloor.engine import registration
+from watchfloor.engine import recorder, registration
 from watchfloor.engine.engine import Engine, Plan, Progress
 from watchfloor.engine.node import Node
 from watchfloor.engine.registration import NameLock, register
@@ -48,6 +48,19 @@ async def _shared(*stages: Stage) -> bool:
         for stage, seen in zip(stages, before, strict=True)
     ]
     return all(moved) and not set.intersection(*moved) and len(set.union(*moved)) == len(SERVICES)
+
+
+async def test_what_a_node_finds_first_is_stored_at_once(
+    database: Database, dsn: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "GATHER_S", 3600.0)
+    monkeypatch.setattr(recorder, "stored_within", lambda _: 3600.0)
+
+    async def all_known() -> bool:
+        return await one(database, "SELECT count(*) FROM service_state WHERE hard = 0") == len(SERVICES)
+
+    async with running(node_plan(dsn, stage, "one")):
+        await until(all_known)
 
 
 async def test_the_services_of_a_node_that_leaves_are_taken_over(dsn: str) -> None:

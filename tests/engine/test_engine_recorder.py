@@ -82,13 +82,6 @@ async def stored(database: Database) -> int:
     return found
 
 
-async def until_stored(database: Database, count: int) -> None:
-    async def there() -> bool:
-        return await stored(database) >= count
-
-    await until(there)
-
-
 async def test_results_of_one_service_in_one_batch_all_have_their_consequences(
     desk: Desk, database: Database
 ) -> None:
@@ -393,32 +386,33 @@ async def test_what_presses_waits_for_nobody_and_takes_along_what_waits(
         desk.put("a", 0)
         await until(desk.queue.empty)
         desk.put("b", 0, FAILING)
-        await until_stored(database, 2)
+        await until(lambda: len(desk.judged) == 2)
         desk.put("a", 1)
         desk.queue.put_nowait(
             replace(finding(desk.services["c"].id, desk.began + timedelta(seconds=1), OK), awaited=True)
         )
-        await until_stored(database, 4)
+        await until(lambda: len(desk.judged) == 4)
         desk.put("b", 1, FAILING)  # confirmed: no news
         desk.put("a", 2)
         await until(lambda: desk.queue.qsize() == 1)
         assert await stored(database) == 4
         desk.put("b", 2)  # it is well again
-        await until_stored(database, 7)
+        await until(lambda: len(desk.judged) == 7)
 
 
 async def test_a_recovery_presses_on_a_node_that_did_not_see_the_failure_and_so_does_the_first_result_of_all(
-    desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GATHER_S", 3600.0)
     a, b = (desk.services[name].id for name in "ab")
     known = {a: Status.FAILING, b: None}
     desk.recorder.know(desk.recorder.services, desk.recorder.graph, desk.recorder.rules, known)
+    desk.recorder.wait_s = 3600.0
     async with desk.at_work():
         desk.put("a", 0)
-        await until_stored(database, 1)
+        await until(lambda: len(desk.judged) == 1)
         desk.put("b", 0)
-        await until_stored(database, 2)
+        await until(lambda: len(desk.judged) == 2)
         desk.put("c", 0)
         desk.put("c", 1, Outcome(Status.UNKNOWN, "it stood still"))  # says nothing of the service
         desk.put("a", 1)  # confirmed by now, as is b
@@ -427,15 +421,13 @@ async def test_a_recovery_presses_on_a_node_that_did_not_see_the_failure_and_so_
         assert not desk.queue.pressing.is_set()
 
 
-async def test_many_results_press_by_their_number(
-    desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_many_results_press_by_their_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GATHER_S", 3600.0)
     monkeypatch.setattr(module, "BATCH", 4)
     for seconds in range(10):
         desk.put("a", seconds)
     async with desk.at_work():
-        await until_stored(database, 10)
+        await until(lambda: len(desk.judged) == 10)
 
 
 async def test_two_nodes_that_record_the_same_services_do_not_deadlock(

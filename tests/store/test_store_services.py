@@ -9,6 +9,7 @@ import pytest
 
 from support.make import definition, make_rules, make_services, rule
 from support.sql import column, one, rows
+from watchfloor.domain.outcome import Status
 from watchfloor.store.database import Database
 from watchfloor.store.rules import ChannelDefinition, apply_channels, load_channels
 from watchfloor.store.services import (
@@ -18,6 +19,7 @@ from watchfloor.store.services import (
     file_in_force,
     find_service,
     load_services,
+    not_ok,
     request_check,
     set_paused,
     take_check_requests,
@@ -258,3 +260,14 @@ async def test_channels_follow_the_file(database: Database) -> None:
         "ops": ("webhook", {"url": "${URL}"}, False)
     }
     assert await rows(database, "SELECT name FROM channels WHERE retired_at IS NOT NULL") == [("night",)]
+
+
+async def test_what_is_confirmed_is_told_of_those_that_are_not_ok(database: Database) -> None:
+    made = await make_services(database, *(definition(name) for name in ("well", "ill", "new")))
+    async with database.transaction() as connection:
+        for name, hard in (("well", Status.OK), ("ill", Status.FAILING)):
+            await connection.execute(
+                "UPDATE service_state SET hard = %(hard)s WHERE service_id = %(id)s",
+                {"hard": int(hard), "id": made[name].id},
+            )
+        assert await not_ok(connection) == {made["ill"].id: Status.FAILING, made["new"].id: None}

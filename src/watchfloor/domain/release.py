@@ -13,14 +13,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from watchfloor.domain.slots import stored_within
+
 SOON_S = 60.0
 """A check that comes within this time is waited for."""
 
 SPARE_S = 10.0
 """But never so long that a service would be waited for from one check to the next."""
 
-ANSWER_GRACE_S = 2.5
-"""How long after its time-out the result of a check may take to arrive, a second of which it may wait for others."""
+ANSWER_GRACE_S = 0.75
+"""How long after its time-out the result of a check may take to arrive, besides waiting for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ def awaited(
     last_started: datetime | None, latest_slot: datetime, next_slot: datetime, timeout_s: float, now: datetime
 ) -> datetime:
     """When the check comes, or came, whose result is awaited: the latest slot's while that may still be running."""
-    overdue = latest_slot + timedelta(seconds=timeout_s + ANSWER_GRACE_S)
+    waits_s = stored_within((next_slot - latest_slot).total_seconds())
+    overdue = latest_slot + timedelta(seconds=timeout_s + waits_s + ANSWER_GRACE_S)
     running = (last_started is None or last_started < latest_slot) and now < overdue
     return latest_slot if running else next_slot
 

@@ -14,6 +14,9 @@ GRID_NS = 20_000_000
 """Phases lie on this grid, in nanoseconds, so that a node with thousands of checks begins a few of them at a time
 and sleeps in between. It is far below what anybody could tell of a schedule."""
 
+LONGEST_WAIT_S = 1.0
+"""No result waits longer than that for others."""
+
 RETRY_CEILING_S = 60.0
 """A soft problem is checked again at least this often, in seconds."""
 
@@ -63,6 +66,17 @@ def retry_interval(interval_s: float) -> float:
     (60.0, 5)
     """
     return min(interval_s, RETRY_CEILING_S)
+
+
+def stored_within(every_s: float) -> float:
+    """For how many seconds a result may wait for others, with which it is stored: a small part of its interval.
+
+    What is known of a service must not always be what was found in the slot before.
+
+    >>> [stored_within(every_s) for every_s in (1, 4, 30)]
+    [0.125, 0.5, 1.0]
+    """
+    return min(LONGEST_WAIT_S, every_s / 8)
 
 
 def _checked(interval_ns: int) -> int:

@@ -354,8 +354,10 @@ class Prober:
         log.error("probe %s on %s heeds nothing; left to itself", watch.service.kind, watch.service.name)
         self._node.count("probes_left_behind")
         now_ns = self._node.clock.now_ns()
+        found = finding_of(watch, now_ns, now_ns, now_ns, _overdue(watch))
+        watch.awaited = False
         self._release(watch)
-        self._findings.put_nowait(finding_of(watch, now_ns, now_ns, now_ns, _overdue(watch)))
+        self._findings.put_nowait(found)
 
     async def drain(self, timeout: float) -> None:
         """Start nothing more and wait for what is in flight, then cancel it."""

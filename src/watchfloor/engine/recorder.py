@@ -13,11 +13,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from math import inf
 from typing import cast
 
 from watchfloor.domain.outcome import Status
 from watchfloor.domain.reach import Graph
 from watchfloor.domain.rules import Rule
+from watchfloor.domain.slots import LONGEST_WAIT_S, stored_within
 from watchfloor.engine.batch import Batch, Limits, judge, rounds
 from watchfloor.engine.days import Days
 from watchfloor.engine.facts import KnownFacts
@@ -39,7 +41,7 @@ from watchfloor.store.services import Service, request_checks
 
 log = logging.getLogger(__name__)
 
-GATHER_S = 1.0
+GATHER_S = LONGEST_WAIT_S
 """So long results wait for others, with which they share a transaction, unless something presses."""
 
 BREATH_S = 0.01
@@ -70,6 +72,7 @@ class Recorder:
         self._ballots = Ballots(node)
         self._facts = KnownFacts()
         self._trouble = ""
+        self.wait_s = inf  # results wait no longer for others, whatever `GATHER_S`
         self.services: Mapping[int, Service] = {}
         self.rules: Sequence[Rule] = ()
         self.graph = Graph({})
@@ -85,10 +88,11 @@ class Recorder:
     ) -> None:
         """From now on it is these, and which node checks which service may have changed, too.
 
-        ``confirmed`` is what is known of the services that are not ok, None where they are new.
+        ``confirmed`` is what is known of those that this node books and that are not ok, None where they are new.
         """
         self.services, self.graph, self.rules = services, graph, rules
-        self._confirmed = {each: status for each, status in confirmed.items() if self._is_mine(each)}
+        self._confirmed = dict(confirmed)
+        self.wait_s = min((stored_within(each.every_ms / 1000) for each in services.values()), default=inf)
         self._facts.forget()
 
     async def run(self, beat: Beat) -> None:
@@ -121,7 +125,7 @@ class Recorder:
             except TimeoutError:
                 return
             with suppress(TimeoutError):
-                async with asyncio.timeout(VOTES_S if self._ballots.open else GATHER_S):
+                async with asyncio.timeout(VOTES_S if self._ballots.open else min(GATHER_S, self.wait_s)):
                     await self._findings.pressing.wait()
                     await asyncio.sleep(BREATH_S)
         self._take()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from watchfloor.config.kinds import Kind
 from watchfloor.domain.heartbeats import KIND
+from watchfloor.domain.outcome import Status
 from watchfloor.engine.handover import TakenOver, left_undone
 from watchfloor.engine.heartbeats import Heartbeats
 from watchfloor.engine.node import Node
@@ -107,11 +108,11 @@ class Share:
             rules = await load_rules(connection)
             values = await settings.values(connection)
             new = await never_checked(connection)
-            confirmed = await not_ok(connection)
         if anew or values != self._values:
             self._watches = {}
         mine = [] if view is None else await self._mine(services, values)
         taken_over = await self._taken_over(mine)
+        confirmed = await self._confirmed(mine)
         self._watches = {watch.service.id: watch for watch in mine}
         self._values = node.settings = values
         by_id = {service.id: service for service in services}
@@ -162,6 +163,13 @@ class Share:
             if service.id in last
         }
         return {service_id: left for service_id, left in found.items() if left is not None}
+
+    async def _confirmed(self, mine: Sequence[Watch]) -> dict[int, Status | None]:
+        """What is confirmed of the services that this node books from now on, where they are not ok."""
+        async with self._node.database.connection() as connection:
+            found = await not_ok(connection)
+        booked = (watch.service for watch in mine if watch.service.id in found)
+        return {each.id: found[each.id] for each in booked if each.quorum == 1 or self._node.speaks_for(each)}
 
     async def _say_seen(self, view: Mapping[int, tuple[str, ...]] | None) -> None:
         """Tell the others that what is theirs was left to them; where they changed meanwhile, the next turn does."""
