@@ -11,7 +11,7 @@ import pytest
 from support.engines import Stage, configuration, plan, running, service
 from support.sql import column, one, rows
 from support.waiting import until
-from watchfloor.engine import recorder, registration
+from watchfloor.engine import recorder, registration, supervisor
 from watchfloor.engine.engine import Engine, Plan, Progress
 from watchfloor.engine.node import Node
 from watchfloor.engine.registration import NameLock, register
@@ -55,6 +55,7 @@ async def test_what_a_node_finds_first_is_stored_at_once(
 ) -> None:
     monkeypatch.setattr(recorder, "GATHER_S", 3600.0)
     monkeypatch.setattr(recorder, "stored_within", lambda _: 3600.0)
+    monkeypatch.setattr(supervisor, "TOLERANCE_S", 3600.0)  # nobody wakes it
 
     async def all_known() -> bool:
         return await one(database, "SELECT count(*) FROM service_state WHERE hard = 0") == len(SERVICES)
