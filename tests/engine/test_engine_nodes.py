@@ -55,6 +55,7 @@ async def test_what_a_node_finds_first_is_stored_at_once(
 ) -> None:
     monkeypatch.setattr(recorder, "GATHER_S", 3600.0)
     monkeypatch.setattr(recorder, "stored_within", lambda _: 3600.0)
+    monkeypatch.setattr(recorder, "BATCH", 10**9)
     monkeypatch.setattr(supervisor, "TOLERANCE_S", 3600.0)  # nobody wakes it
 
     async def all_known() -> bool:
