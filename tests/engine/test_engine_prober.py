@@ -246,9 +246,7 @@ async def test_another_node_that_waits_for_a_slot_gets_what_was_found_in_it_soon
     await bench.until_found(2)
     assert not bench.found[-1].awaited
     bench.findings.pressing.clear()
-    bench.prober.vote(
-        1, datetime(2000, 1, 1, tzinfo=UTC), anew=False
-    )  # it is found, and may wait to be stored
+    bench.prober.vote(1, datetime(2000, 1, 1, tzinfo=UTC), anew=False)  # what was found may wait there
     assert bench.findings.pressing.is_set()
 
 

@@ -25,7 +25,11 @@ FACTS = 100_000
 
 ITEMS = 2_000
 FEW = 100
+"""Facts of no more items are looked through one by one before they are written as JSON to see whether they can be."""
+
 WORD_BITS = 64
+"""Numbers that take more are looked at closely: Python refuses to write some of them."""
+
 DEPTH = 8
 
 Item = TypeVar("Item")

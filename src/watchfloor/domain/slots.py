@@ -2,8 +2,9 @@
 
 A check with interval ``I`` runs at ``phase + k·I``, counted in nanoseconds of UTC since the epoch. The phase
 comes from a hash of the check's identity, so checks spread over their interval without any ramp at start, and
-the same check keeps its seconds after a restart and on another node. This module never reads a clock and
-never queues: a slot that passed unused is counted, not caught up.
+the same check keeps its seconds after a restart and on another node. What is found in a slot is stored well
+before the next one. This module never reads a clock and never queues: a slot that passed unused is counted, not
+caught up.
 """
 
 from __future__ import annotations
